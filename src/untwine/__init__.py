@@ -1,0 +1,70 @@
+"""Learn, measure and explain disentangled representations.
+
+The dozen public nouns; everything else is one module further down. Nothing heavy is imported
+before it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Codes",
+    "FactorDataset",
+    "FactorSpace",
+    "Method",
+    "Run",
+    "Score",
+    "data",
+    "distributions",
+    "encode",
+    "evaluate",
+    "fit",
+    "functional",
+    "methods",
+    "metrics",
+    "nets",
+    "plots",
+    "report",
+]
+
+_WHERE = {
+    "Codes": "metrics.codes",
+    "FactorDataset": "data",
+    "FactorSpace": "data",
+    "Method": "methods",
+    "Run": "training",
+    "Score": "metrics.score",
+    "encode": "metrics.codes",
+    "evaluate": "metrics.suite",
+    "fit": "training",
+    "report": "report",
+}
+
+if TYPE_CHECKING:
+    from . import data, distributions, functional, methods, metrics, nets, plots
+    from .data import FactorDataset, FactorSpace
+    from .methods import Method
+    from .metrics.codes import Codes, encode
+    from .metrics.score import Score
+    from .metrics.suite import evaluate
+    from .report import report
+    from .training import Run, fit
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        value = getattr(importlib.import_module(f".{_WHERE[name]}", __name__), name)
+    elif name in __all__:
+        value = importlib.import_module(f".{name}", __name__)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

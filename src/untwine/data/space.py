@@ -1,0 +1,201 @@
+"""A space of discrete factors: arithmetic between combinations of values and their numbers."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..spec import Recorded
+
+__all__ = ["FactorSpace"]
+
+
+@dataclass(frozen=True)
+class FactorSpace(Recorded):
+    r"""Names and sizes of factors, whose combinations are numbered with the last factor fastest.
+
+    The combination :math:`(v_1, \dots, v_K)` has the index
+    :math:`\sum_k v_k \prod_{j > k} s_j` with sizes :math:`s_j`.
+
+    Args:
+        names: One per factor, all different.
+        sizes: How many values each factor has; factor k takes the values 0 to ``sizes[k] - 1``.
+
+    Raises:
+        ValueError: for names and sizes of unequal number, a repeated name or a size below 1.
+
+    Example:
+        >>> space = FactorSpace(("shape", "color"), (3, 4))
+        >>> len(space), space.index([2, 1]), space.factors(9)
+        (12, array(9), array([2, 1]))
+        >>> space.traverse([2, 1], "shape")
+        array([[0, 1],
+               [1, 1],
+               [2, 1]])
+    """
+
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        names = tuple(str(name) for name in self.names)
+        sizes = tuple(int(size) for size in self.sizes)
+        if len(names) != len(sizes):
+            raise ValueError(f"{len(names)} names {names} but {len(sizes)} sizes {sizes}")
+        for i, name in enumerate(names):
+            if name in names[:i]:
+                raise ValueError(f"two factors are named {name!r}; names must differ: {names}")
+        for name, size in zip(names, sizes, strict=True):
+            if size < 1:
+                raise ValueError(f"factor {name!r} has size {size}; expected at least 1")
+        object.__setattr__(self, "names", names)
+        object.__setattr__(self, "sizes", sizes)
+
+    def __len__(self) -> int:
+        """The number of combinations."""
+        count = math.prod(self.sizes)
+        if count > sys.maxsize:
+            raise OverflowError(
+                f"the {len(self.sizes)} factors have {count:.3g} combinations, more than can be "
+                "numbered with 64 bits; keep fewer factors"
+            )
+        return count
+
+    def __bool__(self) -> bool:
+        """Always true, also where the combinations are too many to be counted."""
+        return True
+
+    def position(self, name: str) -> int:
+        """The column of the factor called ``name``.
+
+        Raises:
+            ValueError: if there is none, with the names there are.
+        """
+        if name not in self.names:
+            raise ValueError(f"there is no factor {name!r}; the factors are {list(self.names)}")
+        return self.names.index(name)
+
+    def check(self, factors: Any, *, unknown: bool = False) -> np.ndarray:
+        """The combinations as int64, after checking that they belong to the space.
+
+        Args:
+            factors: ``(..., K)`` integers.
+            unknown: Whether -1, for a value that is not known, is accepted.
+
+        Raises:
+            TypeError: for values that are not integers.
+            ValueError: for a wrong number of columns, and for a value outside of its factor's size,
+                naming factor, size and value.
+        """
+        values = np.asarray(factors)
+        if values.dtype.kind not in "iu":
+            if values.size:
+                raise TypeError(f"factors are {values.dtype}; expected integers")
+            values = values.astype(np.int64)
+        if values.ndim == 0 or values.shape[-1] != len(self.names):
+            raise ValueError(
+                f"factors has shape {values.shape}; expected {len(self.names)} columns, "
+                f"one for each of {list(self.names)}"
+            )
+        values = values.astype(np.int64, copy=False)
+        wrong = (values >= np.array(self.sizes, np.int64)) | (values < (-1 if unknown else 0))
+        if wrong.any():
+            place = tuple(np.argwhere(wrong)[0])
+            size, row = self.sizes[place[-1]], f" in row {place[0]}" if len(place) > 1 else ""
+            raise ValueError(
+                f"factor {self.names[place[-1]]!r} has the value {values[place]}{row}; "
+                f"its size is {size}: expected 0 to {size - 1}"
+                + (", or -1 for unknown" if unknown else "")
+            )
+        return values
+
+    def index(self, factors: Any) -> np.ndarray:
+        """The numbers of combinations.
+
+        Shape:
+            factors ``(..., K)``; returns ``(...)`` of int64.
+
+        Raises:
+            ValueError: see `check`.
+        """
+        return self.check(factors) @ self._strides
+
+    def factors(self, index: Any) -> np.ndarray:
+        """The combinations of given numbers.
+
+        Shape:
+            index ``(...)`` of integers; returns ``(..., K)`` of int64.
+
+        Raises:
+            IndexError: for a number outside 0 to ``len(space) - 1``.
+        """
+        numbers = np.asarray(index)
+        if numbers.dtype.kind not in "iu":
+            if numbers.size:
+                raise TypeError(f"index is {numbers.dtype}; expected integers")
+            numbers = numbers.astype(np.int64)
+        wrong = (numbers < 0) | (numbers >= len(self))
+        if wrong.any():
+            raise IndexError(
+                f"there is no combination {numbers[wrong].flat[0]}; the space of sizes "
+                f"{self.sizes} has the numbers 0 to {len(self) - 1}"
+            )
+        numbers = numbers.astype(np.int64, copy=False)
+        return numbers[..., None] // self._strides % np.array(self.sizes, np.int64)
+
+    def neighbors(self, factors: Any, name: str | None = None) -> np.ndarray:
+        """Every combination that differs from a given one in exactly one factor.
+
+        Args:
+            factors: One combination, ``(K,)``.
+            name: The factor that differs; without it each factor in turn.
+
+        Shape:
+            Returns ``(M, K)``, where M is the sum of the sizes less one each.
+        """
+        given = self._one(factors)
+        columns = range(len(self.names)) if name is None else [self.position(name)]
+        found = []
+        for k in columns:
+            line = self.traverse(given, self.names[k])
+            found.append(np.delete(line, given[k], axis=0))
+        return np.concatenate(found) if found else np.empty((0, len(self.names)), np.int64)
+
+    def traverse(self, factors: Any, name: str) -> np.ndarray:
+        """A combination with one factor going through all its values.
+
+        Args:
+            factors: One combination, ``(K,)``.
+            name: The factor that varies.
+
+        Shape:
+            Returns ``(size, K)``.
+        """
+        k = self.position(name)
+        line = np.tile(self._one(factors), (self.sizes[k], 1))
+        line[:, k] = np.arange(self.sizes[k])
+        return line
+
+    def sample(self, n: int, generator: np.random.Generator) -> np.ndarray:
+        """Combinations drawn uniformly and independently, ``(n, K)`` of int64."""
+        return generator.integers(0, self.sizes, size=(n, len(self.sizes)), dtype=np.int64)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{n} {s}" for n, s in zip(self.names, self.sizes, strict=True))
+
+    @property
+    def _strides(self) -> np.ndarray:
+        len(self)  # refuses what cannot be numbered
+        strides = [math.prod(self.sizes[k + 1 :]) for k in range(len(self.sizes))]
+        return np.array(strides, np.int64)
+
+    def _one(self, factors: Any) -> np.ndarray:
+        given = self.check(factors)
+        if given.ndim != 1:
+            raise ValueError(f"factors has shape {given.shape}; expected one combination, (K,)")
+        return given

@@ -1,0 +1,77 @@
+"""Heads that turn an encoder's features into a distribution of codes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
+
+from ..spec import Recorded
+
+__all__ = ["Diagonal", "FullCovariance", "Posterior", "diagonal_normal"]
+
+
+def diagonal_normal(loc: Tensor, scale: Tensor) -> Independent:
+    """A Gaussian with independent dimensions, built without the checks that would wait for a GPU.
+
+    Shape: ``(..., D)`` each; event shape ``(D,)``.
+    """
+    return Independent(Normal(loc, scale, validate_args=False), 1, validate_args=False)
+
+
+class Posterior(Recorded, nn.Module, ABC):
+    """A family of distributions over ``latent_dim`` codes."""
+
+    @abstractmethod
+    def features(self, latent_dim: int) -> int:
+        """How many numbers per example the family takes."""
+
+    @abstractmethod
+    def forward(self, h: Tensor) -> Distribution:
+        """The distribution that features ``(B, features)`` parameterize; event ``(D,)``."""
+
+
+class Diagonal(Posterior):
+    r"""Independent Gaussians, from means and log variances.
+
+    .. math::
+        q(z|x) = \prod_j \mathcal{N}(z_j; \mu_j(x), \sigma_j(x)^2)
+
+    Example:
+        >>> q = Diagonal()(torch.zeros(5, 6))
+        >>> q.batch_shape, q.event_shape, q.stddev[0, 0].item()
+        (torch.Size([5]), torch.Size([3]), 1.0)
+    """
+
+    def features(self, latent_dim: int) -> int:
+        """Means and log variances."""
+        return 2 * latent_dim
+
+    def forward(self, h: Tensor) -> Independent:
+        """``(B, 2 D)``, means first, to a Gaussian over ``(D,)``."""
+        loc, log_variance = h.chunk(2, -1)
+        return diagonal_normal(loc, (0.5 * log_variance).exp())
+
+
+class FullCovariance(Posterior):
+    r"""A Gaussian with any covariance, from its mean and Cholesky factor.
+
+    .. math::
+        q(z|x) = \mathcal{N}(z; \mu(x), L(x) L(x)^\top), \qquad L_{jj} = e^{l_j} > 0
+    """
+
+    def features(self, latent_dim: int) -> int:
+        """Means, log diagonal, and what is below the diagonal."""
+        return 2 * latent_dim + latent_dim * (latent_dim - 1) // 2
+
+    def forward(self, h: Tensor) -> MultivariateNormal:
+        """``(B, 2 D + D (D - 1) / 2)`` to a Gaussian over ``(D,)``."""
+        dim = round(((9 + 8 * h.shape[-1]) ** 0.5 - 3) / 2)
+        loc, log_diagonal, below = h.split([dim, dim, h.shape[-1] - 2 * dim], -1)
+        rows, columns = torch.tril_indices(dim, dim, -1, device=h.device)
+        factor = torch.diag_embed(log_diagonal.exp()).index_put(
+            (torch.arange(len(h), device=h.device)[:, None], rows, columns), below
+        )
+        return MultivariateNormal(loc, scale_tril=factor, validate_args=False)

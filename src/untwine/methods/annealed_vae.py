@@ -1,0 +1,72 @@
+"""AnnealedVAE: a KL divergence that is led along a growing capacity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..functional import Linear, at, kl
+from .method import Context
+from .penalty import Penalty, Terms, Trace
+from .vae import VAE
+
+__all__ = ["AnnealedVAE", "Capacity"]
+
+
+class Capacity(Penalty):
+    r""":math:`\gamma \, | \overline{D_{KL}(q(z|x) \| p(z))} - C(t) |`, with a growing capacity C.
+
+    .. math::
+        C(t) = C_{max} \min(t / T, 1)
+
+    The logged term ``kl`` has weight 0; ``capacity`` is the distance of the batch's mean KL.
+
+    Args:
+        gamma: :math:`\gamma`, the weight of the distance.
+        capacity: :math:`C_{max}`, in nats.
+        warmup: :math:`T`, the steps over which the capacity grows from 0.
+
+    Raises:
+        ValueError: if the capacity is negative or the warm-up shorter than 1 step.
+    """
+
+    def __init__(self, gamma: float = 1000.0, capacity: float = 25.0, warmup: int = 100_000):
+        if capacity < 0:
+            raise ValueError(f"capacity is {capacity}; expected at least 0 nats")
+        self.gamma = gamma
+        self.capacity = Linear(0.0, capacity, warmup)
+
+    def __call__(self, t: Trace, ctx: Context) -> Terms:
+        """``capacity``, and ``kl`` for the record."""
+        divergence = kl(t.q, t.prior, t.z).mean()
+        distance = (divergence - at(self.capacity, ctx.step)).abs()
+        return {"capacity": (self.gamma, distance), "kl": (0.0, divergence.detach())}
+
+
+class AnnealedVAE(VAE):
+    r"""A VAE whose KL divergence follows a capacity that grows through training.
+
+    .. math::
+        \mathcal{L} = -\mathbb{E}_{q(z|x)}[\log p(x|z)]
+        + \gamma \, \big| D_{KL}(q(z|x) \,\|\, p(z)) - C(t) \big|
+
+    Args:
+        *parts: Encoder, decoder and prior, see `VAE`.
+        gamma: :math:`\gamma`.
+        capacity: The final capacity :math:`C_{max}`, in nats.
+        warmup: Steps until the final capacity.
+        **options: Passed to `VAE`.
+
+    References:
+        Burgess et al., "Understanding disentangling in beta-VAE", 2018,
+        https://arxiv.org/abs/1804.03599, equation 8; its settings as in Locatello et al., 2019.
+    """
+
+    def __init__(
+        self,
+        *parts: Any,
+        gamma: float = 1000.0,
+        capacity: float = 25.0,
+        warmup: int = 100_000,
+        **options: Any,
+    ) -> None:
+        super().__init__(*parts, penalty=Capacity(gamma, capacity, warmup), **options)

@@ -1,0 +1,176 @@
+"""M2: a VAE whose class is a latent variable, observed for some."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.distributions import Categorical, Distribution, MixtureSameFamily
+from torch.optim import Adam, Optimizer
+
+from ..data.batches import FewLabels
+from ..distributions import Likelihood, Posterior, StandardNormal
+from ..functional import Schedule, at, kl
+from ..nets import Architecture, default_architecture
+from .method import Context, Loss, Method, Moves, Player
+from .vae import autoencoder
+
+if TYPE_CHECKING:
+    from ..data import FactorDataset
+    from ..data.samplers import Sampler
+
+__all__ = ["M2"]
+
+
+class M2(Method):
+    r"""Semi-supervised VAE with a class variable y and a continuous rest z.
+
+    .. math::
+        \mathcal{L}(x, y) = -\mathbb{E}_{q(z|x,y)}[\log p(x|y,z)] - \log p(y)
+        + D_{KL}(q(z|x,y) \,\|\, p(z))
+
+        \mathcal{U}(x) = \textstyle\sum_y q(y|x) \, \mathcal{L}(x, y) - \mathcal{H}(q(y|x))
+
+        \mathcal{J} = w \, \overline{\mathcal{L}(x_l, y_l)} + \overline{\mathcal{U}(x)}
+        + \alpha \, \overline{-\log q(y_l|x_l)}
+
+    The sum over y is exact.
+
+    Args:
+        encoder: ``(x, y as one-hot) -> q(z|x,y)``.
+        decoder: ``(z, y as one-hot) -> p(x|y,z)``.
+        prior: ``() -> p(z)``.
+        classifier: ``x -> (B, classes)`` logits of q(y|x).
+        classes: Number of classes.
+        label: Name of the factor that is the class.
+        alpha: :math:`\alpha`, the weight of the classifier's own loss, in units of the paper's
+            number of examples N (the paper's :math:`\alpha = 0.1 N` is 0.1 here).
+        labelled: :math:`w`, the weight of the labelled part.
+        optimizer: Called with all parameters.
+
+    References:
+        Kingma, Rezende, Mohamed, Welling, "Semi-supervised Learning with Deep Generative Models",
+        2014, https://arxiv.org/abs/1406.5298, equations 6 to 9.
+
+    Deviations:
+        Labelled and unlabelled parts are averaged over their own batches; with w the ratio of
+        labelled to unlabelled examples the sum is the paper's.
+    """
+
+    supervision = FewLabels
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        prior: nn.Module,
+        classifier: nn.Module,
+        classes: int,
+        label: str,
+        *,
+        alpha: float | Schedule = 0.1,
+        labelled: float | Schedule = 1.0,
+        optimizer: Callable[..., Optimizer] = partial(Adam, lr=3e-4, fused=True),
+    ) -> None:
+        super().__init__()
+        self.encoder, self.decoder, self.prior = encoder, decoder, prior
+        self.classifier, self.classes, self.label = classifier, classes, label
+        self.alpha, self.labelled, self.optimizer = alpha, labelled, optimizer
+
+    @classmethod
+    def parts(
+        cls,
+        data: FactorDataset,
+        latent_dim: int = 10,
+        *,
+        label: str | None = None,
+        net: Architecture | None = None,
+        likelihood: Likelihood | None = None,
+        posterior: Posterior | None = None,
+    ) -> dict[str, Any]:
+        """Networks that fit the data; ``label`` names the class factor, by default the first."""
+        label = data.space.names[0] if label is None else label
+        classes = data.space.sizes[data.space.position(label)]
+        encoder, decoder = autoencoder(data, latent_dim, net, likelihood, posterior, classes)
+        return {
+            "encoder": encoder,
+            "decoder": decoder,
+            "prior": StandardNormal(latent_dim),
+            "classifier": (net or default_architecture(data.shape)).encoder(data.shape, classes),
+            "classes": classes,
+            "label": label,
+        }
+
+    def sampler(self) -> Sampler:
+        """Unlabelled examples, and examples labelled with the class factor."""
+        from ..data.samplers import FewLabelsSampler
+
+        return FewLabelsSampler(label=self.label)
+
+    def players(self) -> Mapping[str, Player]:
+        """One: everything moves together."""
+        own = (self.encoder, self.decoder, self.prior, self.classifier)
+        return {"m2": Player(own, self.optimizer)}
+
+    def represent(self, x: Tensor) -> Distribution:
+        r"""The marginal posterior :math:`q(z|x) = \sum_y q(y|x) q(z|x,y)`, a mixture."""
+        q = self._under_every_class(x)
+        return MixtureSameFamily(self.classify(x), q, validate_args=False)
+
+    def classify(self, x: Tensor) -> Categorical:
+        """q(y|x)."""
+        return Categorical(logits=self.classifier(x).float(), validate_args=False)
+
+    def decode(self, z: Tensor, y: Tensor | None = None) -> Distribution:
+        """p(x|y,z); without classes ``y`` of shape ``(B,)``, with all of them in equal parts."""
+        if y is None:
+            return self.decoder(z, z.new_full((len(z), self.classes), 1 / self.classes))
+        return self.decoder(z, F.one_hot(y, self.classes))
+
+    @torch.no_grad()
+    def sample(self, n: int) -> Tensor:
+        """``(n, ...)`` means of p(x|y,z) for classes and codes drawn from their priors."""
+        z = self.prior().sample((n,))
+        return self.decode(z, torch.randint(self.classes, (n,), device=z.device)).mean
+
+    def bound(self, x: Tensor, y: Tensor) -> Tensor:
+        r""":math:`\mathcal{L}(x, y)`, ``(B,)``, for one-hot classes ``(B, classes)``."""
+        q = self.encoder(x, y)
+        z = q.rsample()
+        uniform = torch.tensor(float(self.classes), device=x.device).log()
+        return -self.decoder(z, y).log_prob(x) + uniform + kl(q, self.prior(), z)
+
+    def moves(self, batch: Any, ctx: Context) -> Moves:
+        """One turn: labelled bound, unlabelled bound, classification."""
+        labelled = self.bound(batch.xl, F.one_hot(batch.yl, self.classes))
+        q = self.classify(batch.x)
+        x, y = self._every_class(batch.x)
+        each = self.bound(x, y).reshape(self.classes, len(batch.x)).mT
+        unlabelled = (q.probs * each).sum(1) - q.entropy()
+        yield {
+            "m2": Loss(
+                labelled=(at(self.labelled, ctx.step), labelled),
+                unlabelled=unlabelled,
+                classification=(
+                    at(self.alpha, ctx.step),
+                    -self.classify(batch.xl).log_prob(batch.yl),
+                ),
+            )
+        }
+
+    def _every_class(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Each example under each class, classes slowest: ``(K B, ...)`` and ``(K B, K)``."""
+        y = torch.eye(self.classes, device=x.device).repeat_interleave(len(x), 0)
+        return x.repeat(self.classes, *[1] * (x.ndim - 1)), y
+
+    def _under_every_class(self, x: Tensor) -> Distribution:
+        from ..distributions import diagonal_normal
+
+        q = self.encoder(*self._every_class(x))
+        shape = (self.classes, len(x), -1)
+        loc, scale = (m.reshape(shape).transpose(0, 1) for m in (q.mean, q.stddev))
+        return diagonal_normal(loc, scale)

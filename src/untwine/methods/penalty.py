@@ -1,0 +1,59 @@
+"""What a regularizer is: a value that any method of the VAE family takes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.distributions import Distribution
+
+from ..functional import Schedule, at, kl
+from ..spec import Recorded
+from .method import Context
+
+__all__ = ["KL", "Penalty", "Terms", "Trace"]
+
+Terms = dict[str, Tensor | tuple[float | Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Everything that one pass through a VAE computes, by the paper's names.
+
+    Attributes:
+        x: Observations, ``(B, ...)``.
+        q: Posteriors, batch shape ``(B,)``, event shape ``(D,)``.
+        z: One sample of each posterior, ``(B, D)``.
+        p: Likelihoods given ``z``, batch shape ``(B,)``.
+        prior: The prior of ``z``.
+    """
+
+    x: Tensor
+    q: Distribution
+    z: Tensor
+    p: Distribution
+    prior: Distribution
+
+
+class Penalty(Recorded, ABC):
+    """``(trace, ctx)`` to named, weighted terms, each ``(B,)`` or a scalar, in nats."""
+
+    @abstractmethod
+    def __call__(self, t: Trace, ctx: Context) -> Terms:
+        """The terms that are added to the negative log-likelihood."""
+
+
+class KL(Penalty):
+    r""":math:`\beta \, D_{KL}(q(z|x) \,\|\, p(z))`: the VAE's own, and with a weight the beta-VAE's.
+
+    Args:
+        beta: :math:`\beta`, the weight of the KL divergence; a number or a schedule.
+    """
+
+    def __init__(self, beta: float | Schedule = 1.0) -> None:
+        self.beta = beta
+
+    def __call__(self, t: Trace, ctx: Context) -> Terms:
+        """One term, ``kl``."""
+        return {"kl": (at(self.beta, ctx.step), kl(t.q, t.prior, t.z))}

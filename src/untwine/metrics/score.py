@@ -1,0 +1,74 @@
+"""What a metric returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+__all__ = ["Score"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """A number, what it is made of, and how it was measured.
+
+    ``float(score)`` is the value, so a score can be compared, rounded and plotted like a number.
+
+    Attributes:
+        value: The score itself.
+        parts: What it is made of, by name: per factor ``(K,)``, per code dimension ``(D,)``, the
+            matrix of mutual informations or importances ``(D, K)``, secondary values.
+        protocol: Every setting that changes the number: the estimator, bins, predictor, sample
+            sizes, seed. Two scores compare only if their protocols are equal.
+        name: The metric's name.
+        interval: Lower and upper end of the confidence interval, where one was asked for.
+        seconds: Wall time that it took.
+
+    Example:
+        >>> score = Score(0.5, name="mig", protocol={"bins": 20})
+        >>> float(score), score.protocol["bins"]
+        (0.5, 20)
+    """
+
+    value: float
+    parts: Mapping[str, Any] = field(default_factory=dict)
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    name: str = ""
+    interval: tuple[float, float] | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", float(self.value))
+
+    def __float__(self) -> float:
+        return self.value
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{k}={v!r}" for k, v in self.protocol.items())
+        return f"{self.name or 'score'}={self.value:.4f} ({settings})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The score as plain data that JSON can hold; arrays become nested lists."""
+        return {
+            "name": self.name,
+            "value": self.value,
+            "interval": list(self.interval) if self.interval else None,
+            "seconds": self.seconds,
+            "parts": {k: _plain(v) for k, v in self.parts.items()},
+            "protocol": {k: _plain(v) for k, v in self.protocol.items()},
+        }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value

@@ -1,0 +1,162 @@
+"""Objects that remember how they were made, so that a run can be written down and repeated.
+
+A *spec* is plain data: numbers, strings, lists, dictionaries, and for an object
+``{"class_path": "package.Class", "init_args": {...}}``, the form that jsonargparse reads too.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Self
+
+__all__ = ["Recorded", "describe", "instantiate", "locate"]
+
+
+class Recorded:
+    """Remembers the arguments of its constructor (or of the class method that built it).
+
+    Subclasses do nothing for it: the arguments are noted before ``__init__`` runs.
+
+    Example:
+        >>> class Point(Recorded):
+        ...     def __init__(self, x, y=0): self.x, self.y = x, y
+        >>> Point(1, y=2).arguments
+        {'x': 1, 'y': 2}
+    """
+
+    _made: tuple[str | None, tuple[Any, ...], dict[str, Any]]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        self = super().__new__(cls)
+        object.__setattr__(self, "_made", (None, args, dict(kwargs)))
+        return self
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments by name, as given; defaults that were not given are not among them."""
+        how, args, kwargs = self._made
+        function = getattr(type(self), how) if how else type(self)
+        bound = inspect.signature(function).bind_partial(*args, **kwargs)
+        named: dict[str, Any] = {}
+        for name, value in bound.arguments.items():
+            kind = bound.signature.parameters[name].kind
+            if kind is inspect.Parameter.VAR_KEYWORD:
+                named |= value
+            elif kind is inspect.Parameter.VAR_POSITIONAL:
+                raise ValueError(
+                    f"{type(self).__name__} was made from positional arguments that its signature "
+                    f"does not name (*{name}): it cannot be written down"
+                )
+            else:
+                named[name] = value
+        return named
+
+    def made_by(self, how: str, **kwargs: Any) -> Self:
+        """Notes that class method ``how`` built this object, from ``kwargs``; returns the object."""
+        object.__setattr__(self, "_made", (how, (), kwargs))
+        return self
+
+
+def describe(value: Any) -> Any:
+    """Writes a value down as plain data; the inverse of `instantiate`.
+
+    Raises:
+        ValueError: for a value that is neither plain data, nor `Recorded`, nor an importable class
+            or function, nor a `functools.partial` of one.
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(k): describe(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [describe(v) for v in value]
+    if isinstance(value, Recorded):
+        arguments = {k: describe(v) for k, v in value.arguments.items()}
+        return {"class_path": _path(type(value)), "init_args": arguments}
+    if isinstance(value, partial) and not value.args:
+        keywords = {k: describe(v) for k, v in value.keywords.items()}
+        return {"class_path": _path(value.func), "init_args": keywords}
+    if inspect.isclass(value) or inspect.isfunction(value):
+        return {"class_path": _path(value)}
+    if hasattr(value, "__fspath__"):
+        return value.__fspath__()
+    raise ValueError(
+        f"a {type(value).__name__} cannot be written into a spec: give plain values, objects of "
+        "untwine's classes, or functools.partial of an importable class"
+    )
+
+
+def instantiate(spec: Any, base: type | tuple[type, ...] = Recorded) -> Any:
+    """Makes the value that a spec describes; the inverse of `describe`.
+
+    Only classes derived from ``base`` at the top, and from `Recorded` or a torch optimizer inside,
+    are made, so that a spec from elsewhere cannot name a function of its choice.
+
+    Raises:
+        ValueError: for a class of another kind.
+        ImportError: for a class that cannot be imported.
+    """
+    from torch.optim import Optimizer
+
+    if isinstance(spec, Mapping) and "class_path" in spec:
+        cls = locate(spec["class_path"])
+        inside = (*base, Optimizer) if isinstance(base, tuple) else (base, Recorded, Optimizer)
+        if not (inspect.isclass(cls) and issubclass(cls, inside)):
+            raise ValueError(
+                f"{spec['class_path']} is not a class that a spec may name here; expected one "
+                f"derived from {' or '.join(b.__name__ for b in inside)}"
+            )
+        arguments = {k: instantiate(v) for k, v in (spec.get("init_args") or {}).items()}
+        if issubclass(cls, Optimizer):
+            return partial(cls, **arguments)
+        return cls(**arguments)
+    if isinstance(spec, Mapping):
+        return {k: instantiate(v) for k, v in spec.items()}
+    if isinstance(spec, list):
+        return [instantiate(v) for v in spec]
+    return spec
+
+
+def locate(path: str) -> Any:
+    """Imports what a dotted path names.
+
+    Raises:
+        ImportError: naming the part of the path that is missing.
+    """
+    parts = path.split(".")
+    for cut in range(len(parts) - 1, 0, -1):
+        name = ".".join(parts[:cut])
+        try:
+            found: Any = importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
+                raise  # the module is there, but something that it imports is not
+            continue
+        for part in parts[cut:]:
+            if not hasattr(found, part):
+                raise ImportError(f"{path}: module {name} has no {part!r}")
+            found = getattr(found, part)
+        return found
+    raise ImportError(
+        f"{path}: there is no module {parts[0]!r}; a class is named by its dotted import path, "
+        "such as mypackage.MyVAE, and its package must be importable (installed, or on PYTHONPATH)"
+    )
+
+
+def _path(target: type | Callable[..., Any]) -> str:
+    """The dotted import path, by the shortest public module that holds the same object."""
+    name = target.__qualname__
+    if "<" in name:
+        raise ValueError(f"{name} is defined inside a function: move it to a module's top level")
+    parts = target.__module__.split(".")
+    for cut in range(1, len(parts) + 1):
+        module = ".".join(parts[:cut])
+        try:
+            if getattr(importlib.import_module(module), name, None) is target:
+                return f"{module}.{name}"
+        except ImportError:
+            continue
+    return f"{target.__module__}.{name}"

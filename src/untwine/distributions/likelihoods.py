@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -91,10 +92,11 @@ class Gaussian(Likelihood):
 
     def forward(self, h: Tensor) -> Distribution:
         """Means to observations."""
-        if self.sigma == "optimal":
+        if self.log_sigma is not None:
+            return _independent(td.Normal(h, self.log_sigma.exp(), validate_args=False))
+        if isinstance(self.sigma, str):
             return _independent(OptimalNormal(h))
-        scale = self.sigma if self.log_sigma is None else self.log_sigma.exp()
-        return _independent(td.Normal(h, scale, validate_args=False))
+        return _independent(td.Normal(h, self.sigma, validate_args=False))
 
 
 class Laplace(Likelihood):
@@ -144,6 +146,6 @@ class OptimalNormal(Distribution):
         variance = square.mean().clamp(min=self.floor**2)
         return -0.5 * (square / variance + variance.log() + math.log(2 * math.pi))
 
-    def sample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:
+    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """The means: without values to fit, there is no scale to draw noise from."""
-        return self.loc.detach().expand(sample_shape + self.loc.shape)
+        return self.loc.detach().expand(torch.Size(sample_shape) + self.loc.shape)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
@@ -33,7 +35,7 @@ class Point(Distribution):
         """Zero."""
         return torch.zeros_like(self.value)
 
-    def rsample(self, sample_shape: torch.Size = torch.Size()) -> Tensor:
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """The point, again and again."""
         return self.value.expand(torch.Size(sample_shape) + self.value.shape)
 

@@ -25,8 +25,8 @@ class AdaGVAE(VAE):
         q(z_j|x_i) & \text{otherwise} \end{cases}, \qquad
         \tau = \tfrac12 (\max_j \delta_j + \min_j \delta_j)
 
-    with :math:`\delta_j = D_{KL}(q(z_j|x_0) \,\|\, q(z_j|x_1))`. The loss is the VAE's (any penalty)
-    over both observations of every pair.
+    with :math:`\delta_j = D_{KL}(q(z_j|x_0) \,\|\, q(z_j|x_1))`. The loss is the VAE's (any
+    penalty) over both observations of every pair.
 
     Args:
         encoder: ``x -> q(z|x)``, a diagonal Gaussian.

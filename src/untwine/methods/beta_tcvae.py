@@ -26,8 +26,11 @@ class TotalCorrelation(Penalty):
         beta: :math:`\beta`, of the total correlation.
         alpha: :math:`\alpha`, of the mutual information of code and example.
         gamma: :math:`\gamma`, of the dimension-wise KL.
-        estimator: ``"mss"``, minibatch stratified sampling, or ``"mws"``, minibatch weighted
-            sampling, which the paper's experiments use; see `functional.decompose`.
+        estimator: ``"mws"``, minibatch weighted sampling, which the paper's experiments use, or
+            ``"mss"``, minibatch stratified sampling; see `functional.decompose`. The latter's
+            density estimate is unbiased, but its logarithm is not: with a small batch from a large
+            set it nearly leaves each sample's own example out, and the total correlation comes
+            out negative.
 
     Raises:
         ValueError: for an unknown estimator.
@@ -38,7 +41,7 @@ class TotalCorrelation(Penalty):
         beta: float | Schedule = 6.0,
         alpha: float | Schedule = 1.0,
         gamma: float | Schedule = 1.0,
-        estimator: Literal["mws", "mss"] = "mss",
+        estimator: Literal["mws", "mss"] = "mws",
     ) -> None:
         if estimator not in ("mws", "mss"):
             raise ValueError(f"estimator is {estimator!r}; expected 'mws' or 'mss'")
@@ -67,7 +70,7 @@ class BetaTCVAE(VAE):
         beta: :math:`\beta`, the weight of the total correlation.
         alpha: :math:`\alpha`, the weight of the mutual information.
         gamma: :math:`\gamma`, the weight of the dimension-wise KL.
-        estimator: ``"mss"`` or ``"mws"``, see `TotalCorrelation`.
+        estimator: ``"mws"`` or ``"mss"``, see `TotalCorrelation`.
         **options: Passed to `VAE`.
 
     References:
@@ -85,7 +88,7 @@ class BetaTCVAE(VAE):
         beta: float | Schedule = 6.0,
         alpha: float | Schedule = 1.0,
         gamma: float | Schedule = 1.0,
-        estimator: Literal["mws", "mss"] = "mss",
+        estimator: Literal["mws", "mss"] = "mws",
         **options: Any,
     ) -> None:
         penalty = TotalCorrelation(beta, alpha, gamma, estimator)

@@ -68,7 +68,14 @@ class FactorVAE(VAE):
     def parts(
         cls, data: FactorDataset, latent_dim: int = 10, *, critic_width: int = 1000, **parts: Any
     ) -> dict[str, nn.Module]:
-        """The VAE's parts and a critic of six hidden layers of ``critic_width``."""
+        """The VAE's parts, and a critic of six hidden layers.
+
+        Args:
+            data: What the method will learn from.
+            latent_dim: The number of code dimensions.
+            critic_width: The width of the critic's layers.
+            **parts: Passed to `VAE.parts`.
+        """
         return super().parts(data, latent_dim, **parts) | {
             "critic": mlp_critic(latent_dim, critic_width)
         }

@@ -41,11 +41,20 @@ class GaussianMixtureVAE(VAE):
     def parts(
         cls, data: FactorDataset, latent_dim: int = 10, *, components: int = 10, **parts: Any
     ) -> dict[str, nn.Module]:
-        """The VAE's parts, with a mixture of ``components`` Gaussians for prior."""
+        """The VAE's parts, with a mixture for prior.
+
+        Args:
+            data: What the method will learn from.
+            latent_dim: The number of code dimensions.
+            components: The number of Gaussians in the prior.
+            **parts: Passed to `VAE.parts`.
+        """
         prior = GaussianMixture(latent_dim, components)
         return super().parts(data, latent_dim, prior=prior, **parts)
 
     @torch.no_grad()
     def cluster(self, x: Tensor) -> Tensor:
         """Soft assignments p(k|z) at the posterior means, ``(B, K)``; rows sum to one."""
+        if not isinstance(self.prior, GaussianMixture):
+            raise TypeError(f"only a GaussianMixture has clusters; the prior is {self.prior}")
         return self.prior.responsibilities(self.represent(x).mean)

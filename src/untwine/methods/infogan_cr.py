@@ -33,9 +33,10 @@ class InfoGANCR(Method):
 
     with :math:`\mathcal{L}_{info} = \mathbb{E}[\log Q(c \mid G(c, n))]` and
     :math:`\mathcal{L}_c = \mathbb{E}[\log H_I(x, x')]`, where the images :math:`x, x'` were
-    generated from codes that agree in dimension I, drawn at random, and nowhere else. Three players:
-    the discriminator (with the head that reads codes back, on the same trunk), the generator, and
-    the contrastive critic H; the last two move at once.
+    generated from codes that agree in dimension I, drawn at random, and nowhere else.
+
+    Three players: the discriminator (with the head that reads codes back, on the same trunk), the
+    generator, and the contrastive critic H; the last two move at once.
 
     Args:
         generator: ``(B, latent_dim + noise_dim) -> (B, ...)`` logits of pixels.
@@ -107,7 +108,22 @@ class InfoGANCR(Method):
         net: Architecture | None = None,
         noise_dim: int = 52,
     ) -> dict[str, Any]:
-        """Generator, discriminator and critic of one architecture; spectral norm in the trunk."""
+        """Generator, discriminator and critic of one architecture; spectral norm in the trunk.
+
+        Args:
+            data: What the method will learn from.
+            latent_dim: The number of codes.
+            net: The architecture of all three; by default the one that fits the data's shape.
+            noise_dim: The number of noise inputs beside the codes.
+
+        Raises:
+            ValueError: for data other than images.
+        """
+        if len(data.shape) != 3:
+            raise ValueError(
+                f"InfoGANCR generates images (C, H, W); the data's observations have shape "
+                f"{tuple(data.shape)}"
+            )
         net = default_architecture(data.shape) if net is None else net
         paired = (2 * data.shape[0], *data.shape[1:])
         trunk = nn.Sequential(net.encoder(data.shape, 128), nn.LeakyReLU(0.1))

@@ -27,7 +27,7 @@ __all__ = ["LORD"]
 class LORD(Method):
     r"""Latent optimization for representation disentanglement, with a likelihood for its loss.
 
-    Stage ``optimize`` learns one content code per example, one class code per class, and a generator:
+    Stage ``optimize`` learns a content code per example, a class code per class, and a generator:
 
     .. math::
         \min_{c_i, e_y, G} \; -\log p(x_i \mid G(c_i + \epsilon, e_{y_i})) + \lambda \|c_i\|^2,
@@ -106,9 +106,15 @@ class LORD(Method):
         net: Architecture | None = None,
         likelihood: Likelihood | None = None,
     ) -> dict[str, Any]:
-        """Codes for every example and class, networks that fit the data.
+        """Codes for every example and class, and networks that fit the data.
 
-        ``label`` names the factor that is the class, by default the first.
+        Args:
+            data: What the method will learn from; a content code is kept for each example.
+            latent_dim: The number of content dimensions.
+            label: Name of the factor that is the class; by default the first.
+            class_dim: The number of class dimensions.
+            net: The architecture of generator and encoders.
+            likelihood: The family of p(x|c,e), see `VAE.parts`.
         """
         label = data.space.names[0] if label is None else label
         net = default_architecture(data.shape) if net is None else net

@@ -92,7 +92,16 @@ class M2(Method):
         likelihood: Likelihood | None = None,
         posterior: Posterior | None = None,
     ) -> dict[str, Any]:
-        """Networks that fit the data; ``label`` names the class factor, by default the first."""
+        """Networks that fit the data.
+
+        Args:
+            data: What the method will learn from.
+            latent_dim: The number of continuous code dimensions.
+            label: Name of the factor that is the class; by default the first.
+            net: The architecture of encoder, decoder and classifier.
+            likelihood: The family of p(x|y,z), see `VAE.parts`.
+            posterior: The family of q(z|x,y); independent Gaussians by default.
+        """
         label = data.space.names[0] if label is None else label
         classes = data.space.sizes[data.space.position(label)]
         encoder, decoder = autoencoder(data, latent_dim, net, likelihood, posterior, classes)

@@ -219,7 +219,7 @@ class Method(Recorded, nn.Module, ABC):
 def hyperparameter_names(cls: type[Method]) -> list[str]:
     """What `Method.build` takes beside the data: arguments of ``parts`` and of the constructor."""
     taken = ["latent_dim", "seed"]
-    return taken + [n for n in (*_keywords(cls, "parts"), *_keywords(cls, "__init__"))]
+    return [*taken, *_keywords(cls, "parts"), *_keywords(cls, "__init__")]
 
 
 def _keywords(cls: type, name: str) -> list[str]:

@@ -45,7 +45,7 @@ class Penalty(Recorded, ABC):
 
 
 class KL(Penalty):
-    r""":math:`\beta \, D_{KL}(q(z|x) \,\|\, p(z))`: the VAE's own, and with a weight the beta-VAE's.
+    r"""The KL divergence, :math:`\beta \, D_{KL}(q(z|x) \,\|\, p(z))`.
 
     Args:
         beta: :math:`\beta`, the weight of the KL divergence; a number or a schedule.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -60,7 +60,7 @@ class VAE(Method):
         torch.Size([5, 3])
     """
 
-    supervision: type = Images
+    supervision: ClassVar[type] = Images
 
     def __init__(
         self,

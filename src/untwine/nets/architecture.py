@@ -19,7 +19,7 @@ class Architecture(Recorded, ABC):
 
     @abstractmethod
     def encoder(self, shape: Sequence[int], features: int, covariates: int = 0) -> nn.Module:
-        """A network ``(B, *shape) -> (B, features)``; takes ``(B, covariates)`` too if there are any.
+        """A network ``(B, *shape) -> (B, features)``; takes ``(B, covariates)`` too.
 
         Raises:
             ValueError: for a shape that the architecture does not fit.

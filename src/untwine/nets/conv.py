@@ -201,10 +201,14 @@ def _glorot(net: nn.Module) -> nn.Module:
     for layer in net.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
     return _channels_last(net)
 
 
 def _channels_last(net: nn.Module) -> nn.Module:
     """Weights in the memory format that convolutions run fastest in; the values are the same."""
-    return net.to(memory_format=torch.channels_last)
+    for parameter in net.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return net

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from torch import nn
 
@@ -12,11 +13,16 @@ from .architecture import Architecture, Decode, Encode
 __all__ = ["MLP", "mlp"]
 
 
-def mlp(inputs: int, hidden: Sequence[int], outputs: int, activation: type = nn.ReLU) -> list:
+def mlp(
+    inputs: int,
+    hidden: Sequence[int],
+    outputs: int,
+    activation: Callable[[], nn.Module] = nn.ReLU,
+) -> list[nn.Module]:
     """The layers of a perceptron: linear maps with an activation between them."""
     sizes = [inputs, *hidden]
     layers: list[nn.Module] = []
-    for a, b in zip(sizes, sizes[1:], strict=False):
+    for a, b in pairwise(sizes):
         layers += [nn.Linear(a, b), activation()]
     return [*layers, nn.Linear(sizes[-1], outputs)]
 

@@ -1,0 +1,44 @@
+"""A small data set, and one batch of each kind of supervision."""
+
+import numpy as np
+import pytest
+import torch
+
+import untwine.methods as methods
+from untwine.data import FactorDataset, Loader, default_sampler
+
+
+def make_data(shape=(1, 16, 16), n=60, seed=0):
+    """Squares of three sizes at 4 x 5 places: 60 images that follow their factors."""
+    rng = np.random.default_rng(seed)
+    factors = np.stack(np.unravel_index(np.arange(n), (3, 4, 5)), 1)
+    if len(shape) == 1:
+        mix = rng.normal(size=(3, shape[0]))
+        x = ((factors - factors.mean(0)) @ mix / 3).astype(np.float32)
+    else:
+        x = np.zeros((n, *shape), np.uint8)
+        for image, (size, row, column) in zip(x, factors, strict=True):
+            top, left = 3 * row, 2 * column
+            image[:, top : top + 3 + size, left : left + 3 + size] = 255
+    return FactorDataset.from_arrays(x, factors, names=("size", "row", "column"))
+
+
+def first_batch(method, data, batch_size=16):
+    sampler = method.sampler() or default_sampler(method.supervision)
+    return Loader(data, sampler, batch_size=batch_size, seed=0)(0)
+
+
+@pytest.fixture(scope="session")
+def images():
+    return make_data()
+
+
+@pytest.fixture(params=methods.__all__)
+def cls(request):
+    return getattr(methods, request.param)
+
+
+@pytest.fixture
+def method(cls, images):
+    torch.manual_seed(0)
+    return cls.build(images, latent_dim=4, seed=0)

@@ -1,0 +1,204 @@
+"""Laws that every method obeys; a new one is tested by being listed in `untwine.methods`."""
+
+import copy
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import untwine as ut
+from untwine.methods import Context, Loss, Stage, play
+from untwine.methods.method import hyperparameter_names
+from untwine.spec import describe, locate
+
+from .conftest import first_batch, make_data
+
+CTX = Context(torch.tensor(0), 60)
+
+
+def optimizers(method, stage):
+    players = method.players()
+    return {n: players[n].optimizer(players[n].parameters()) for n in stage.players or players}
+
+
+def state(method):
+    return {k: v.detach().clone() for k, v in method.state_dict().items()}
+
+
+def test_declares_its_supervision_and_trains_on_it(method, images):
+    batch = first_batch(method, images)
+    assert type(batch) is method.supervision
+    for stage in method.stages():
+        steps = list(play(stage.moves(batch, CTX), optimizers(method, stage)))
+        assert steps
+        for name, loss in steps:
+            assert isinstance(loss, Loss)
+            assert torch.isfinite(loss.total), f"{stage.name}: {name}"
+
+
+def test_players_are_disjoint_and_own_everything_together(method):
+    players = method.players()
+    owned = [id(p) for player in players.values() for p in player.parameters()]
+    assert len(owned) == len(set(owned))
+    assert set(owned) == {id(p) for p in method.parameters()}
+    played = {n for s in method.stages() for n in (s.players or players)}
+    assert played == set(players)
+
+
+def test_only_the_moving_players_parameters_change(method, images):
+    batch = first_batch(method, images)
+    for stage in method.stages():
+        opts = optimizers(method, stage)
+        for move in stage.moves(batch, CTX):
+            before = {n: p.detach().clone() for n, p in method.named_parameters()}
+            moving = {id(p) for n in move for p in method.players()[n].parameters()}
+            for _ in play(iter([move]), opts):
+                pass
+            for name, p in method.named_parameters():
+                if id(p) not in moving:
+                    assert torch.equal(p, before[name]), f"{stage.name}: {name} moved"
+                    assert p.grad is None or id(p) in {
+                        id(q) for o in opts.values() for g in o.param_groups for q in g["params"]
+                    }
+
+
+def test_every_parameter_moves_in_some_move(method, images):
+    before = state(method)
+    batch = first_batch(method, images)
+    for stage in method.stages():
+        opts = optimizers(method, stage)
+        for step in range(3):
+            list(play(stage.moves(batch, Context(torch.tensor(step), 60)), opts))
+    still = [n for n, p in method.named_parameters() if torch.equal(p, before[n])]
+    assert not still
+
+
+class NoSync(TorchDispatchMode):
+    """Fails on whatever makes the host wait for a device's values."""
+
+    FORBIDDEN = ("_local_scalar_dense", "nonzero", "equal", "masked_select", "is_nonzero", "unique")
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func.name().split("::")[1].split(".")[0] in self.FORBIDDEN:
+            raise AssertionError(f"{func.name()} waits for values")
+        return func(*args, **(kwargs or {}))
+
+
+def test_moves_are_capture_safe(method, images):
+    batch = first_batch(method, images)
+    for stage in method.stages():
+        opts = optimizers(method, stage)
+        for move in stage.moves(batch, CTX):
+            for name, loss in move.items():
+                assert loss.total.ndim == 0
+            for _ in play(iter([move]), opts):
+                pass
+        with NoSync():
+            for move in stage.moves(batch, CTX):
+                totals = [loss.total for loss in move.values()]
+                assert totals
+
+
+def test_shapes_of_codes_and_decoded_images(method, images):
+    method.eval()
+    x = images.observations(range(5))
+    with torch.no_grad():
+        q = method.represent(x)
+        assert q.mean.shape[0] == 5
+        assert q.stddev.shape == q.mean.shape
+        assert method.decode(q.mean).mean.shape == x.shape
+
+
+def test_the_code_is_the_mean_not_a_sample(method, images):
+    method.eval()
+    x = images.observations(range(5))
+    with torch.no_grad():
+        torch.testing.assert_close(method.represent(x).mean, method.represent(x).mean)
+
+
+def test_state_dict_round_trip(method, cls, images):
+    other = cls.build(images, latent_dim=4, seed=1)
+    other.load_state_dict(method.state_dict())
+    for (name, a), b in zip(state(method).items(), state(other).values(), strict=True):
+        assert torch.equal(a, b), name
+
+
+def test_spec_round_trip_makes_the_same_weights(method, cls, images):
+    spec = describe(method)
+    assert locate(spec["class_path"]) is cls
+    again = cls.build(images, **spec["init_args"])
+    for (name, a), b in zip(state(method).items(), state(again).values(), strict=True):
+        assert torch.equal(a, b), name
+
+
+def test_building_leaves_the_global_generator_alone(cls, images):
+    torch.manual_seed(3)
+    cls.build(images, latent_dim=4, seed=0)
+    after = torch.rand(3)
+    torch.manual_seed(3)
+    assert torch.equal(after, torch.rand(3))
+
+
+def test_an_unknown_hyperparameter_is_named_with_those_there_are(cls, images):
+    with pytest.raises(TypeError, match="no hyper-parameter 'latent_dims'.*did you mean"):
+        cls.build(images, latent_dims=3)
+
+
+def test_hyperparameters_are_documented(cls):
+    documented = "".join(c.__doc__ or "" for c in cls.__mro__ if c.__module__.startswith("untwine"))
+    documented += "".join(
+        c.__dict__["parts"].__func__.__doc__ or "" for c in cls.__mro__ if "parts" in c.__dict__
+    )
+    documented += ut.Method.build.__doc__
+    for name in hyperparameter_names(cls):
+        assert name in documented, f"{cls.__name__}.{name}"
+
+
+def test_docstring_has_equation_and_reference(cls):
+    assert "math::" in cls.__doc__
+    assert "References:" in cls.__doc__
+    assert "http" in cls.__doc__
+
+
+def test_overfits_one_batch(method, cls, images):
+    """Three hundred steps on one batch bring the (first) reconstruction term well down."""
+    if cls.__name__ == "InfoGANCR":
+        pytest.skip("a GAN reconstructs nothing; see tests/regressions")
+    torch.manual_seed(0)
+    batch = first_batch(method, images)
+    stage = method.stages()[0]
+    players = method.players()
+    opts = {n: torch.optim.Adam(players[n].parameters(), 3e-3) for n in stage.players or players}
+    term = {"m2": "unlabelled"}
+    seen = []
+    for step in range(300):
+        moves = stage.moves(batch, Context(torch.tensor(step), 60))
+        name, loss = next(iter(list(play(moves, opts))))
+        seen.append(loss.terms[term.get(name, "nll")].item())
+    assert sum(seen[-10:]) / 10 < 0.6 * seen[0]
+
+
+def test_vectors_too(cls):
+    data = make_data(shape=(7,))
+    if cls.__name__ == "InfoGANCR":
+        with pytest.raises(ValueError, match="images"):
+            cls.build(data)
+        return
+    method = cls.build(data, latent_dim=3, seed=0)
+    batch = first_batch(method, data)
+    for stage in method.stages():
+        for _, loss in play(stage.moves(batch, CTX), optimizers(method, stage)):
+            assert torch.isfinite(loss.total)
+
+
+def test_copies_are_independent(method):
+    twin = copy.deepcopy(method)
+    for p, q in zip(method.parameters(), twin.parameters(), strict=True):
+        assert torch.equal(p, q)
+        assert p is not q
+
+
+def test_stages_have_distinct_names(method):
+    names = [s.name for s in method.stages()]
+    assert len(names) == len(set(names))
+    assert all(isinstance(s, Stage) for s in method.stages())

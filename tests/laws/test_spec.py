@@ -1,0 +1,77 @@
+"""Objects are written down as plain data and made again from it."""
+
+from functools import partial
+
+import pytest
+import torch
+from torch.optim import SGD, Adam
+
+from untwine.distributions import Gaussian, Prior
+from untwine.functional import Linear
+from untwine.methods import DIP, KL, Penalty, TotalCorrelation
+from untwine.nets import MLP
+from untwine.spec import Recorded, describe, instantiate, locate
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        KL(4.0),
+        KL(beta=Linear(0.0, 4.0, steps=10)),
+        TotalCorrelation(6.0, estimator="mws"),
+        DIP(kind="I"),
+        Gaussian("learned"),
+        MLP(hidden=[3, 4]),
+    ],
+)
+def test_round_trip(value):
+    spec = describe(value)
+    again = instantiate(spec)
+    assert type(again) is type(value)
+    assert describe(again) == spec
+
+
+def test_plain_data_and_optimizers():
+    plain = {"a": [1, 2.5, None, True, "x"], "b": {"c": []}}
+    assert instantiate(describe(plain)) == plain
+    spec = describe(partial(Adam, lr=1e-3, betas=(0.5, 0.9)))
+    assert spec["init_args"] == {"lr": 1e-3, "betas": [0.5, 0.9]}
+    made = instantiate(spec)([torch.nn.Parameter(torch.zeros(2))])
+    assert isinstance(made, Adam)
+    assert made.defaults["lr"] == 1e-3
+    assert (
+        instantiate(describe(SGD | None) if False else describe(partial(SGD, lr=1.0))).func is SGD
+    )
+
+
+def test_public_paths_are_the_shortest():
+    assert describe(KL())["class_path"] == "untwine.methods.KL"
+    assert locate("untwine.methods.KL") is KL
+
+
+def test_a_spec_names_no_function_of_its_choice():
+    for path in ("os.system", "subprocess.Popen", "builtins.exec", "torch.nn.Linear"):
+        with pytest.raises(ValueError, match="not a class that a spec may name"):
+            instantiate({"class_path": path, "init_args": {}})
+    with pytest.raises(ValueError, match="derived from Prior"):
+        instantiate({"class_path": "untwine.methods.KL"}, base=Prior)
+    with pytest.raises(ValueError, match="not a class that a spec may name"):
+        instantiate(
+            {"class_path": "untwine.methods.KL", "init_args": {"beta": {"class_path": "os.system"}}}
+        )
+    assert isinstance(instantiate({"class_path": "untwine.methods.KL"}, base=Penalty), KL)
+
+
+def test_errors_say_what_is_missing():
+    with pytest.raises(ImportError, match="no module 'nonesuch'"):
+        locate("nonesuch.Thing")
+    with pytest.raises(ImportError, match="has no 'KLL'"):
+        locate("untwine.methods.KLL")
+    with pytest.raises(ValueError, match="Tensor cannot be written"):
+        describe(torch.zeros(2))
+
+    class Local(Recorded):
+        pass
+
+    with pytest.raises(ValueError, match="defined inside a function"):
+        describe(Local())

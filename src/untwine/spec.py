@@ -55,7 +55,7 @@ class Recorded:
         return named
 
     def made_by(self, how: str, **kwargs: Any) -> Self:
-        """Notes that class method ``how`` built this object, from ``kwargs``; returns the object."""
+        """Notes that class method ``how`` built this from ``kwargs``; returns the object."""
         object.__setattr__(self, "_made", (how, (), kwargs))
         return self
 
@@ -89,11 +89,12 @@ def describe(value: Any) -> Any:
     )
 
 
-def instantiate(spec: Any, base: type | tuple[type, ...] = Recorded) -> Any:
+def instantiate(spec: Any, base: type | tuple[type, ...] | None = None) -> Any:
     """Makes the value that a spec describes; the inverse of `describe`.
 
-    Only classes derived from ``base`` at the top, and from `Recorded` or a torch optimizer inside,
-    are made, so that a spec from elsewhere cannot name a function of its choice.
+    Only classes derived from ``base`` at the top (`Recorded` and torch optimizers, if it is not
+    given), and from `Recorded` or a torch optimizer inside, are made, so that a spec from
+    elsewhere cannot name a function of its choice.
 
     Raises:
         ValueError: for a class of another kind.
@@ -101,22 +102,24 @@ def instantiate(spec: Any, base: type | tuple[type, ...] = Recorded) -> Any:
     """
     from torch.optim import Optimizer
 
+    base = (Recorded, Optimizer) if base is None else base
     if isinstance(spec, Mapping) and "class_path" in spec:
         cls = locate(spec["class_path"])
-        inside = (*base, Optimizer) if isinstance(base, tuple) else (base, Recorded, Optimizer)
-        if not (inspect.isclass(cls) and issubclass(cls, inside)):
+        bases = base if isinstance(base, tuple) else (base,)
+        if not (inspect.isclass(cls) and issubclass(cls, bases)):
             raise ValueError(
                 f"{spec['class_path']} is not a class that a spec may name here; expected one "
-                f"derived from {' or '.join(b.__name__ for b in inside)}"
+                f"derived from {' or '.join(b.__name__ for b in bases)}"
             )
-        arguments = {k: instantiate(v) for k, v in (spec.get("init_args") or {}).items()}
+        inside = (Recorded, Optimizer)
+        arguments = {k: instantiate(v, inside) for k, v in (spec.get("init_args") or {}).items()}
         if issubclass(cls, Optimizer):
             return partial(cls, **arguments)
         return cls(**arguments)
     if isinstance(spec, Mapping):
-        return {k: instantiate(v) for k, v in spec.items()}
+        return {k: instantiate(v, base) for k, v in spec.items()}
     if isinstance(spec, list):
-        return [instantiate(v) for v in spec]
+        return [instantiate(v, base) for v in spec]
     return spec
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import untwine.methods as methods
-from untwine.data import FactorDataset, Loader, default_sampler
+from untwine.data import FactorDataset, FewLabelsSampler, Loader, default_sampler
 
 
 def make_data(shape=(1, 16, 16), n=60, seed=0):
@@ -25,6 +25,8 @@ def make_data(shape=(1, 16, 16), n=60, seed=0):
 
 def first_batch(method, data, batch_size=16):
     sampler = method.sampler() or default_sampler(method.supervision)
+    if isinstance(sampler, FewLabelsSampler):
+        sampler = FewLabelsSampler(sampler.label, labelled=30)
     return Loader(data, sampler, batch_size=batch_size, seed=0)(0)
 
 

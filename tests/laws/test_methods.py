@@ -57,9 +57,6 @@ def test_only_the_moving_players_parameters_change(method, images):
             for name, p in method.named_parameters():
                 if id(p) not in moving:
                     assert torch.equal(p, before[name]), f"{stage.name}: {name} moved"
-                    assert p.grad is None or id(p) in {
-                        id(q) for o in opts.values() for g in o.param_groups for q in g["params"]
-                    }
 
 
 def test_every_parameter_moves_in_some_move(method, images):
@@ -89,7 +86,7 @@ def test_moves_are_capture_safe(method, images):
     for stage in method.stages():
         opts = optimizers(method, stage)
         for move in stage.moves(batch, CTX):
-            for name, loss in move.items():
+            for loss in move.values():
                 assert loss.total.ndim == 0
             for _ in play(iter([move]), opts):
                 pass
@@ -140,7 +137,7 @@ def test_building_leaves_the_global_generator_alone(cls, images):
 
 
 def test_an_unknown_hyperparameter_is_named_with_those_there_are(cls, images):
-    with pytest.raises(TypeError, match="no hyper-parameter 'latent_dims'.*did you mean"):
+    with pytest.raises(TypeError, match=r"no hyper-parameter 'latent_dims'.*did you mean"):
         cls.build(images, latent_dims=3)
 
 

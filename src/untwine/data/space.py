@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,8 +30,8 @@ class FactorSpace(Recorded):
 
     Example:
         >>> space = FactorSpace(("shape", "color"), (3, 4))
-        >>> len(space), space.index([2, 1]), space.factors(9)
-        (12, array(9), array([2, 1]))
+        >>> len(space), int(space.index([2, 1])), space.factors(9)
+        (12, 9, array([2, 1]))
         >>> space.traverse([2, 1], "shape")
         array([[0, 1],
                [1, 1],

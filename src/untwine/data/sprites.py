@@ -12,7 +12,7 @@ import numpy as np
 
 from .space import FactorSpace
 
-__all__ = ["SPACE", "Sprites", "sprites", "unpack"]
+__all__ = ["SPACE", "Sprites", "shared_sprites", "unpack"]
 
 SPACE = FactorSpace(("shape", "scale", "orientation", "posX", "posY"), (3, 6, 40, 32, 32))
 """The factors of dSprites, the last one fastest."""
@@ -78,7 +78,7 @@ class Sprites:
 
 
 @cache
-def sprites() -> Sprites:
+def shared_sprites() -> Sprites:
     """The one set of drawn images that every `DSprites` of the process shares."""
     return Sprites()
 

@@ -4,6 +4,7 @@ from .adversarial import cross_entropy_to, density_ratio, permute_dims
 from .decomposition import Decomposition, decompose, log_densities, log_importance_weights
 from .divergences import kl
 from .moments import covariance, dip
+from .onehot import one_hot
 from .schedules import Linear, Schedule, at
 from .sharing import average, changed, product, share
 
@@ -22,6 +23,7 @@ __all__ = [
     "kl",
     "log_densities",
     "log_importance_weights",
+    "one_hot",
     "permute_dims",
     "product",
     "share",

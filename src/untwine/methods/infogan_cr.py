@@ -15,6 +15,7 @@ from torch.optim import Adam, Optimizer
 
 from ..data.batches import Images
 from ..distributions import Diagonal, Point
+from ..functional import one_hot
 from ..nets import Architecture, default_architecture
 from .method import Context, Loss, Method, Moves, Player
 
@@ -189,7 +190,7 @@ class InfoGANCR(Method):
         }
         first, second = self.prior().sample((2, n))
         which = torch.randint(self.latent_dim, (n,), device=c.device)
-        same = F.one_hot(which, self.latent_dim).bool()
+        same = one_hot(which, self.latent_dim).bool()
         second = torch.where(same, first, second)
         one, two = self.generate(first, self._noise(n)), self.generate(second, self._noise(n))
         seen = self.trunk(one)

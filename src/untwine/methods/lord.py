@@ -18,8 +18,7 @@ from ..nets import Architecture, default_architecture
 from .method import Context, Loss, Method, Moves, Player, Stage
 
 if TYPE_CHECKING:
-    from ..data import FactorDataset
-    from ..data.samplers import Sampler
+    from ..data import FactorDataset, Sampler
 
 __all__ = ["LORD"]
 
@@ -135,7 +134,7 @@ class LORD(Method):
 
     def sampler(self) -> Sampler:
         """Examples with their index and their class."""
-        from ..data.samplers import IndexedSampler
+        from ..data import IndexedSampler
 
         return IndexedSampler(label=self.label)
 

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, MixtureSameFamily
 from torch.optim import Adam, Optimizer
 
 from ..data.batches import FewLabels
 from ..distributions import Likelihood, Posterior, StandardNormal
-from ..functional import Schedule, at, kl
+from ..functional import Schedule, at, kl, one_hot
 from ..nets import Architecture, default_architecture
 from .method import Context, Loss, Method, Moves, Player
 from .vae import autoencoder
 
 if TYPE_CHECKING:
-    from ..data import FactorDataset
-    from ..data.samplers import Sampler
+    from ..data import FactorDataset, Sampler
 
 __all__ = ["M2"]
 
@@ -116,7 +115,7 @@ class M2(Method):
 
     def sampler(self) -> Sampler:
         """Unlabelled examples, and examples labelled with the class factor."""
-        from ..data.samplers import FewLabelsSampler
+        from ..data import FewLabelsSampler
 
         return FewLabelsSampler(label=self.label)
 
@@ -138,7 +137,7 @@ class M2(Method):
         """p(x|y,z); without classes ``y`` of shape ``(B,)``, with all of them in equal parts."""
         if y is None:
             return self.decoder(z, z.new_full((len(z), self.classes), 1 / self.classes))
-        return self.decoder(z, F.one_hot(y, self.classes))
+        return self.decoder(z, one_hot(y, self.classes))
 
     @torch.no_grad()
     def sample(self, n: int) -> Tensor:
@@ -150,12 +149,12 @@ class M2(Method):
         r""":math:`\mathcal{L}(x, y)`, ``(B,)``, for one-hot classes ``(B, classes)``."""
         q = self.encoder(x, y)
         z = q.rsample()
-        uniform = torch.tensor(float(self.classes), device=x.device).log()
+        uniform = math.log(self.classes)
         return -self.decoder(z, y).log_prob(x) + uniform + kl(q, self.prior(), z)
 
     def moves(self, batch: Any, ctx: Context) -> Moves:
         """One turn: labelled bound, unlabelled bound, classification."""
-        labelled = self.bound(batch.xl, F.one_hot(batch.yl, self.classes))
+        labelled = self.bound(batch.xl, one_hot(batch.yl, self.classes))
         q = self.classify(batch.x)
         x, y = self._every_class(batch.x)
         each = self.bound(x, y).reshape(self.classes, len(batch.x)).mT

@@ -19,8 +19,7 @@ from torch.optim import Optimizer
 from ..spec import Recorded
 
 if TYPE_CHECKING:
-    from ..data import FactorDataset
-    from ..data.samplers import Sampler
+    from ..data import FactorDataset, Sampler
 
 __all__ = [
     "Context",

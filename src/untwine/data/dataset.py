@@ -1,0 +1,232 @@
+"""Observations with the factors that made them, as far as those are known."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..spec import Recorded
+from .draws import check_seed
+from .space import FactorSpace
+
+__all__ = ["FactorDataset", "Index", "Split", "Subset", "as_index"]
+
+Index = Tensor | np.ndarray | Sequence[int]
+
+
+class FactorDataset(Recorded, ABC):
+    """Observations numbered from 0, and their factors.
+
+    The combinations of factors need not form a full grid, nor be all different.
+
+    Attributes:
+        space: The factors' names and sizes; without factors, none.
+        shape: Of one observation: ``(C, H, W)`` for images, ``(F,)`` for vectors.
+        covariates: What is known of each observation beside its factors, ``(N, C)``, or ``None``.
+        values: The names of a factor's values, where they have names.
+
+    Example:
+        >>> images = np.zeros((6, 8, 8), dtype=np.uint8)
+        >>> data = FactorDataset.from_arrays(images, [[0], [1], [2]] * 2, names=["digit"])
+        >>> data
+        Arrays(6 observations of shape (1, 8, 8); factors: digit 3)
+        >>> data.observations([0, 5]).shape, data.factors[5]
+        (torch.Size([2, 1, 8, 8]), array([2]))
+    """
+
+    space: FactorSpace
+    shape: tuple[int, ...]
+    covariates: Tensor | None = None
+    values: Mapping[str, tuple[str, ...]] = {}
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """The number of observations, N."""
+
+    @property
+    @abstractmethod
+    def factors(self) -> np.ndarray:
+        """The factors of every observation, ``(N, K)`` integers, -1 where unknown."""
+
+    @abstractmethod
+    def observations(self, index: Index, draw: int = 0) -> Tensor:
+        """The observations of given numbers.
+
+        Args:
+            index: Integers from 0 to N - 1, in any order.
+            draw: Which version of an observation that has random noise; the same numbers give
+                the same noise. A `Loader` passes another one at each step.
+
+        Shape:
+            index ``(B,)``; returns ``(B, *shape)`` of float32, images in [0, 1].
+
+        Raises:
+            IndexError: for a number that no observation has.
+        """
+
+    def __getitem__(self, index: int) -> Tensor:
+        """One observation, so that a torch ``DataLoader`` can read the data set."""
+        return self.observations([index])[0]
+
+    def __repr__(self) -> str:
+        factors = f"factors: {self.space}" if self.space.names else "no factors"
+        return f"{type(self).__name__}({len(self)} observations of shape {self.shape}; {factors})"
+
+    def subset(self, indices: Index) -> Subset:
+        """The observations of given numbers as a data set of their own."""
+        return Subset(self, indices)
+
+    def split(self, fraction: float, seed: int = 0) -> tuple[Split, Split]:
+        """Two data sets without a common observation, drawn at random.
+
+        Args:
+            fraction: Of the observations that the first one gets.
+            seed: Of the draw.
+
+        Example:
+            >>> data = FactorDataset.from_arrays(np.zeros((10, 2)))
+            >>> [len(part) for part in data.split(0.8)]
+            [8, 2]
+        """
+        return Split(self, fraction, seed, "train"), Split(self, fraction, seed, "test")
+
+    @staticmethod
+    def from_arrays(
+        x: Any,
+        factors: Any = None,
+        names: Sequence[str] | None = None,
+        sizes: Sequence[int] | None = None,
+        covariates: Any = None,
+        *,
+        layout: Literal["CHW", "HWC"] | None = None,
+    ) -> FactorDataset:
+        """A data set of arrays in memory; see `Arrays`."""
+        from .table import Arrays
+
+        return Arrays(x, factors, names, sizes, covariates, layout=layout)
+
+    @staticmethod
+    def from_npz(path: str | Path, **options: Any) -> FactorDataset:
+        """A data set of a NumPy archive; see `Npz` for the options."""
+        from .files import Npz
+
+        return Npz(path, **options)
+
+    @staticmethod
+    def from_h5(path: str | Path, **options: Any) -> FactorDataset:
+        """A data set of an HDF5 file; see `H5` for the options."""
+        from .files import H5
+
+        return H5(path, **options)
+
+    @staticmethod
+    def from_h5ad(path: str | Path, **options: Any) -> FactorDataset:
+        """A data set of an annotated matrix, such as cells by genes; see `H5AD`."""
+        from .files import H5AD
+
+        return H5AD(path, **options)
+
+    @staticmethod
+    def from_folder(path: str | Path, **options: Any) -> FactorDataset:
+        """A data set of image files; see `Folder` for the options."""
+        from .folder import Folder
+
+        return Folder(path, **options)
+
+
+class Subset(FactorDataset):
+    """Some observations of another data set, in the order given.
+
+    Args:
+        data: The data set.
+        indices: The numbers of the observations there. Given as a list of integers, they are
+            written into a spec; given as an array, they are not.
+
+    Raises:
+        IndexError: for a number that no observation has.
+        ValueError: for no numbers.
+    """
+
+    def __init__(self, data: FactorDataset, indices: Index) -> None:
+        self.data = data
+        self.indices = as_index(indices, len(data))
+        if not len(self.indices):
+            raise ValueError("a subset needs at least one observation, but indices is empty")
+        self.space, self.shape, self.values = data.space, data.shape, data.values
+        if data.covariates is not None:
+            self.covariates = data.covariates[torch.from_numpy(self.indices)]
+        self._factors: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @property
+    def factors(self) -> np.ndarray:
+        if self._factors is None:
+            self._factors = self.data.factors[self.indices]
+        return self._factors
+
+    def observations(self, index: Index, draw: int = 0) -> Tensor:
+        return self.data.observations(self.indices[as_index(index, len(self))], draw)
+
+
+class Split(Subset):
+    """The train or the test part of a data set; together they are all of it.
+
+    Args:
+        data: The data set.
+        fraction: Of the observations that the train part gets, between 0 and 1.
+        seed: Of the draw.
+        part: Which of the two.
+
+    Raises:
+        ValueError: if a part would be empty.
+    """
+
+    def __init__(
+        self,
+        data: FactorDataset,
+        fraction: float,
+        seed: int = 0,
+        part: Literal["train", "test"] = "train",
+    ) -> None:
+        if part not in ("train", "test"):
+            raise ValueError(f"part is {part!r}; expected 'train' or 'test'")
+        n = len(data)
+        cut = round(n * fraction)
+        if not 0 < cut < n:
+            raise ValueError(
+                f"fraction {fraction} puts {cut} of {n} observations into the train part; "
+                "both parts need at least one"
+            )
+        order = np.random.default_rng(check_seed(seed)).permutation(n)
+        super().__init__(data, np.sort(order[:cut] if part == "train" else order[cut:]))
+
+
+def as_index(index: Index, n: int) -> np.ndarray:
+    """The numbers of observations as int64, checked to be among the ``n`` there are.
+
+    Raises:
+        IndexError: for a number outside 0 to ``n - 1``.
+        TypeError: for anything but integers.
+        ValueError: for more than one axis.
+    """
+    array = index.detach().cpu().numpy() if isinstance(index, Tensor) else np.asarray(index)
+    if array.ndim != 1:
+        raise ValueError(f"index has shape {array.shape}; expected one axis, (B,)")
+    if array.dtype.kind not in "iu" and array.size:
+        raise TypeError(
+            f"index holds {array.dtype}; expected integers (np.flatnonzero(mask) makes them "
+            "of a mask)"
+        )
+    array = array.astype(np.int64, copy=False)
+    if array.size and (array.min() < 0 or array.max() >= n):
+        wrong = array[(array < 0) | (array >= n)][0]
+        raise IndexError(f"there is no observation {wrong}; the data set has 0 to {n - 1}")
+    return array

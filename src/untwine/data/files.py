@@ -1,0 +1,229 @@
+"""Data sets in files of arrays: NumPy archives, HDF5, annotated matrices."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .table import Layout, Table
+
+__all__ = ["H5", "H5AD", "Npz", "existing_file"]
+
+_X = ("x", "X", "images", "imgs")
+_FACTORS = ("factors", "latents_classes", "labels", "label", "y")
+_NAMES = ("factor_names", "names")
+
+
+class Npz(Table):
+    """A data set of a NumPy archive; nothing in the file is unpickled.
+
+    Args:
+        path: The file, as ``np.savez`` or ``np.savez_compressed`` writes it.
+        x_key: The array of observations; by default ``x``, ``X``, ``images`` or ``imgs``.
+        factors_key: The array of factors, or a list of one-dimensional arrays, one per factor; by
+            default ``factors``, ``latents_classes``, ``labels``, ``label`` or ``y``, if there.
+        names_key: The array of the factors' names; by default ``factor_names`` or ``names``.
+        covariates_key: The array of covariates, if any.
+        names: The factors' names, instead of those in the file.
+        sizes: How many values each factor has; by default the largest value plus one.
+        layout: Whether channels come first or last; needed only where the shape does not tell.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: for a file of another kind, for an array that is not there, listing those that
+            are, and for what `Arrays` refuses.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        x_key: str | None = None,
+        factors_key: str | Sequence[str] | None = None,
+        names_key: str | None = None,
+        covariates_key: str | None = None,
+        names: Sequence[str] | None = None,
+        sizes: Sequence[int] | None = None,
+        layout: Layout | None = None,
+    ) -> None:
+        path = existing_file(path)
+        if not zipfile.is_zipfile(path):
+            raise ValueError(
+                f"{path} is no .npz archive: write one with np.savez(path, x=..., factors=...)"
+            )
+        with np.load(path, allow_pickle=False) as archive:
+
+            def read(key: str) -> np.ndarray:
+                try:
+                    return archive[key]
+                except ValueError as error:
+                    raise ValueError(
+                        f"the array {key!r} of {path} cannot be read without unpickling it, which "
+                        f"could run code: save it as an array of numbers or text ({error})"
+                    ) from error
+
+            keys = (x_key, factors_key, names_key, covariates_key)
+            arrays = _choose(path, archive.files, read, *keys, names)
+        super().__init__(**arrays, sizes=sizes, layout=layout)
+
+
+class H5(Table):
+    """A data set of an HDF5 file, read into memory.
+
+    Args:
+        path: The file.
+        x_key: The array of observations, such as ``images`` or ``group/images``; by default
+            ``x``, ``X``, ``images`` or ``imgs``.
+        factors_key: The array of factors, or a list of one-dimensional arrays, one per factor; by
+            default ``factors``, ``latents_classes``, ``labels``, ``label`` or ``y``, if there.
+        names_key: The array of the factors' names; by default ``factor_names`` or ``names``.
+        covariates_key: The array of covariates, if any.
+        names: The factors' names, instead of those in the file.
+        sizes: How many values each factor has; by default the largest value plus one.
+        layout: Whether channels come first or last; needed only where the shape does not tell.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ImportError: if h5py is not installed.
+        ValueError: for a file of another kind, for an array that is not there, listing those that
+            are, and for what `Arrays` refuses.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        x_key: str | None = None,
+        factors_key: str | Sequence[str] | None = None,
+        names_key: str | None = None,
+        covariates_key: str | None = None,
+        names: Sequence[str] | None = None,
+        sizes: Sequence[int] | None = None,
+        layout: Layout | None = None,
+    ) -> None:
+        path = existing_file(path)
+        try:
+            import h5py
+        except ImportError as error:
+            raise ImportError('reading HDF5 needs h5py: pip install "untwine[files]"') from error
+        if not h5py.is_hdf5(path):
+            raise ValueError(f"{path} is no HDF5 file")
+        with h5py.File(path, "r") as file:
+            found: list[str] = []
+            file.visititems(
+                lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None
+            )
+            keys = (x_key, factors_key, names_key, covariates_key)
+            arrays = _choose(path, found, lambda key: file[key][()], *keys, names)
+        super().__init__(**arrays, sizes=sizes, layout=layout)
+
+
+class H5AD(Table):
+    """A data set of an annotated matrix, such as single cells by genes; sparse ones stay sparse.
+
+    Args:
+        path: The ``.h5ad`` file.
+        factors: The columns of ``obs`` that are factors; by default the categorical ones.
+        covariates: The columns of ``obs`` that are covariates: numbers as they are, text and
+            categories one-hot.
+        layer: The layer that holds the observations; by default ``X``.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ImportError: if anndata is not installed.
+        ValueError: for a column or layer that is not there, listing those that are.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        factors: Sequence[str] | None = None,
+        covariates: Sequence[str] | None = None,
+        layer: str | None = None,
+    ) -> None:
+        path = existing_file(path)
+        try:
+            import anndata
+            import pandas as pd
+        except ImportError as error:
+            raise ImportError(
+                'reading .h5ad needs anndata: pip install "untwine[cells]"'
+            ) from error
+        cells = anndata.read_h5ad(path)
+        if layer is not None and layer not in cells.layers:
+            raise ValueError(f"{path} has no layer {layer!r}; its layers are {list(cells.layers)}")
+        if factors is None:
+            factors = [c for c in cells.obs if isinstance(cells.obs[c].dtype, pd.CategoricalDtype)]
+        for column in (*factors, *(covariates or ())):
+            if column not in cells.obs:
+                raise ValueError(
+                    f"{path} has no column {column!r} in obs; its columns are {list(cells.obs)}"
+                )
+        c = None
+        if covariates:
+            c = pd.get_dummies(cells.obs[list(covariates)], dtype=np.float32).to_numpy(np.float32)
+        x = cells.X if layer is None else cells.layers[layer]
+        self.features = tuple(str(name) for name in cells.var_names)
+        super().__init__(x, cells.obs[list(factors)], covariates=c)
+
+
+def existing_file(path: str | Path) -> Path:
+    """The path, if a file is there.
+
+    Raises:
+        FileNotFoundError: if not.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        where = "it is a folder" if path.is_dir() else f"the working folder is {Path.cwd()}"
+        raise FileNotFoundError(f"there is no file {path} ({where})")
+    return path
+
+
+def _choose(
+    path: Path,
+    keys: Sequence[str],
+    read: Callable[[str], np.ndarray],
+    x: str | None,
+    factors: str | Sequence[str] | None,
+    names: str | None,
+    covariates: str | None,
+    given_names: Sequence[str] | None,
+) -> dict[str, Any]:
+    """The arrays of a data set among those of a file."""
+
+    def known(key: str) -> str:
+        if key not in keys:
+            raise ValueError(f"{path} has no array {key!r}; it holds {list(keys)}")
+        return key
+
+    def first(candidates: Sequence[str]) -> str | None:
+        return next((key for key in candidates if key in keys), None)
+
+    x = known(x) if x is not None else first(_X)
+    if x is None:
+        raise ValueError(
+            f"{path} has no array called {', '.join(map(repr, _X))}; it holds {list(keys)}: "
+            "name the one of the observations with x_key="
+        )
+    table: Any = None
+    if factors is not None and not isinstance(factors, str):
+        table = {key: read(known(key)) for key in factors}
+    else:
+        factors = known(factors) if factors is not None else first(_FACTORS)
+        table = None if factors is None else read(factors)
+    if given_names is None and table is not None and not isinstance(table, Mapping):
+        names = known(names) if names is not None else first(_NAMES)
+        if names is not None:
+            given_names = [n.decode() if isinstance(n, bytes) else str(n) for n in read(names)]
+    return {
+        "x": read(x),
+        "factors": table,
+        "names": given_names,
+        "covariates": None if covariates is None else read(known(covariates)),
+    }

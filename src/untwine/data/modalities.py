@@ -1,0 +1,131 @@
+"""Several data sets of the same things: one row, several observations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..spec import Recorded
+from .dataset import FactorDataset, Index, as_index
+from .space import FactorSpace
+
+__all__ = ["Multimodal"]
+
+
+class Multimodal(Recorded):
+    """Data sets whose rows belong together: row i of each is the same thing, observed differently.
+
+    It is read as a `FactorDataset` is, except that shapes and observations are dictionaries by
+    modality. Factors of the same name must agree where both are known.
+
+    Args:
+        parts: The data sets by modality, equally long.
+        present: By modality, whether each row was observed in it, ``(N,)`` of bool; a modality that
+            is not named is there everywhere.
+
+    Attributes:
+        space: The factors of all parts, in the order of the parts.
+        shape: Of one observation, by modality.
+        covariates: Of the first part that has any.
+        present: By modality, ``(N,)`` of bool.
+
+    Raises:
+        ValueError: for parts of different lengths, for factors that disagree, for a row without
+            any modality, and for ``present`` of another length or of an unknown modality.
+
+    Example:
+        >>> rna = FactorDataset.from_arrays(np.zeros((4, 20)), [0, 0, 1, 1], ["type"])
+        >>> protein = FactorDataset.from_arrays(np.zeros((4, 5)))
+        >>> data = Multimodal({"rna": rna, "protein": protein})
+        >>> data.shape, {name: tuple(x.shape) for name, x in data.observations([0, 3]).items()}
+        ({'rna': (20,), 'protein': (5,)}, {'rna': (2, 20), 'protein': (2, 5)})
+    """
+
+    def __init__(
+        self,
+        parts: Mapping[str, FactorDataset],
+        present: Mapping[str, Any] | None = None,
+    ) -> None:
+        if not parts:
+            raise ValueError("parts is empty; expected at least one data set by its modality")
+        self.parts = dict(parts)
+        lengths = {name: len(part) for name, part in self.parts.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(
+                f"the modalities have different lengths, {lengths}: row i of each must be the "
+                "same thing; give rows that lack one and say so with present="
+            )
+        self.shape = {name: part.shape for name, part in self.parts.items()}
+        self.values: dict[str, tuple[str, ...]] = {}
+        for part in self.parts.values():
+            self.values = {**part.values, **self.values}
+        covariates = [p.covariates for p in self.parts.values() if p.covariates is not None]
+        self.covariates = covariates[0] if covariates else None
+        self.present = self._present(present or {})
+        self.space, self.factors = self._merge()
+
+    def __len__(self) -> int:
+        return len(next(iter(self.parts.values())))
+
+    def __repr__(self) -> str:
+        factors = f"factors: {self.space}" if self.space.names else "no factors"
+        return f"Multimodal({len(self)} observations of shapes {self.shape}; {factors})"
+
+    def observations(self, index: Index, draw: int = 0) -> dict[str, Tensor]:
+        """The observations of given rows by modality, ``(B, *shape[name])`` each."""
+        rows = as_index(index, len(self))
+        return {name: part.observations(rows, draw) for name, part in self.parts.items()}
+
+    def _present(self, given: Mapping[str, Any]) -> dict[str, Tensor]:
+        for name in given:
+            if name not in self.parts:
+                raise ValueError(f"present names {name!r}; the modalities are {list(self.parts)}")
+        present = {}
+        for name in self.parts:
+            mask = torch.as_tensor(given.get(name, np.ones(len(self), np.bool_)))
+            if mask.shape != (len(self),) or mask.dtype != torch.bool:
+                raise ValueError(
+                    f"present[{name!r}] is {mask.dtype} of shape {tuple(mask.shape)}; expected "
+                    f"bool of shape ({len(self)},)"
+                )
+            present[name] = mask
+        somewhere = torch.stack(list(present.values())).any(0)
+        if not somewhere.all():
+            row = int((~somewhere).nonzero()[0])
+            raise ValueError(f"row {row} is present in no modality: drop it")
+        return present
+
+    def _merge(self) -> tuple[FactorSpace, np.ndarray]:
+        names: list[str] = []
+        sizes: list[int] = []
+        columns: list[np.ndarray] = []
+        for modality, part in self.parts.items():
+            for k, name in enumerate(part.space.names):
+                column, size = part.factors[:, k], part.space.sizes[k]
+                if name not in names:
+                    names.append(name)
+                    sizes.append(size)
+                    columns.append(column)
+                    continue
+                at = names.index(name)
+                if part.values.get(name, ()) != self.values.get(name, ()):
+                    raise ValueError(
+                        f"factor {name!r} has other values in modality {modality!r} "
+                        f"({part.values.get(name, 'numbers')}) than before "
+                        f"({self.values.get(name, 'numbers')}): number them alike in all of them"
+                    )
+                wrong = (columns[at] != column) & (columns[at] >= 0) & (column >= 0)
+                if wrong.any():
+                    row = int(wrong.argmax())
+                    raise ValueError(
+                        f"factor {name!r} is {columns[at][row]} in row {row}, but {column[row]} "
+                        f"there in modality {modality!r}: the rows must belong together"
+                    )
+                columns[at] = np.maximum(columns[at], column)
+                sizes[at] = max(sizes[at], size)
+        table = np.stack(columns, axis=1) if columns else np.empty((len(self), 0), np.int64)
+        return FactorSpace(tuple(names), tuple(sizes)), table

@@ -1,0 +1,144 @@
+"""Pairs of rows that differ in few factors."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from .batches import Pairs
+from .rows import Rows
+from .sampler import Sampler
+from .space import FactorSpace
+
+__all__ = ["PairsSampler"]
+
+_ROUNDS = 1000
+_TRIES = 8
+
+
+class PairsSampler(Sampler):
+    r"""Pairs of rows that differ in exactly :math:`k` factors; makes `Pairs`.
+
+    Which factors differ is drawn uniformly for each pair, and so are the first row and, among the
+    rows that qualify, the second. Where the table is no full grid, a first row and a choice of
+    factors without any second row are drawn again.
+
+    Args:
+        changed: :math:`k`; or "any", a number from 1 to one less than the number of factors, drawn
+            uniformly for each pair. Factors with a single value do not count.
+
+    Raises:
+        ValueError: if there are fewer than ``changed`` factors, and if no such pairs are found.
+
+    References:
+        Weakly-Supervised Disentanglement Without Compromises, Locatello et al., 2020,
+        https://arxiv.org/abs/2002.02886, Section 5: k = 1, and k = Rnd ("any" here).
+
+    Deviations:
+        There, the new value of a factor is drawn from all its values and may be the old one; here
+        the values always differ.
+
+    Example:
+        >>> space = FactorSpace(("a", "b", "c"), (3, 4, 5))
+        >>> factors = space.factors(np.arange(60))
+        >>> pairs = PairsSampler(2)(space, factors, 100, np.random.default_rng(0))
+        >>> np.unique((factors[pairs[:, 0]] != factors[pairs[:, 1]]).sum(1))
+        array([2])
+    """
+
+    supervision = Pairs
+
+    def __init__(self, changed: int | Literal["any"] = "any") -> None:
+        if changed != "any" and (not isinstance(changed, int) or changed < 1):
+            raise ValueError(f"changed is {changed!r}; expected a number from 1 on, or 'any'")
+        self.changed = changed
+
+    def __call__(
+        self, space: FactorSpace, factors: np.ndarray, n: int, generator: np.random.Generator
+    ) -> np.ndarray:
+        rows = self.rows(space, factors)
+        varying = len(rows.varying)
+        if varying < (1 if self.changed == "any" else self.changed):
+            what = "one factor" if self.changed == "any" else f"{self.changed} factors"
+            raise ValueError(
+                f"pairs must differ in {what}, but in the {len(rows.known)} rows whose factors "
+                f"are all known, of {len(factors)}, only {varying} factors take several values: "
+                f"{[space.names[k] for k in rows.varying]}"
+            )
+        if rows.row_of is not None:
+            first = generator.integers(0, len(factors), size=n)
+            values, sizes = factors[first], np.array(space.sizes)
+            shift = generator.integers(1, np.maximum(sizes, 2), size=values.shape)
+            other = (values + shift * self._choose(rows, n, generator)) % sizes
+            return np.stack([first, rows.row_of[space.index(other)]], axis=1)
+        return self._look_up(rows, n, generator)
+
+    def batch(self, data: Any, indices: np.ndarray, draw: int = 0) -> Pairs:
+        x = data.observations(indices.T.reshape(-1), draw)
+        return Pairs(*x.split(len(indices)))
+
+    def _choose(self, rows: Rows, n: int, generator: np.random.Generator) -> np.ndarray:
+        """Which factors change, ``(n, K)`` of bool."""
+        varying = len(rows.varying)
+        if self.changed == "any":
+            k = generator.integers(1, max(varying, 2), size=(n, 1))
+        else:
+            k = np.full((n, 1), self.changed)
+        # The ranks of random numbers are a random order, of which the first k are taken.
+        ranks = generator.random((n, varying)).argsort(axis=1).argsort(axis=1)
+        chosen = np.zeros((n, len(rows.space.names)), np.bool_)
+        chosen[:, rows.varying] = ranks < k
+        return chosen
+
+    def _look_up(self, rows: Rows, n: int, generator: np.random.Generator) -> np.ndarray:
+        pairs = np.empty((n, 2), np.int64)
+        missing = np.arange(n)
+        for _ in range(_ROUNDS):
+            first = rows.known[generator.integers(0, len(rows.known), size=len(missing))]
+            chosen = self._choose(rows, len(missing), generator)
+            second = np.full(len(missing), -1, np.int64)
+            kinds, kind = np.unique(chosen, axis=0, return_inverse=True)
+            for i, mask in enumerate(kinds):
+                of_kind = np.flatnonzero(kind.reshape(-1) == i)
+                second[of_kind] = _partners(rows, first[of_kind], mask, generator)
+            found = second >= 0
+            pairs[missing[found]] = np.stack([first, second], axis=1)[found]
+            missing = missing[~found]
+            if not len(missing):
+                return pairs
+        names = [rows.space.names[k] for k in rows.varying]
+        number = "some" if self.changed == "any" else str(self.changed)
+        raise ValueError(
+            f"{_ROUNDS} draws gave no two rows that differ in exactly {number} of the factors "
+            f"{names} and agree in the others: the table of {len(rows.factors)} rows has no such "
+            "pairs, or hardly any; choose another number for changed, or drop a factor that is "
+            "different in every row"
+        )
+
+
+def _partners(
+    rows: Rows, first: np.ndarray, changed: np.ndarray, generator: np.random.Generator
+) -> np.ndarray:
+    """For each row one that differs in exactly the ``changed`` columns, or -1 if there is none."""
+    blocks = rows.blocks(np.flatnonzero(~changed))
+    second = np.full(len(first), -1, np.int64)
+
+    def fits(candidate: np.ndarray, row: Any) -> np.ndarray:
+        other = rows.factors[candidate][:, changed]
+        return ((other != rows.factors[row][..., changed]) & (other >= 0)).all(axis=1)
+
+    missing = np.arange(len(first))
+    for _ in range(_TRIES):  # in a large block a random row will soon fit
+        candidate = blocks.pick(first[missing], generator)
+        good = fits(candidate, first[missing])
+        second[missing[good]] = candidate[good]
+        missing = missing[~good]
+        if not len(missing):
+            return second
+    for i in missing:  # in a small one, all are looked at
+        members = blocks.members(first[i])
+        members = members[fits(members, first[i])]
+        if len(members):
+            second[i] = members[generator.integers(0, len(members))]
+    return second

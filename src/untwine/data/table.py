@@ -1,0 +1,205 @@
+"""Data sets whose observations are rows of one array in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .coding import code_factors
+from .dataset import FactorDataset, Index, as_index
+
+__all__ = ["Arrays", "Table"]
+
+Layout = Literal["CHW", "HWC"]
+_CHANNELS = (1, 3, 4)
+_CHUNK = 1 << 24  # values looked at together, so that a check takes little memory
+
+
+class Table(FactorDataset):
+    """Observations that are the rows of an array, kept as they came until they are used.
+
+    The classes that read files derive from it; `Arrays` says what it accepts.
+    """
+
+    def __init__(
+        self,
+        x: Any,
+        factors: Any = None,
+        names: Sequence[str] | None = None,
+        sizes: Sequence[int] | None = None,
+        covariates: Any = None,
+        layout: Layout | None = None,
+    ) -> None:
+        self._x = _array(x, "x")
+        if len(self._x.shape) < 2 or 0 in self._x.shape:
+            raise ValueError(
+                f"x has shape {tuple(self._x.shape)}; expected vectors (N, F), images (N, H, W), "
+                "(N, C, H, W) or (N, H, W, C), or clips of images (N, T, ...)"
+            )
+        n = self._x.shape[0]
+        _check_finite(self._x, "x")
+        self._last = False
+        self._scale = 1.0
+        if len(self._x.shape) == 2:
+            self.shape = (int(self._x.shape[1]),)
+        else:
+            self._last = _channels_last(self._x.shape, layout)
+            self.shape = _image_shape(self._x.shape, self._last)
+            self._scale = _scale(self._x)
+        self._factors, self.space, self.values = code_factors(factors, n, names, sizes)
+        if covariates is not None:
+            self.covariates = _covariates(covariates, n)
+
+    def __len__(self) -> int:
+        return int(self._x.shape[0])
+
+    @property
+    def factors(self) -> np.ndarray:
+        return self._factors
+
+    def observations(self, index: Index, draw: int = 0) -> Tensor:
+        rows = self._x[as_index(index, len(self))]
+        if hasattr(rows, "toarray"):
+            rows = rows.toarray()
+        if self._last:
+            rows = np.moveaxis(rows, -1, -3)
+        x = torch.from_numpy(np.ascontiguousarray(rows)).to(torch.float32)
+        if self._scale != 1:
+            x = x.div_(self._scale)
+        return x.reshape(len(x), *self.shape)
+
+
+class Arrays(Table):
+    """A data set of arrays in memory.
+
+    Images are kept as they are given and become float32 in [0, 1] when a batch is made: bytes are
+    divided by 255, or by 1 where no byte of the set is larger than 1.
+
+    Args:
+        x: The observations: images of bytes, of booleans, or of floats in [0, 1]; or vectors of
+            any numbers, of which a SciPy sparse matrix is kept sparse.
+        factors: ``(N, K)`` or ``(N,)``: an array, a tensor or a DataFrame; -1 and nan mean unknown.
+            Text and fractions are numbered in sorted order.
+        names: The factors' names.
+        sizes: How many values each factor has; by default the largest value plus one.
+        covariates: ``(N, C)`` or ``(N,)`` numbers, such as the batch of a cell, one-hot.
+        layout: Whether channels come first or last; needed only where the shape does not tell.
+
+    Shape:
+        x ``(N, F)``, ``(N, H, W)``, ``(N, C, H, W)`` or ``(N, H, W, C)``, or clips of images with
+        an axis for time after the first.
+
+    Raises:
+        ValueError: for lengths, columns and names that do not match, values that are not finite,
+            and images of floats outside [0, 1].
+
+    Example:
+        >>> data = Arrays(np.zeros((4, 16, 16, 3), np.uint8), [0, 0, 1, -1], names=["side"])
+        >>> data.shape, data.observations([2]).dtype
+        ((3, 16, 16), torch.float32)
+    """
+
+    def __init__(
+        self,
+        x: Any,
+        factors: Any = None,
+        names: Sequence[str] | None = None,
+        sizes: Sequence[int] | None = None,
+        covariates: Any = None,
+        *,
+        layout: Layout | None = None,
+    ) -> None:
+        super().__init__(x, factors, names, sizes, covariates, layout)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        raise ValueError(
+            "a data set of arrays in memory cannot be written into a spec: save them with "
+            "np.savez(path, x=..., factors=..., factor_names=...) and use Npz(path)"
+        )
+
+
+def _array(values: Any, name: str) -> Any:
+    """A NumPy array, or a sparse matrix by rows."""
+    if isinstance(values, Tensor):
+        values = values.detach().cpu()
+        array = (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+    elif hasattr(values, "tocsr"):
+        array = values.tocsr()
+    elif hasattr(values, "to_numpy"):
+        array = values.to_numpy()
+    else:
+        array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise ValueError(f"{name} holds {array.dtype}; expected numbers")
+    return array
+
+
+def _check_finite(x: Any, name: str) -> None:
+    if x.dtype.kind != "f":
+        return
+    if hasattr(x, "indptr"):
+        wrong = np.flatnonzero(~np.isfinite(x.data))
+        rows = np.unique(np.searchsorted(x.indptr, wrong, side="right") - 1)
+    else:
+        step = max(1, _CHUNK // max(1, x[0].size))
+        axes = tuple(range(1, x.ndim))
+        parts = (x[i : i + step] for i in range(0, len(x), step))
+        finite = np.concatenate([np.isfinite(part).all(axis=axes) for part in parts])
+        rows = np.flatnonzero(~finite)
+    if len(rows):
+        raise ValueError(
+            f"{name} has values that are nan or infinite in row {rows[0]} ({len(rows)} of "
+            f"{x.shape[0]} rows in all): drop those rows or replace the values"
+        )
+
+
+def _channels_last(shape: tuple[int, ...], layout: Layout | None) -> bool:
+    if layout not in (None, "CHW", "HWC"):
+        raise ValueError(f"layout is {layout!r}; expected 'CHW', 'HWC' or None")
+    if len(shape) == 3:
+        return False
+    if layout is not None:
+        return layout == "HWC"
+    first, last = shape[-3] in _CHANNELS, shape[-1] in _CHANNELS
+    if first == last:
+        raise ValueError(
+            f"x has shape {shape}, which does not tell whether the channels come first or last "
+            f"(a number of channels is one of {_CHANNELS}): pass layout='CHW' or layout='HWC'"
+        )
+    return last
+
+
+def _image_shape(shape: tuple[int, ...], last: bool) -> tuple[int, ...]:
+    if len(shape) == 3:
+        return (1, *shape[1:])
+    return (*shape[1:-3], shape[-1], *shape[-3:-1]) if last else tuple(shape[1:])
+
+
+def _scale(x: np.ndarray) -> float:
+    """What images are divided by."""
+    low, high = x.min(), x.max()
+    if x.dtype == np.uint8:
+        return 255.0 if high > 1 else 1.0
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"x has shape {x.shape}, so it holds images, but its {x.dtype} values go from {low} "
+            f"to {high}: give bytes (x.astype('uint8')) of 0 to 255 or floats in [0, 1], "
+            "or flatten it to (N, F) if these are vectors"
+        )
+    return 1.0
+
+
+def _covariates(values: Any, n: int) -> Tensor:
+    array = _array(values, "covariates")
+    if hasattr(array, "toarray"):
+        array = array.toarray()
+    array = array[:, None] if array.ndim == 1 else array
+    if array.ndim != 2 or len(array) != n:
+        raise ValueError(f"x has {n} rows but covariates has shape {array.shape}; expected (N, C)")
+    _check_finite(array, "covariates")
+    return torch.from_numpy(array.astype(np.float32))

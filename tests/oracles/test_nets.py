@@ -29,7 +29,18 @@ def test_locatello_2019_exactly():
     assert sum(p.numel() for p in decoder.parameters()) == (
         2_816 + 263_168 + 65_600 + 32_800 + 16_416 + 513
     )
-    assert all((p == 0).all() for n, p in encoder.named_parameters() if n.endswith("bias"))
+
+
+def test_the_study_starts_its_weights_as_tensorflow_does():
+    torch.manual_seed(0)
+    net = Locatello2019(init="glorot").encoder((1, 64, 64), 20)
+    assert all((p == 0).all() for n, p in net.named_parameters() if n.endswith("bias"))
+    weight = net[-3].weight  # 256 x 1024
+    limit = (6 / (256 + 1024)) ** 0.5
+    assert weight.abs().max() <= limit
+    assert weight.std().item() == pytest.approx(limit / 3**0.5, rel=0.01)
+    with pytest.raises(ValueError, match="init is 'he'"):
+        Locatello2019(init="he")
 
 
 def test_burgess_2018_exactly():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,17 +20,31 @@ class Locatello2019(Architecture):
 
     Encoder: convolutions of 32, 32 (4x4, stride 2), 64, 64 (2x2, stride 2) channels, a linear layer
     of 256, ReLU throughout. Decoder: linear 256, 1024, transposed convolutions of 64, 32, 32, C
-    (4x4, stride 2). Weights start Glorot-uniform and biases at 0, as in the study's TensorFlow.
+    (4x4, stride 2).
+
+    Args:
+        init: How weights start: ``"torch"``, as PyTorch's layers do, or ``"glorot"``, Glorot-uniform
+            with biases at 0, as in the study's TensorFlow. The former's codes start close to 0, so
+            that dimensions come into use one after the other; see `docs/methods/BetaTCVAE.md` for
+            what that does to the first thousand steps.
+
+    Raises:
+        ValueError: for another word.
 
     References:
         Locatello et al., "Challenging Common Assumptions in the Unsupervised Learning of
         Disentangled Representations", 2019, https://arxiv.org/abs/1811.12359, table 1.
     """
 
+    def __init__(self, init: Literal["torch", "glorot"] = "torch") -> None:
+        if init not in ("torch", "glorot"):
+            raise ValueError(f"init is {init!r}; expected 'torch' or 'glorot'")
+        self.finish = _glorot if init == "glorot" else _channels_last
+
     def encoder(self, shape: Sequence[int], features: int, covariates: int = 0) -> nn.Module:
         """A network ``(B, C, 64, 64) -> (B, features)``."""
         _require_64(shape, "Locatello2019")
-        return _glorot(
+        return self.finish(
             Encode(
                 *_halve(shape[0] + covariates, 32),
                 *_halve(32, 32),
@@ -45,7 +60,7 @@ class Locatello2019(Architecture):
     def decoder(self, latent_dim: int, shape: Sequence[int], covariates: int = 0) -> nn.Module:
         """A network ``(B, latent_dim) -> (B, C, 64, 64)``."""
         _require_64(shape, "Locatello2019")
-        return _glorot(
+        return self.finish(
             Decode(
                 nn.Linear(latent_dim + covariates, 256),
                 nn.ReLU(),

@@ -23,7 +23,7 @@ class Locatello2019(Architecture):
     (4x4, stride 2).
 
     Args:
-        init: How weights start: ``"torch"``, as PyTorch's layers do, or ``"glorot"``, Glorot-uniform
+        init: How weights start: ``"torch"``, as PyTorch does it, or ``"glorot"``, Glorot-uniform
             with biases at 0, as in the study's TensorFlow. The former's codes start close to 0, so
             that dimensions come into use one after the other; see `docs/methods/BetaTCVAE.md` for
             what that does to the first thousand steps.

@@ -1,0 +1,124 @@
+"""Every command and snippet of README and docs runs, with few steps."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import untwine as ut
+
+ROOT = Path(__file__).parents[2]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs/methods").glob("*.md")),
+]
+BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(kind):
+    found = []
+    for page in PAGES:
+        for i, (language, text) in enumerate(BLOCK.findall(page.read_text())):
+            if language == kind:
+                found.append(pytest.param(page, text, id=f"{page.relative_to(ROOT)}-{i}"))
+    return found
+
+
+@pytest.fixture
+def few_steps(monkeypatch):
+    """A `fit` that makes at most five steps, an `encode` of at most 600 observations."""
+    from untwine.metrics import codes, suite
+    from untwine.training import fit
+
+    def short(method, data, *, steps, **options):
+        capped = (
+            {k: min(v, 5) for k, v in steps.items()} if isinstance(steps, dict) else min(steps, 5)
+        )
+        return fit(method, data, steps=capped, progress=False, **options)
+
+    monkeypatch.setattr(ut, "fit", short)
+    monkeypatch.setattr(ut, "encode", lambda m, d, n=None: codes.encode(m, d, min(n or 600, 600)))
+    chosen = ["mig", "modularity", "active_units"]
+    monkeypatch.setattr(ut, "evaluate", lambda c: suite.evaluate(c, metrics=chosen))
+
+
+@pytest.fixture
+def small():
+    """A data set for the snippets that say `data` is any."""
+    rng = np.random.default_rng(0)
+    factors = np.stack(np.unravel_index(np.arange(240), (4, 6, 10)), 1)
+    images = np.zeros((240, 16, 16), np.uint8)
+    for image, (size, row, column) in zip(images, factors, strict=True):
+        image[row : row + 3 + size, column : column + 3] = 255
+    noise = rng.integers(0, 2, (240, 16, 16), dtype=np.uint8)
+    return ut.FactorDataset.from_arrays(
+        images + noise * 0, factors, names=("size", "row", "column")
+    )
+
+
+@pytest.mark.parametrize(("page", "text"), blocks("python"))
+def test_python_runs(page, text, tmp_path, monkeypatch, few_steps, small):
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    names = {
+        "data": small,
+        "images": np.zeros((12, 8, 8), np.uint8),
+        "factors": np.stack([np.arange(12) % 3, np.arange(12) // 6], 1),
+        "__name__": "snippet",
+    }
+    if page.name == "README.md":  # the whole suite and 10,000 observations are for people
+        original = ut.report
+        monkeypatch.setattr(ut, "report", lambda run: original(run, n=300, scores=False))
+    exec(compile(text, str(page), "exec"), names)
+
+
+@pytest.mark.parametrize(("page", "text"), blocks("sh"))
+def test_commands_run(page, text, tmp_path, monkeypatch):
+    from untwine.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    np.savez(
+        "mine.npz",
+        images=np.random.default_rng(0).integers(0, 256, (120, 16, 16, 3), dtype=np.uint8),
+        factors=np.stack([np.arange(120) % 3, np.arange(120) // 40], 1),
+        factor_names=["shape", "size"],
+    )
+    ran = 0
+    for line in text.strip().splitlines():
+        words = shlex.split(line)
+        if words[0] != "untwine":
+            assert words[:2] in (["pip", "install"], ["make", "setup"], ["make", "demo"]), line
+            continue
+        ran += 1
+        if words[1] == "train":
+            if "--devices" in words:
+                continue  # relaunches itself: run as a process in test_cli
+            words += ["--steps", "2"]
+        elif words[1] == "measure":
+            words += ["--metrics", "mig", "modularity", "--n", "300"]
+        elif words[1] == "report":
+            words += ["--n", "300", "--scores", "false"]
+        elif words[1] == "demo":
+            words += ["--steps", "3"]
+        assert main(words[1:]) in (None, 0), line
+    assert ran or "pip" in text or "make" in text
+
+
+def test_every_method_has_a_page_that_the_index_names():
+    index = (ROOT / "docs/methods/index.md").read_text()
+    readme = (ROOT / "README.md").read_text()
+    for name in ut.methods.__all__:
+        page = (ROOT / f"docs/methods/{name}.md").read_text()
+        assert f"untwine.methods.{name}" in page
+        assert f"({name}.md)" in index
+        assert f"`{name}`" in readme
+
+
+def test_links_between_pages_lead_somewhere():
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} -> {target}"

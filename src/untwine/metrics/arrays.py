@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-__all__ = ["as_codes", "as_factors", "check", "split"]
+__all__ = ["as_codes", "as_factors", "check", "columns_of", "reduce_blocks", "split"]
 
 
 def as_codes(codes: Any, name: str = "codes") -> np.ndarray:
@@ -48,8 +48,8 @@ def as_codes(codes: Any, name: str = "codes") -> np.ndarray:
 def as_factors(factors: Any, name: str = "factors") -> np.ndarray:
     """Factors as an array ``(N, K)``, of integers if discrete and of floats if continuous.
 
-    Whole numbers stored as floats become integers; ``nan`` in a column of whole numbers means
-    unknown, as -1 does. A DataFrame's text columns are coded 0, 1, ... in sorted order.
+    Whole numbers stored as floats become integers; ``nan`` means unknown, and so does -1 in a
+    column of whole numbers. A DataFrame's text columns are coded 0, 1, ... in sorted order.
 
     Raises:
         ValueError: for text in an array, for more than two axes, and for infinite values.
@@ -81,10 +81,12 @@ def as_factors(factors: Any, name: str = "factors") -> np.ndarray:
         if np.isinf(array).any():
             row, column = np.argwhere(np.isinf(array))[0]
             raise ValueError(f"{name}[{row}, {column}] is {array[row, column]}")
-        known = array[~np.isnan(array)]
-        if not np.equal(known, np.round(known)).all():
-            return array
-        array = np.where(np.isnan(array), -1, array)
+        missing = np.isnan(array)
+        whole = (missing | (array == np.round(array))).all(axis=0)
+        if not whole.all():
+            # Beside a continuous factor all columns are floats, and unknown is nan in each.
+            return np.where(whole & (array == -1), np.nan, array)
+        array = np.where(missing, -1, array)
     return array.astype(np.int64)
 
 
@@ -131,6 +133,91 @@ def check(
                 "does not vary cannot be scored; drop that column"
             )
     return codes, factors
+
+
+def columns_of(
+    blocks: Sequence[Sequence[int]] | Mapping[str, Sequence[int]], width: int
+) -> dict[Any, list[int]]:
+    """The columns of each block, by the block's name or number.
+
+    Args:
+        blocks: The columns of each block, as a list of lists or by name.
+        width: How many columns the codes have.
+
+    Raises:
+        ValueError: for no blocks, an empty one, a column out of range, or one that two share.
+
+    Example:
+        >>> columns_of({"shape": [0, 1], "place": [3]}, width=4)
+        {'shape': [0, 1], 'place': [3]}
+    """
+    named = blocks if isinstance(blocks, Mapping) else dict(enumerate(blocks))
+    if not named:
+        raise ValueError("blocks is empty: name at least one block of columns, or pass None")
+    owner: dict[int, Any] = {}
+    result: dict[Any, list[int]] = {}
+    for name, members in named.items():
+        columns = [int(column) for column in members]
+        if not columns:
+            raise ValueError(f"block {name!r} is empty: name its columns, or drop it")
+        for column in columns:
+            if not 0 <= column < width:
+                raise ValueError(f"block {name!r} names column {column}; codes has {width} columns")
+            if column in owner:
+                raise ValueError(
+                    f"column {column} is in block {owner[column]!r} and in block {name!r}: "
+                    "a column belongs to one block"
+                )
+            owner[column] = name
+        result[name] = columns
+    return result
+
+
+def reduce_blocks(
+    codes: np.ndarray,
+    blocks: Sequence[Sequence[int]] | Mapping[str, Sequence[int]],
+    *,
+    components: int = 1,
+    basis: np.ndarray | None = None,
+) -> np.ndarray:
+    """Vector-valued codes as few numbers each: the leading principal components of every block.
+
+    The components are those of the centered block; a component's largest loading is positive, so
+    that the result does not depend on the linear algebra library. A block narrower than
+    ``components`` is filled up with zeros: every block has as many columns as any other.
+
+    Args:
+        codes: ``(N, D)``.
+        blocks: The columns of each block, as a list of lists or by name. Columns that no block
+            names are left out; a column may belong to one block only.
+        components: How many principal components to keep per block.
+        basis: The rows ``(M, D)`` that the components are estimated from; ``codes`` by default.
+
+    Shape:
+        ``(N, len(blocks) * components)``, block by block.
+
+    Raises:
+        ValueError: for an empty block, a column out of range, or one that two blocks share.
+
+    Example:
+        >>> codes = np.array([[0.0, 0.0, 5.0], [1.0, 1.0, 7.0], [2.0, 2.0, 6.0]])
+        >>> reduce_blocks(codes, [[0, 1], [2]]).round(3).tolist()
+        [[-1.414, -1.0], [0.0, 1.0], [1.414, 0.0]]
+    """
+    named = columns_of(blocks, codes.shape[1])
+    basis = codes if basis is None else basis
+    reduced = np.zeros((len(codes), len(named) * components), dtype=np.float64)
+    for i, columns in enumerate(named.values()):
+        block = basis[:, columns].astype(np.float64)
+        center = block.mean(axis=0)
+        block = block - center
+        _, axes = np.linalg.eigh(block.T @ block)
+        axes = axes[:, ::-1][:, :components]
+        largest = axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]
+        axes = axes * np.where(largest < 0, -1.0, 1.0)
+        start = i * components
+        reduced[:, start : start + axes.shape[1]] = (codes[:, columns] - center) @ axes
+    return reduced
 
 
 def split(

@@ -61,6 +61,19 @@ class Score:
             "protocol": {k: _plain(v) for k, v in self.protocol.items()},
         }
 
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Score:
+        """The inverse of `to_dict`; a ``None`` among numbers is read as nan."""
+        interval = plain.get("interval")
+        return cls(
+            value=_number(plain["value"]),
+            parts={k: _array(v) for k, v in plain.get("parts", {}).items()},
+            protocol=dict(plain.get("protocol", {})),
+            name=plain.get("name", ""),
+            interval=(_number(interval[0]), _number(interval[1])) if interval else None,
+            seconds=plain.get("seconds"),
+        )
+
 
 def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
@@ -72,3 +85,20 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
     return value
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else float(value)
+
+
+def _array(value: Any) -> Any:
+    """Lists of numbers as arrays again; what is no list of numbers stays as it is."""
+    if not isinstance(value, list) or not value:
+        return value
+    try:
+        array = np.array(value)
+        if array.dtype == object:  # None, where there was nan
+            array = array.astype(np.float64)
+    except (ValueError, TypeError):
+        return value
+    return array if array.dtype.kind in "fiub" else value

@@ -1,0 +1,107 @@
+"""How often the confidence intervals of `untwine.evaluate` cover what they should.
+
+Many data sets are drawn from one world; the target is the score's mean over all of them, that is,
+what the protocol gives on average with that many points. An interval of 95 % should cover it 95
+times in 100. The percentile bootstrap (rows drawn with replacement) is shown beside it.
+
+    python benchmarks/coverage.py --sets 200 --points 2000
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+
+from untwine import metrics
+from untwine.metrics.confidence import half_sample, interval
+
+SIZES = (4, 8, 16)
+
+
+def draw(n: int, seed: int, mix: float = 0.3, noise: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
+    """Three factors, half mixed into four noisy dimensions, the last of which is dead."""
+    rng = np.random.default_rng(seed)
+    factors = np.stack([rng.integers(size, size=n) for size in SIZES], axis=1)
+    clean = (factors - factors.mean(axis=0)) / factors.std(axis=0)
+    turn = np.eye(3) + mix * np.random.default_rng(123).normal(size=(3, 3))
+    codes = np.concatenate([clean @ turn, np.zeros((n, 1))], axis=1)
+    return codes + noise * rng.normal(size=codes.shape), factors
+
+
+def study(name: str, sets: int, points: int, repeats: int, level: float, **settings) -> dict:
+    entry = metrics.METRICS[name]
+    values, ours, plain = [], [], []
+    for i in range(sets):
+        codes, factors = draw(points, seed=i)
+
+        def score(rows, seed, codes=codes, factors=factors):
+            return entry.call(codes[rows], factors[rows], seed=seed, settings=settings).value
+
+        value = score(np.arange(points), i)
+        halves = [score(half_sample(points, i, r), 1000 + r) for r in range(repeats)]
+        again = [
+            score(np.random.default_rng([i, r, 7]).integers(points, size=points), 1000 + r)
+            for r in range(repeats)
+        ]
+        values.append(value)
+        ours.append(interval(value, np.array(halves), level, n=points))
+        plain.append(np.quantile(again, [(1 - level) / 2, (1 + level) / 2]))
+    target = np.mean(values)
+    ours, plain = np.array(ours), np.array(plain)
+    return {
+        "metric": name,
+        "mean": target,
+        "sd": np.std(values, ddof=1),
+        "coverage": np.mean((ours[:, 0] <= target) & (target <= ours[:, 1])),
+        "width": np.mean(ours[:, 1] - ours[:, 0]) / (2 * 1.96 * np.std(values, ddof=1)),
+        "bootstrap": np.mean((plain[:, 0] <= target) & (target <= plain[:, 1])),
+        "bootstrap_misses_score": np.mean((plain[:, 0] > values) | (plain[:, 1] < values)),
+    }
+
+
+CASES: dict[str, dict] = {
+    "mig": {},
+    "mig_sup": {},
+    "dcimig": {},
+    "jemmig": {},
+    "modularity": {},
+    "irs": {},
+    "mcc": {},
+    "gaussian_total_correlation": {},
+    "wasserstein_correlation": {},
+    "pairwise_mutual_information": {},
+    "infomec": {},
+    "factor_vae_score": {"votes": 1000, "test_votes": 500},
+    "beta_vae_score": {"train": 1000, "test": 500},
+    "sap": {},
+    "explicitness": {},
+    "dci": {"predictor": "fast"},
+    "r2": {},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sets", type=int, default=200)
+    parser.add_argument("--points", type=int, default=2000)
+    parser.add_argument("--repeats", type=int, default=None)
+    parser.add_argument("--metrics", default=",".join(CASES))
+    options = parser.parse_args()
+    print("| metric | mean | sd | coverage | width / ideal | bootstrap | bootstrap misses score |")
+    print("|---|---|---|---|---|---|---|")
+    for name in options.metrics.split(","):
+        started = time.perf_counter()
+        repeats = options.repeats or metrics.METRICS[name].repeats
+        r = study(name, options.sets, options.points, repeats, 0.95, **CASES[name])
+        print(
+            f"| {name} | {r['mean']:.4f} | {r['sd']:.4f} | {r['coverage']:.2f} | {r['width']:.2f} "
+            f"| {r['bootstrap']:.2f} | {r['bootstrap_misses_score']:.2f} |"
+            f" <!-- {repeats} repeats, {time.perf_counter() - started:.0f} s -->",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,28 @@
+"""What went wrong, in one line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["Failure", "UsageError", "did_you_mean"]
+
+
+class UsageError(Exception):
+    """The command line, or a file that it names, asks for something that cannot be done."""
+
+
+class Failure(Exception):
+    """The command was understood, and did not succeed."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The name that was probably meant, as a question; a full stop if none is close.
+
+    Example:
+        >>> did_you_mean("bta", ["alpha", "beta"]), did_you_mean("x", ["alpha", "beta"])
+        (': did you mean beta?', '.')
+    """
+    names = {k.lower(): k for k in known}
+    close = difflib.get_close_matches(name.lower(), list(names), 1, cutoff=0.5)
+    return f": did you mean {names[close[0]]}?" if close else "."

@@ -1,0 +1,22 @@
+"""A run as a page that opens by double click and loads nothing from anywhere."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from .page import report
+
+__all__ = ["report"]
+
+
+class _Callable(ModuleType):
+    """``untwine.report`` names this package and the function: the package can be called too."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Path:
+        return report(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _Callable

@@ -1,0 +1,242 @@
+"""Everything that a report shows, computed: arrays and pictures, no page yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.distributions import Independent, MultivariateNormal, Normal
+
+from ..metrics.activity import dimension_kl
+from ..metrics.codes import Codes
+from ..metrics.information import histogram_information
+from ..plots.compute import posterior_span, reconstruct, sample, traverse
+from ..plots.pictures import drawable, pictures, vector_bounds
+from .sheets import png, sheet, shrunk
+
+__all__ = ["Findings", "Traversal", "find", "named_factors"]
+
+_STARTS, _FRAMES, _SAMPLES = 6, 17, 20
+_BUDGET = 2_600_000
+_SEEN = 0.05
+
+
+@dataclass(frozen=True)
+class Traversal:
+    """Frames of the page's moving pictures.
+
+    Attributes:
+        sheets: A data URI for each start: a row of frames for each moved dimension.
+        thumbnails: A data URI for each start.
+        initial: For each start and dimension, the frame nearest to where it began.
+        dims: The moved dimensions, the most active one first.
+        values: Positions of the frames, ``(D', S)``.
+        size: Width and height of a frame in pixels.
+    """
+
+    sheets: list[str]
+    thumbnails: list[str]
+    initial: list[list[int]]
+    dims: list[int]
+    values: np.ndarray
+    size: tuple[int, int]
+
+
+@dataclass
+class Findings:
+    """What was found; what could not be has a reason in ``missing``, by the section's name.
+
+    Attributes:
+        codes: Of the observations that were encoded.
+        names: The factors that are known and vary somewhere, ``(K',)``.
+        factors: Their values, ``(N, K')``.
+        strength: How active each dimension is, ``(D,)``.
+        measure: What ``strength`` is: ``"KL"`` in nats or ``"std"``, a standard deviation.
+        information: Mutual information of dimensions and factors in nats, ``(D, K')``.
+        share: The same over the factors' entropies.
+        missing: Why a section is empty.
+    """
+
+    codes: Codes
+    names: list[str]
+    factors: np.ndarray
+    strength: np.ndarray
+    measure: str
+    information: np.ndarray | None = None
+    share: np.ndarray | None = None
+    traversal: Traversal | None = None
+    pairs: list[str] = field(default_factory=list)
+    samples: list[str] = field(default_factory=list)
+    missing: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def order(self) -> list[int]:
+        """Dimensions, the most active one first."""
+        return np.argsort(-self.strength, kind="stable").tolist()
+
+    def match(self, j: int) -> tuple[str, float] | None:
+        """The factor that a dimension tells most of, and how much of its entropy, if any."""
+        if self.share is None:
+            return None
+        k = int(self.share[j].argmax())
+        return (self.names[k], float(self.share[j, k])) if self.share[j, k] >= _SEEN else None
+
+
+def find(method: Any, data: Any, *, n: int, seed: int) -> Findings:
+    """Computes what a page shows of a method and its data.
+
+    Args:
+        method: With ``represent``; with ``decode`` and ``prior`` for everything.
+        data: A `FactorDataset`.
+        n: Observations to encode; half as many again are encoded for metrics that learn from some
+            and are judged on others.
+        seed: Of the choice of observations, and of samples.
+    """
+    codes = Codes.of(method, data, n + n // 2, np.random.default_rng(seed))
+    names, factors = named_factors(codes)
+    rng = np.random.default_rng([seed, 1])
+    strength, measure, reason = _strength(method, data, codes)
+    found = Findings(codes, names, factors, strength, measure)
+    if reason:
+        found.missing["kl"] = reason
+    if names:
+        information = histogram_information(codes.mean, factors)
+        found.information = information.mutual
+        found.share = information.normalized("factor")
+    else:
+        found.missing["factors"] = "no factor of this data is known and varies"
+
+    name = type(method).__name__
+    if not hasattr(method, "decode"):
+        reason = f"{name} has no decode(z): codes cannot be turned back into observations"
+    elif not drawable(tuple(data.shape)):
+        reason = (
+            f"observations of shape {tuple(data.shape)} cannot be drawn: expected images of 1 or "
+            "3 channels, or vectors"
+        )
+    else:
+        _draw(found, method, data, rng, seed)
+        return found
+    found.missing |= dict.fromkeys(("traversals", "reconstructions", "samples"), reason)
+    return found
+
+
+def named_factors(codes: Codes) -> tuple[list[str], np.ndarray]:
+    """The factors that are known somewhere and take two values or more."""
+    factors = np.asarray(codes.factors).reshape(len(codes), -1)
+    kept = [
+        k
+        for k, column in enumerate(factors.T)
+        if len(np.unique(column[column >= 0] if column.dtype.kind != "f" else column)) > 1
+    ]
+    return [codes.space.names[k] for k in kept], factors[:, kept]
+
+
+def _strength(method: Any, data: Any, codes: Codes) -> tuple[np.ndarray, str, str | None]:
+    """How active each dimension is, in which unit, and why that is not a KL divergence."""
+    spread = codes.mean.std(0).astype(np.float64)
+    if codes.stddev is None:
+        return spread, "std", "the representation is deterministic: it has no posterior"
+    posterior = method.represent(*_inputs(method, data, np.arange(min(2, len(data)))))
+    if not _normal(posterior):
+        return spread, "std", "the posterior is no Gaussian: its divergence has no closed form"
+    prior = method.prior() if hasattr(method, "prior") else None
+    if prior is None or not _standard(prior):
+        return spread, "std", "the prior is no standard normal: the divergence has no closed form"
+    return dimension_kl(codes.mean, codes.stddev).parts["kl"], "KL", None
+
+
+def _draw(found: Findings, method: Any, data: Any, rng: np.random.Generator, seed: int) -> None:
+    """Traversals, reconstructions and samples."""
+    index = rng.choice(len(data), min(_SAMPLES, len(data)), replace=False)
+    x, *c = _inputs(method, data, index)
+    back = reconstruct(method, x, *c)
+    bounds = vector_bounds(x, back) if x.ndim == 2 else None
+    both = shrunk(np.stack([pictures(x, 1, bounds), pictures(back, 1, bounds)], axis=1))
+    found.pairs = [png(_stacked(*pair)) for pair in both]
+
+    if not (hasattr(method, "sample") or hasattr(method, "prior")):
+        found.missing["samples"] = f"{type(method).__name__} has no prior to draw codes from"
+    else:
+        given = {}
+        if c:
+            given["c"] = _inputs(method, data, rng.choice(len(data), _SAMPLES))[1]
+        drawn = shrunk(pictures(sample(method, _SAMPLES, seed=seed, **given), 1))
+        found.samples = [png(picture) for picture in drawn]
+
+    starts = slice(0, min(_STARTS, len(index)))
+    span = posterior_span(found.codes.mean, found.codes.stddev, seed=seed)
+    found.traversal = _traversal(
+        method, x[starts], span, found.order, c[0][starts] if c else None, both[starts, 0]
+    )
+
+
+def _traversal(
+    method: Any, x: Tensor, span: Tensor, order: list[int], c: Tensor | None, shown: np.ndarray
+) -> Traversal:
+    """As many starts and, if need be, as few dimensions as keep the page small."""
+    sheets: list[str] = []
+    initial: list[list[int]] = []
+    bounds, used = None, 0
+    for i in range(len(x)):
+        moved = traverse(
+            method, x[i : i + 1], span=span, steps=_FRAMES, dims=order,
+            c=None if c is None else c[i : i + 1],
+        )  # fmt: skip
+        frames = moved.images[0]
+        if frames.ndim == 3 and bounds is None:
+            bounds = vector_bounds(frames)
+        cells = shrunk(pictures(frames, 2, bounds))
+        uri = sheet(cells)
+        if not sheets and len(uri) > _BUDGET:
+            order = order[: max(len(order) * _BUDGET // len(uri), 1)]
+            cells = cells[: len(order)]
+            uri = sheet(cells)
+        if sheets and used + len(uri) > _BUDGET:
+            break
+        used += len(uri)
+        sheets.append(uri)
+        away = (moved.values[: len(order)] - moved.start[0, order, None]).abs()
+        initial.append(away.argmin(1).tolist())
+        values = moved.values[: len(order)].numpy()
+    return Traversal(
+        sheets,
+        [png(shrunk(picture, 56)) for picture in shown[: len(sheets)]],
+        initial,
+        order,
+        values,
+        (cells.shape[-2], cells.shape[-3]),
+    )
+
+
+def _inputs(method: Any, data: Any, index: np.ndarray) -> list[Tensor]:
+    """Observations, and covariates if the data has some, where the method is."""
+    parameters = method.parameters() if hasattr(method, "parameters") else iter(())
+    device = next((p.device for p in parameters), torch.device("cpu"))
+    inputs = [data.observations(index).to(device)]
+    if data.covariates is not None:
+        inputs.append(torch.as_tensor(data.covariates[index]).to(device))
+    return inputs
+
+
+def _stacked(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """One picture over the other, with a gap that takes the page's color."""
+    gap = np.zeros((2, above.shape[1], 4), np.uint8)
+    opaque = [np.dstack([p, np.full(p.shape[:2], 255, np.uint8)]) for p in (above, below)]
+    return np.concatenate([opaque[0], gap, opaque[1]])
+
+
+def _normal(distribution: Any) -> bool:
+    if isinstance(distribution, Independent):
+        distribution = distribution.base_dist
+    return isinstance(distribution, Normal | MultivariateNormal)
+
+
+def _standard(prior: Any) -> bool:
+    return _normal(prior) and bool(
+        torch.allclose(prior.mean, torch.zeros_like(prior.mean))
+        and torch.allclose(prior.stddev, torch.ones_like(prior.stddev))
+    )

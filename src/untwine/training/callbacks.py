@@ -1,0 +1,98 @@
+"""What a caller may do while a method trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.optim import Optimizer
+
+from ..methods.method import Loss, Method
+from .checkpoint import Position
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+__all__ = ["Callback", "Every", "State", "call"]
+
+
+@dataclass
+class State:
+    """Training as a callback sees it.
+
+    Attributes:
+        method: In training mode, on its device.
+        loader: ``step -> batch``, where ``step`` counts the moves of all stages.
+        fabric: Devices and processes; callbacks run in every process.
+        position: The stage, and the moves made so far.
+        steps: Moves to make, by stage.
+        optimizers: Of the players of this stage.
+        out: The run's folder, if it has one.
+    """
+
+    method: Method
+    loader: Callable[[int], Any]
+    fabric: Fabric
+    position: Position
+    steps: Mapping[str, int]
+    optimizers: Mapping[str, Optimizer] = field(default_factory=dict)
+    out: Path | None = None
+
+
+class Callback:
+    """Hooks into `fit`, each optional; any object that has some of them will do.
+
+    A callback keeps no state through a restart, and need not restore random numbers: every step
+    draws its own.
+    """
+
+    def on_start(self, state: State) -> None:
+        """Before the first move that this process makes, also of a resumed run."""
+
+    def on_step(self, state: State, losses: Mapping[str, Loss]) -> None:
+        """After each step, with the losses of its moves by player."""
+
+    def on_checkpoint(self, state: State) -> None:
+        """After a checkpoint has been written."""
+
+    def on_end(self, state: State) -> None:
+        """After the last move."""
+
+
+class Every(Callback):
+    """Calls a function of the state every ``n`` steps, in evaluation mode and without gradients.
+
+    Args:
+        n: Steps from one call to the next.
+        function: Called with the `State`.
+
+    Raises:
+        ValueError: if ``n`` is below 1.
+
+    Example:
+        >>> report = Every(1000, lambda state: print(state.position.step))
+    """
+
+    def __init__(self, n: int, function: Callable[[State], object]) -> None:
+        if n < 1:
+            raise ValueError(f"a function is called every n steps, n at least 1; got n={n}")
+        self.n, self.function = n, function
+
+    def on_step(self, state: State, losses: Mapping[str, Loss]) -> None:
+        """Calls the function at multiples of ``n`` in a stage."""
+        if state.position.step % self.n == 0:
+            state.method.eval()
+            with torch.no_grad():
+                self.function(state)
+            state.method.train()
+
+
+def call(callbacks: Iterable[Any], hook: str, *arguments: Any) -> None:
+    """Calls a hook of all the callbacks that have it."""
+    for callback in callbacks:
+        function = getattr(callback, hook, None)
+        if function is not None:
+            function(*arguments)

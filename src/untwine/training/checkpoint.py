@@ -1,0 +1,236 @@
+"""Checkpoints that survive the death of the process at any moment."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from .files import CheckpointError, explained, sync_folder, write_synced
+from .weights import load_weights, weights
+
+__all__ = ["Checkpoint", "CheckpointError", "Checkpoints", "Position"]
+
+_NAME = re.compile(r"(?P<stage>.+)-(?P<step>\d{8,})")
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where in its training a run is.
+
+    Attributes:
+        stage: The stage's name.
+        index: The stage's place among the method's stages, from 0.
+        step: Moves of this stage so far.
+        done: Moves of all stages so far.
+        seconds: Training time so far.
+    """
+
+    stage: str
+    index: int
+    step: int
+    done: int
+    seconds: float = 0.0
+
+    @property
+    def name(self) -> str:
+        """The checkpoint's folder name."""
+        return f"{self.stage}-{self.step:08d}"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A complete checkpoint on disk, its files' checksums verified.
+
+    Attributes:
+        path: Its folder.
+        position: Where training was.
+        spec: The identity of the run that wrote it.
+    """
+
+    path: Path
+    position: Position
+    spec: str = field(default="")
+
+    def load(self, method: nn.Module, optimizers: Mapping[str, Optimizer] | None = None) -> None:
+        """Puts the weights, and the optimizers' state if any are given, back where they were.
+
+        Raises:
+            ValueError: if it is of another model, or of other optimizers.
+        """
+        load_weights(method, self.path / "model.safetensors")
+        if optimizers is None:
+            return
+        state = torch.load(self.path / "optimizer.pt", map_location="cpu", weights_only=True)
+        if sorted(state) != sorted(optimizers):
+            raise ValueError(
+                f"{self.path} holds the optimizers of players {sorted(state)}, but the method's "
+                f"players are {sorted(optimizers)}: train it with the method that it was made by"
+            )
+        for name, optimizer in optimizers.items():
+            try:
+                optimizer.load_state_dict(state[name])
+            except (ValueError, KeyError) as error:
+                raise ValueError(
+                    f"{self.path}: the optimizer of player {name!r} is another one ({error})"
+                ) from error
+
+
+class Checkpoints:
+    """The checkpoints of one run, the newest few of which are kept.
+
+    A checkpoint is a folder ``<stage>-<step>`` with ``model.safetensors``, ``optimizer.pt`` (which
+    loads with ``weights_only=True``) and ``state.json``: the position, the identity of the run, and
+    size and SHA-256 of the other two. It is written under another name, synced to the disk, and
+    renamed: a name without a leading dot is always a complete one.
+
+    Args:
+        folder: Made when the first one is written.
+        keep: How many to keep.
+    """
+
+    def __init__(self, folder: str | Path, keep: int = 2) -> None:
+        self.folder, self.keep = Path(folder), keep
+
+    def write(
+        self,
+        position: Position,
+        method: nn.Module,
+        optimizers: Mapping[str, Optimizer],
+        spec: str = "",
+    ) -> Path:
+        """Writes one, then removes those that are older than the newest ``keep``.
+
+        Raises:
+            CheckpointError: if the disk is full or not writable; older checkpoints are untouched.
+        """
+        path = self.folder / position.name
+        temporary = self.folder / f".{position.name}.{os.getpid()}.tmp"
+        buffer = io.BytesIO()
+        torch.save({name: o.state_dict() for name, o in optimizers.items()}, buffer)
+        contents = {"model.safetensors": weights(method), "optimizer.pt": buffer.getvalue()}
+        state = {
+            "position": asdict(position),
+            "spec": spec,
+            "files": {
+                name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+                for name, content in contents.items()
+            },
+        }
+        contents["state.json"] = json.dumps(state, indent=2).encode()
+        try:
+            with explained(path):
+                temporary.mkdir(parents=True)
+                for name, content in contents.items():
+                    write_synced(temporary / name, content)
+                sync_folder(temporary)
+                self._discard(path)
+                temporary.rename(path)
+                sync_folder(self.folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        for old in sorted(self._readable(), key=_order)[: -self.keep]:
+            self._discard(old.path)
+        return path
+
+    def newest(self) -> Checkpoint | None:
+        """The newest complete one, or ``None`` where there never was one.
+
+        Warns:
+            UserWarning: naming each newer one that is damaged.
+
+        Raises:
+            CheckpointError: if there are some and all are damaged.
+        """
+        damaged: list[str] = []
+        found = sorted(self._readable(damaged), key=_order, reverse=True)
+        for checkpoint in found:
+            reason = _damage(checkpoint.path)
+            if reason is None:
+                for complaint in damaged:
+                    warnings.warn(
+                        f"damaged checkpoint: {complaint}; going back to {checkpoint.path}",
+                        stacklevel=2,
+                    )
+                return checkpoint
+            damaged.append(f"{checkpoint.path} ({reason})")
+        if damaged:
+            raise CheckpointError(
+                f"no checkpoint in {self.folder} is complete: {'; '.join(damaged)}. Restore one "
+                "from a copy, or delete the run's folder to begin again"
+            )
+        return None
+
+    def clean(self) -> None:
+        """Removes what killed runs left behind, and sets damaged checkpoints aside.
+
+        A damaged one is renamed to ``<name>.damaged``, so that its place is free.
+        """
+        if not self.folder.is_dir():
+            return
+        for path in list(self.folder.iterdir()):
+            if path.name.startswith(".") and path.name.endswith(".tmp"):
+                shutil.rmtree(path, ignore_errors=True)
+            elif _NAME.fullmatch(path.name) and _damage(path) is not None:
+                aside = path.with_name(path.name + ".damaged")
+                shutil.rmtree(aside, ignore_errors=True)
+                path.rename(aside)
+
+    def _readable(self, damaged: list[str] | None = None) -> list[Checkpoint]:
+        """Those whose state can be read; the others' names are added to ``damaged``."""
+        found = []
+        for path in sorted(self.folder.iterdir()) if self.folder.is_dir() else []:
+            if not _NAME.fullmatch(path.name):
+                continue
+            try:
+                found.append(_read(path))
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                if damaged is not None:
+                    damaged.append(f"{path} (state.json: {error})")
+        return found
+
+    def _discard(self, path: Path) -> None:
+        """Removes a checkpoint; one that is half removed no longer has a checkpoint's name."""
+        if path.exists():
+            away = path.with_name(f".{path.name}.{os.getpid()}.old.tmp")
+            path.rename(away)
+            shutil.rmtree(away, ignore_errors=True)
+
+
+def _order(checkpoint: Checkpoint) -> tuple[int, int]:
+    return checkpoint.position.index, checkpoint.position.step
+
+
+def _read(path: Path) -> Checkpoint:
+    state: dict[str, Any] = json.loads((path / "state.json").read_text(encoding="utf-8"))
+    position = Position(**state["position"])
+    if position.name != path.name:
+        raise ValueError(f"it says that it is {position.name}")
+    return Checkpoint(path, position, state["spec"])
+
+
+def _damage(path: Path) -> str | None:
+    """What is wrong with a checkpoint's files, if anything."""
+    try:
+        files = json.loads((path / "state.json").read_text(encoding="utf-8"))["files"]
+        for name in ("model.safetensors", "optimizer.pt"):
+            expected, content = files[name], (path / name).read_bytes()
+            if len(content) != expected["bytes"]:
+                return f"{name} has {len(content)} bytes instead of {expected['bytes']}"
+            if hashlib.sha256(content).hexdigest() != expected["sha256"]:
+                return f"the checksum of {name} is wrong"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return str(error)
+    return None

@@ -1,0 +1,164 @@
+"""Training a method on data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..methods.method import Method
+from .folder import Folder
+from .loop import Loop, check_players
+from .plan import check_positive, moves_by_stage, plan
+from .progress import Progress
+from .replicas import Replicas
+from .run import Run
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+    from ..data import FactorDataset
+
+__all__ = ["fit"]
+
+
+def fit(
+    method: Method,
+    data: FactorDataset | Callable[[int], Any] | Iterable[Any],
+    *,
+    steps: int | Mapping[str, int],
+    batch_size: int = 64,
+    seed: int = 0,
+    out: str | Path | None = None,
+    fabric: Fabric | None = None,
+    callbacks: Sequence[Any] = (),
+    sampler: Any = None,
+    log_every: int = 100,
+    checkpoint_every: int = 1000,
+    keep: int = 2,
+    resume: bool = True,
+    progress: bool = True,
+    loggers: Sequence[Any] = (),
+) -> Run:
+    """Trains a method on data.
+
+    Batches and noise of a step depend on the seed, the stage, the step and the process alone, so a
+    run that was killed and is started again in the same folder ends with the same weights as one
+    that was not (on the CPU, with as many threads, bit for bit). With more steps than before it
+    goes on. The caller's random numbers are left as they were.
+
+    A player's optimizer lives for one stage; the next stage begins with fresh ones. With several
+    processes ``batch_size`` is that of all together, and gradients are averaged; a loss that is no
+    average over examples (a total correlation estimated within the batch) is each process's own.
+
+    Args:
+        method: Trained in place, on the fabric's device, and left in evaluation mode.
+        data: A data set, a function ``step -> batch``, or a torch ``DataLoader`` (which cannot
+            promise the same batches after a restart).
+        steps: Moves to make in each stage; one number, or one by the stage's name.
+        batch_size: Examples per step.
+        seed: Of batches and noise; initial weights are the method's.
+        out: The run's folder; without one nothing is written.
+        fabric: Device, precision ("32-true" or "bf16-mixed") and processes; by default one device,
+            an accelerator if there is one.
+        callbacks: See `Callback`.
+        sampler: Draws examples; by default the method's, or its supervision's default.
+        log_every: Steps from one row of the log to the next.
+        checkpoint_every: Steps from one checkpoint to the next.
+        keep: How many checkpoints to keep.
+        resume: Whether to continue the run in ``out``, if it is there.
+        progress: Whether to show progress on standard error.
+        loggers: Lightning's loggers (TensorBoard, W&B, MLflow), beside the JSON lines in ``out``.
+
+    Returns:
+        The run.
+
+    Raises:
+        NonFiniteLoss: when a loss or a parameter becomes NaN or infinite; the last good checkpoint
+            is kept.
+        FileExistsError: if another run is in ``out``.
+        CheckpointError: if the disk is full, or no checkpoint is complete.
+        TypeError: if the batches are not what the method learns from.
+        ValueError: for steps, sizes or players that make no sense.
+        KeyboardInterrupt: after Ctrl-C, once the step is done and a checkpoint is written.
+
+    Example:
+        >>> import torch
+        >>> from untwine.data import FactorDataset
+        >>> from untwine.methods import VAE
+        >>> data = FactorDataset.from_arrays(torch.rand(100, 7))
+        >>> run = fit(VAE.build(data, latent_dim=2), data, steps=3, progress=False)
+        >>> run.steps, sorted(run.log.columns)[-3:]
+        (3, ['vae/kl', 'vae/nll', 'vae/total'])
+    """
+    from lightning.fabric import Fabric
+
+    from ..data import as_loader
+    from ..data.draws import check_seed
+
+    stages = method.stages()
+    moves = moves_by_stage(steps, stages)
+    for name, number in {
+        "batch_size": batch_size,
+        "log_every": log_every,
+        "checkpoint_every": checkpoint_every,
+        "keep": keep,
+    }.items():
+        check_positive(name, number)
+    check_seed(seed)
+    check_players(method, stages)
+    replicas = Replicas(Fabric(devices=1) if fabric is None else fabric)
+    loader = as_loader(
+        data if sampler is None else _drawn_by(sampler, data, batch_size, seed),
+        method,
+        batch_size=batch_size,
+        seed=seed,
+        rank=replicas.rank,
+        world_size=replicas.count,
+        device=replicas.fabric.device,
+    )
+    spec = plan(
+        method,
+        data,
+        sampler,
+        steps=moves if isinstance(steps, Mapping) else int(steps),
+        batch_size=int(batch_size),
+        seed=int(seed),
+        precision=replicas.precision,
+        devices=replicas.count,
+        log_every=int(log_every),
+        checkpoint_every=int(checkpoint_every),
+        keep=int(keep),
+    )
+    spec = replicas.first(spec)  # a method built without a seed drew another one in each process
+    path = None if out is None else Path(out).expanduser()
+    main = replicas.rank == 0
+    loop = Loop(
+        method=method.to(replicas.fabric.device),
+        stages=stages,
+        moves=moves,
+        loader=loader,
+        seed=seed,
+        replicas=replicas,
+        folder=Folder(path, spec, keep, main, resume),
+        progress=Progress(moves, progress and main),
+        callbacks=callbacks,
+        loggers=[*replicas.fabric.loggers, *loggers] if main else [],
+        log_every=log_every,
+        checkpoint_every=checkpoint_every,
+        batch_size=batch_size,
+    )
+    made = loop.run()
+    return Run(path, method=method, data=data, spec=spec, rows=loop.folder.record.rows, steps=made)
+
+
+def _drawn_by(sampler: Any, data: Any, batch_size: int, seed: int) -> Any:
+    """A loader of what a sampler draws from data."""
+    from ..data import FactorDataset, Loader, Multimodal
+
+    if not isinstance(data, FactorDataset | Multimodal):
+        raise ValueError(
+            f"a sampler draws from a FactorDataset, but data is a {type(data).__name__}, which "
+            "decides itself what is in a batch: leave sampler out"
+        )
+    return Loader(data, sampler, batch_size=batch_size, seed=seed)

@@ -1,0 +1,204 @@
+"""The folder of a run while the run is made."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+import yaml
+from torch import nn
+from torch.optim import Optimizer
+
+from .checkpoint import Checkpoint, Checkpoints, Position
+from .files import CheckpointError, explained, replace_file
+from .plan import differences, identity
+from .record import Record, Row
+from .weights import weights
+
+__all__ = ["Folder", "read_spec"]
+
+_HEADER = """\
+# This run, complete: `untwine train --config {name} --out ANOTHER_FOLDER` repeats it.
+"""
+_HEADER_CUSTOM = """\
+# What is marked `parts: custom` was made by hand and is not written down here. To continue the
+# run, call untwine.fit again with the same objects; to load it, give them to untwine.Run.load.
+"""
+
+
+class Folder:
+    """Writes a run's spec, record, checkpoints and weights; without a path, writes nothing.
+
+    Nothing is written before `begin`, so that a run that is refused leaves no trace.
+
+    Args:
+        path: The run's folder.
+        spec: The run to be made.
+        keep: How many checkpoints to keep.
+        writes: Whether this process writes; one process of a run does.
+        resume: Whether to continue a run that is there already.
+
+    Raises:
+        FileExistsError: if another run is there, or this one and ``resume`` is false.
+        CheckpointError: if there are checkpoints and none of them is complete.
+    """
+
+    def __init__(
+        self, path: Path | None, spec: dict[str, Any], keep: int, writes: bool, resume: bool
+    ) -> None:
+        self.path, self.spec = path, spec
+        self.found: Checkpoint | None = None
+        self.record = Record()
+        self._identity = identity(spec)
+        self._writes = path is not None and writes
+        self._lock: IO[str] | None = None
+        self._written: Position | None = None
+        if path is None:
+            return
+        self._checkpoints = Checkpoints(path / "checkpoints", keep)
+        if (path / "spec.yaml").exists():
+            if not resume:
+                raise FileExistsError(
+                    f"{path} holds a run already: choose another folder, or resume=True to "
+                    "continue it"
+                )
+            self._check(read_spec(path))
+            self.found = self._checkpoints.newest()
+            if self.found is not None and self.found.spec != self._identity:
+                raise FileExistsError(
+                    f"{self.found.path} is of another run than {path / 'spec.yaml'} describes: "
+                    "choose another folder"
+                )
+        elif path.is_dir() and any((path / name).exists() for name in ("checkpoints", "log.jsonl")):
+            raise FileExistsError(
+                f"{path} holds files of a run, but no spec.yaml: choose another folder"
+            )
+
+    def begin(self, order: Mapping[str, int], finished: bool) -> None:
+        """Takes possession of the folder.
+
+        Args:
+            order: Places of the stages, by name.
+            finished: Whether the run that was found has nothing left to do.
+        """
+        if self.path is None or not self._writes:
+            return
+        with explained(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        self._take()
+        for left in self.path.glob(".*.tmp"):
+            left.unlink(missing_ok=True)
+        self._checkpoints.clean()
+        custom = any(
+            isinstance(self.spec[k], Mapping) and "parts" in self.spec[k]
+            for k in ("method", "data", "sampler")
+        )
+        header = _HEADER_CUSTOM if custom else _HEADER.format(name=self.path / "spec.yaml")
+        text = header + yaml.safe_dump(self.spec, sort_keys=False, allow_unicode=True)
+        replace_file(self.path / "spec.yaml", text.encode())
+        replace_file(self.path / "environment.json", json.dumps(_environment(), indent=2).encode())
+        at = self.found.position if self.found else None
+
+        def keep(row: Row) -> bool:
+            place = order.get(str(row.get("stage")), len(order)), row.get("step", 0)
+            return at is not None and place <= (at.index, at.step)
+
+        self.record = Record(self.path / "log.jsonl", keep)
+        if not finished:
+            (self.path / "model.safetensors").unlink(missing_ok=True)
+
+    def checkpoint(
+        self, position: Position, method: nn.Module, optimizers: Mapping[str, Optimizer]
+    ) -> None:
+        """Writes a checkpoint, unless this position has one."""
+        place = (position.index, position.step)
+        before = self._written or (self.found.position if self.found else None)
+        if self._writes and (before is None or place != (before.index, before.step)):
+            self._checkpoints.write(position, method, optimizers, self._identity)
+            self._written = position
+
+    @property
+    def last(self) -> Path | None:
+        """The newest checkpoint of this run."""
+        if self._written is not None and self.path is not None:
+            return self.path / "checkpoints" / self._written.name
+        return self.found.path if self.found else None
+
+    def finish(self, method: nn.Module) -> None:
+        """Writes the final weights, if they are not there."""
+        if self._writes and self.path is not None:
+            path = self.path / "model.safetensors"
+            if not path.exists():
+                replace_file(path, weights(method))
+
+    def close(self) -> None:
+        """Gives the folder back."""
+        self.record.close()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _check(self, old: dict[str, Any]) -> None:
+        changed = differences(old, self.spec)
+        if changed:
+            raise FileExistsError(
+                f"{self.path} holds another run: {'; '.join(changed)}. Choose another folder, or "
+                "give the arguments of the run that is there to continue it"
+            )
+
+    def _take(self) -> None:
+        """Refuses to write where another process writes; the system forgets locks of the dead."""
+        if self.path is None or os.name != "posix":
+            return
+        import fcntl
+
+        self._lock = (self.path / ".lock").open("w")
+        try:
+            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self.close()
+            raise CheckpointError(
+                error.errno, "another process is training in this folder", str(self.path)
+            ) from error
+        except OSError:  # a file system without locks
+            pass
+
+
+def read_spec(path: Path) -> dict[str, Any]:
+    """The spec in a run's folder.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: if it cannot be read.
+    """
+    file = path / "spec.yaml"
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"{path} is no run: it has no spec.yaml"
+            + ("" if path.is_dir() else " (there is no such folder)")
+        )
+    try:
+        spec = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} is damaged: {error}") from error
+    if not isinstance(spec, dict) or "method" not in spec:
+        raise ValueError(f"{file} is damaged: it does not describe a run")
+    return spec
+
+
+def _environment() -> dict[str, Any]:
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "command": sys.argv,
+    }

@@ -1,0 +1,213 @@
+"""A run written down: what it trains, on what, and how; enough to repeat it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from ..methods.method import Method, Stage
+from ..spec import describe, instantiate, locate
+
+__all__ = [
+    "CUSTOM",
+    "check_positive",
+    "differences",
+    "identity",
+    "make_data",
+    "make_method",
+    "moves_by_stage",
+    "plan",
+]
+
+CUSTOM = "custom"
+_LONGEST = 2**16
+_IDENTITY = ("method", "data", "sampler", "batch_size", "seed", "precision", "devices")
+
+
+def plan(method: Method, data: Any, sampler: Any, **settings: Any) -> dict[str, Any]:
+    """The spec of a run, as plain data.
+
+    A method that ``build`` made is written as its class and ``build``'s arguments, one that its
+    constructor made with ``made_by: constructor`` beside them. What was made by hand, from parts
+    or arrays that a spec cannot hold, is marked ``parts: custom``: the run can still be resumed
+    and loaded, by whoever has those parts.
+
+    Args:
+        method: What is trained.
+        data: What it is trained on.
+        sampler: As given to `fit`, or None.
+        **settings: The other arguments of `fit`.
+    """
+    return {
+        "untwine": __version__,
+        "method": _method(method),
+        "data": _data(data),
+        "sampler": _sampler(sampler),
+        **describe(settings),
+    }
+
+
+def identity(spec: Mapping[str, Any]) -> str:
+    """A digest of everything that decides what the weights are after a number of steps."""
+    decisive = {key: spec.get(key) for key in _IDENTITY}
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """What keeps two specs from being the same run, as ``key: old, now new``."""
+    found: list[str] = []
+    for key in _IDENTITY:
+        _compare(key, old.get(key), new.get(key), found)
+    return found
+
+
+def moves_by_stage(steps: int | Mapping[str, int], stages: Sequence[Stage]) -> dict[str, int]:
+    """How often to call ``moves`` in each stage.
+
+    Raises:
+        ValueError: for stages that the method does not have or that are left out, and for a number
+            of steps that is no positive integer.
+
+    Example:
+        >>> moves_by_stage(10, [Stage("codes", iter), Stage("encoder", iter)])
+        {'codes': 10, 'encoder': 10}
+    """
+    names = [stage.name for stage in stages]
+    if len(set(names)) < len(names) or any(not n or set(n) & set("/\\:") for n in names):
+        raise ValueError(f"stages need different names that a folder may have, got {names}")
+    asked = steps if isinstance(steps, Mapping) else dict.fromkeys(names, steps)
+    if set(asked) != set(names):
+        raise ValueError(
+            f"steps names the stages {sorted(asked)}, but the method's stages are {names}: give "
+            "each of them a number, or one number for all"
+        )
+    for name, number in asked.items():
+        check_positive(f"steps of stage {name!r}", number)
+    return {name: int(asked[name]) for name in names}
+
+
+def check_positive(what: str, number: Any) -> None:
+    """Refuses what is no positive integer.
+
+    Raises:
+        ValueError: naming it.
+    """
+    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
+        raise ValueError(f"{what} must be a positive integer, got {number!r}")
+
+
+def make_data(spec: Mapping[str, Any]) -> Any:
+    """The data set that a run's spec describes.
+
+    Raises:
+        ValueError: if it was made by hand, or is no data set.
+    """
+    from ..data import FactorDataset, Multimodal
+
+    written = _entry(spec, "data")
+    if written.get("parts") == CUSTOM:
+        raise ValueError(
+            f"the data of this run ({written['class_path']}) was made by hand and is not in its "
+            "spec: pass it, as in Run.load(folder, data=data)"
+        )
+    return instantiate(written, (FactorDataset, Multimodal))
+
+
+def make_method(spec: Mapping[str, Any], data: Any = None) -> Method:
+    """The method that a run's spec describes, with fresh weights.
+
+    Args:
+        spec: The run's.
+        data: Which ``build`` fits the parts to; by default made from the spec, if it is needed.
+
+    Raises:
+        ValueError: if it was made by hand, or is no `Method`.
+        ImportError: if its class cannot be imported.
+    """
+    written = _entry(spec, "method")
+    if written.get("parts") == CUSTOM:
+        raise ValueError(
+            f"the method of this run ({written['class_path']}) was made by hand, from parts that "
+            "are not in its spec: make it again and pass it, as in Run.load(folder, method=method)"
+        )
+    cls = locate(written["class_path"])
+    if not (isinstance(cls, type) and issubclass(cls, Method)):
+        raise ValueError(f"{written['class_path']} is no method: expected a subclass of Method")
+    arguments = {k: instantiate(v) for k, v in (written.get("init_args") or {}).items()}
+    if written.get("made_by") == "constructor":
+        return cls(**arguments)
+    return cls.build(make_data(spec) if data is None else data, **arguments)
+
+
+def _entry(spec: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    written = spec.get(key)
+    if not isinstance(written, Mapping) or "class_path" not in written:
+        raise ValueError(f"the spec's {key!r} is {written!r}: expected class_path and init_args")
+    return written
+
+
+def _method(method: Method) -> dict[str, Any]:
+    how = method._made[0]
+    written = _plain(method) if how in (None, "build") else None
+    if written is not None:
+        return written if how == "build" else {**written, "made_by": "constructor"}
+    try:
+        arguments = {k: _plain(v) for k, v in method.arguments.items() if v is not None}
+    except (TypeError, ValueError):  # positional arguments without names
+        arguments = {}
+    known = {k: v for k, v in arguments.items() if v is not None}
+    return {"class_path": _name(method), "init_args": known, "parts": CUSTOM}
+
+
+def _data(data: Any) -> dict[str, Any]:
+    from ..data import FactorDataset, Loader, Multimodal
+
+    if isinstance(data, Loader):
+        about = {"data": _data(data.data), "sampler": _sampler(data.sampler)}
+        return {**_custom(data), **about, "batch_size": data.batch_size, "seed": data.seed}
+    written = _plain(data) if isinstance(data, FactorDataset | Multimodal) else None
+    if written is not None:
+        return written
+    if not isinstance(data, FactorDataset):
+        return _custom(data)
+    index = np.unique(np.linspace(0, len(data) - 1, 64).astype(np.int64))
+    digest = hashlib.sha256(np.ascontiguousarray(data.factors[index]).tobytes())
+    digest.update(data.observations(index).contiguous().numpy().tobytes())
+    about = {"size": len(data), "shape": list(data.shape), "sha256": digest.hexdigest()}
+    return {**_custom(data), **about}
+
+
+def _sampler(sampler: Any) -> Any:
+    return None if sampler is None else _plain(sampler) or _custom(sampler)
+
+
+def _plain(value: Any) -> Any:
+    """A value as plain data, or None if it is nothing that a spec can hold and others can read."""
+    try:
+        written = describe(value)
+        text = json.dumps(written)
+    except (TypeError, ValueError):
+        return None
+    return None if "__main__." in text or len(text) > _LONGEST else written
+
+
+def _custom(value: Any) -> dict[str, Any]:
+    return {"class_path": _name(value), "parts": CUSTOM}
+
+
+def _name(value: Any) -> str:
+    named = value if hasattr(value, "__qualname__") else type(value)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+def _compare(key: str, old: Any, new: Any, found: list[str]) -> None:
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for name in {**old, **new}:
+            _compare(f"{key}.{name}", old.get(name), new.get(name), found)
+    elif old != new:
+        found.append(f"{key}: {old!r}, now {new!r}")

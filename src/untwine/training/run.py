@@ -1,0 +1,191 @@
+"""A training run: a folder, and what is in it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from ..methods.method import Method
+from .checkpoint import Checkpoint, CheckpointError, Checkpoints
+from .folder import read_spec
+from .plan import CUSTOM, make_data, make_method
+from .record import Row, read_record
+from .weights import load_weights
+
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["Run"]
+
+
+class Run:
+    """What `fit` made: a method and its data, and the folder with everything about its training.
+
+    The method and the data are made from the spec, and the weights are read, when they are first
+    asked for. Nothing that is read executes code: weights are safetensors, and a spec can name only
+    methods, data sets and their parts.
+
+    Args:
+        path: The folder, or ``None`` for a run that was not written.
+        method: The trained method, if it is at hand; for `load`, one to put the weights into.
+        data: What it was trained on, if it is at hand.
+        spec: If it is at hand.
+        rows: Of the log, if they are at hand.
+        steps: Moves made, if that is known.
+
+    Attributes:
+        path: The folder, or ``None``.
+    """
+
+    def __init__(
+        self,
+        path: str | Path | None,
+        *,
+        method: Method | None = None,
+        data: Any = None,
+        spec: dict[str, Any] | None = None,
+        rows: list[Row] | None = None,
+        steps: int | None = None,
+    ) -> None:
+        self.path = None if path is None else Path(path).expanduser()
+        if self.path is None and (method is None or spec is None):
+            raise ValueError("a run without a folder needs its method and its spec")
+        self._method, self._data, self._rows, self._steps = method, data, rows, steps
+        self._spec = read_spec(self._folder) if spec is None else spec
+
+    @classmethod
+    def load(cls, path: str | Path, *, method: Method | None = None, data: Any = None) -> Self:
+        """Reads a run back, with the weights of its end, or of its newest checkpoint.
+
+        Args:
+            path: The folder.
+            method: Takes the weights; needed if the run's method was made by hand.
+            data: Needed if the run's data was made by hand.
+
+        Raises:
+            FileNotFoundError: if there is no run.
+            ValueError: if its spec or its weights are damaged, or if something made by hand is
+                needed and was not given.
+        """
+        run = cls(path, data=data)
+        if data is None and run.spec["data"].get("parts") != CUSTOM:
+            run._data = make_data(run.spec)
+        if method is None:
+            method = make_method(run.spec, run._data)
+        _restore(run._folder, method)
+        run._method = method.eval()
+        return run
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """How the run was made, as plain data."""
+        return self._spec
+
+    @property
+    def method(self) -> Method:
+        """The method with its trained weights."""
+        if self._method is None:
+            built = "made_by" not in self.spec["method"]
+            method = make_method(self.spec, self.data if built else None)
+            _restore(self._folder, method)
+            self._method = method.eval()
+        return self._method
+
+    @property
+    def data(self) -> Any:
+        """What the method was trained on."""
+        if self._data is None:
+            self._data = make_data(self.spec)
+        return self._data
+
+    @property
+    def rows(self) -> list[Row]:
+        """The log, a dictionary per row."""
+        if self._rows is not None:
+            return self._rows
+        log = self._folder / "log.jsonl"
+        return read_record(log) if log.exists() else []
+
+    @property
+    def log(self) -> pandas.DataFrame:
+        """The log as a table.
+
+        Columns are ``step`` (moves of the stage), ``stage``, ``seconds``, ``images/s``, and by
+        player ``player/term``, ``player/total`` and, of a weight that changes,
+        ``player/term.weight``. Terms are averages over the batch of that step.
+        """
+        import pandas
+
+        rows = self.rows
+        return pandas.DataFrame(rows, columns=None if rows else ["step", "stage", "seconds"])
+
+    @property
+    def scores(self) -> dict[str, Any] | None:
+        """What was measured and kept in ``scores.json``, if anything.
+
+        Raises:
+            ValueError: if the file is damaged.
+        """
+        file = None if self.path is None else self.path / "scores.json"
+        if file is None or not file.exists():
+            return None
+        try:
+            return json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{file} is damaged ({error}): measure again") from error
+
+    @property
+    def steps(self) -> int:
+        """Moves made, of all stages."""
+        if self._steps is None:
+            newest = self._newest()
+            self._steps = newest.position.done if newest else 0
+        return self._steps
+
+    @property
+    def command(self) -> str:
+        """The command line that repeats the run; Python, if something was made by hand."""
+        if self.path is not None and not any(
+            isinstance(self.spec.get(key), dict)
+            and ("parts" in self.spec[key] or "made_by" in self.spec[key])
+            for key in ("method", "data", "sampler")
+        ):
+            config = shlex.quote(str(self.path / "spec.yaml"))
+            return f"untwine train --config {config} --out {shlex.quote(f'{self.path}-repeat')}"
+        settings = {k: self.spec[k] for k in ("steps", "batch_size", "seed")}
+        return f"untwine.fit(method, data, {', '.join(f'{k}={v!r}' for k, v in settings.items())})"
+
+    def __repr__(self) -> str:
+        name = self.spec["method"]["class_path"].rpartition(".")[2]
+        return f"Run({str(self.path) if self.path else None!r}: {name}, {self.steps} steps)"
+
+    @property
+    def _folder(self) -> Path:
+        if self.path is None:
+            raise ValueError("this run was not written to a folder: call fit with out=")
+        return self.path
+
+    def _newest(self) -> Checkpoint | None:
+        return Checkpoints(self._folder / "checkpoints").newest()
+
+
+def _restore(folder: Path, method: Method) -> None:
+    """Puts a run's newest weights into a method."""
+    final = folder / "model.safetensors"
+    try:
+        load_weights(method, final)
+        return
+    except FileNotFoundError:
+        reason = f"the run has not finished: there is no {final.name}"
+    except ValueError as error:
+        reason = str(error)
+        if "another model" in reason:
+            raise
+    newest = Checkpoints(folder / "checkpoints").newest()
+    if newest is None:
+        raise CheckpointError(f"{folder} has no weights: {reason}, and there are no checkpoints")
+    warnings.warn(f"{reason}; taking the weights of {newest.path}", stacklevel=3)
+    newest.load(method)

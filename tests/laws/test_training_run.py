@@ -94,7 +94,7 @@ def test_methods_made_by_hand_are_marked_and_have_to_be_given(npz, tmp_path):
     method = net()
     run = fit(method, npz, steps=3, batch_size=8, out=tmp_path / "run", progress=False)
     written = run.spec["method"]
-    assert (written["class_path"], written["parts"]) == ("untwine.methods.vae.VAE", "custom")
+    assert (written["class_path"], written["parts"]) == ("untwine.methods.VAE", "custom")
     assert written["init_args"] == {
         "prior": {
             "class_path": "untwine.distributions.StandardNormal",

@@ -15,6 +15,9 @@ __all__ = ["STEPS", "run"]
 STEPS = 1800
 """Training steps: few enough for two cores and five minutes, enough to see positions come apart."""
 
+POINTS = 10_000
+"""Points that the metrics use."""
+
 _METHOD = ["--method", "BetaTCVAE", "--method.beta", "6"]
 _FULL = [*_METHOD, "--data", "DSprites", "--steps", "300000", "--out", "runs/dsprites"]
 
@@ -47,7 +50,7 @@ def run(argv: Sequence[str]) -> int:
     train.train(asked)
     progress = False if read.get("no_progress") else None
     folder = Path(out).expanduser()
-    screen.print(measure.measure(folder, [], points=10_000, seed=0, progress=progress).rich())
+    screen.print(measure.measure(folder, [], points=POINTS, seed=0, progress=progress).rich())
     page.run([out, *(["--open"] if read.get("open") else [])])
     minutes, seconds = divmod(round(time.monotonic() - began), 60)
     screen.print(

@@ -64,15 +64,13 @@ class Docstring:
     @property
     def paper(self) -> str:
         """The first reference, as authors and year; empty without one."""
-        text = self.sections.get("References", "")
-        year = _YEAR.search(text.partition("http")[0])
+        text = self.sections.get("References", "").partition("http")[0]
+        authors, quoted, rest = text.partition('"')
+        year = _YEAR.search(rest.partition('"')[2] if quoted else text)
         if not year:
             return ""
-        authors = re.split(r'[",“]', text)
-        names = [part.strip() for part in text.partition('"')[0].split(",") if part.strip()]
-        if '"' not in text:
-            names = [authors[0].strip()]
-        return f"{_names(names)} {year[0]}"
+        names = [part.strip() for part in authors.split(",") if part.strip()]
+        return f"{_names(names if quoted else names[:1])} {year[0]}"
 
     @property
     def link(self) -> str:

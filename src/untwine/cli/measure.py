@@ -28,7 +28,7 @@ def run(argv: Sequence[str]) -> int:
     """Measures as the command line says."""
     parser = _parser()
     read = parser.read(argv)
-    if "source" not in read:
+    if not read.get("source"):
         raise UsageError("untwine measure needs a run, a file, or module:function")
     source, out = read["source"], read.get("out")
     settings = {

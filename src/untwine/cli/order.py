@@ -98,12 +98,13 @@ def order(argv: Sequence[str]) -> Order | None:
         **known,
         "spec": {root: node.plain_values() for root, node in nodes.items()},
     }
-    read = parser.read(argv, parser.parse_object(base, defaults=False))
+    words = [word for word in argv if word != "--print_config"]  # jsonargparse has its own of it
+    read = parser.read(words, parser.parse_object(base, defaults=False))
     for root, listing in (("method", "methods"), ("data", "data")):
         if root not in nodes and not config.get(root):
             raise UsageError(f"--{root} NAME is needed; untwine {listing} lists what there is")
     spec = _spec(nodes, config, read, flags(argv, (*_ROOTS, "seed")))
-    if read.get("print_config"):
+    if len(words) < len(argv):
         print(_yaml(spec), end="")
         return None
     if spec["steps"] is None:

@@ -28,7 +28,7 @@ def run(argv: Sequence[str]) -> int:
     parser.switch("--no-scores", "show no scores, and measure none")
     parser.switch("--open", "open the page in a browser")
     read = parser.read(argv)
-    if "run" not in read:
+    if not read.get("run"):
         raise UsageError("untwine report needs a run's folder")
     from ..report import report
 

@@ -18,7 +18,7 @@ from .errors import UsageError, did_you_mean
 __all__ = ["Parser", "read_yaml"]
 
 _KEY = re.compile(r'Parser key "(?P<key>[^"]*)"|argument (?P<flag>-[\w.-]+)')
-_VALUE = re.compile(r"(?:Got value|Given value): ?(?P<value>.*)")
+_VALUE = re.compile(r"(?:Got value: ?|Given value: ?|invalid \w+ value: )(?P<value>.*)")
 
 
 class _Formatter(DefaultHelpFormatter):
@@ -59,6 +59,7 @@ class Parser(ArgumentParser):
             description=description,
             formatter_class=_Formatter,
             exit_on_error=False,
+            allow_abbrev=False,
         )
         self._expected: dict[str, str] = {}
 
@@ -118,7 +119,8 @@ class Parser(ArgumentParser):
         value = _VALUE.search(message)
         if value is None or not expected:
             return f"{flag}: {' '.join(message[found.end() :].strip(' :').split())}"
-        return f"{flag} is {value['value']!r}: expected {expected}"
+        given = value["value"].strip("'")
+        return f"{flag} is {given!r}: expected {expected}"
 
     def _named(self, found: re.Match[str]) -> Action | None:
         for action in self._actions:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 __all__ = ["plain_math"]
 
-_LETTERS_BY_NAME = """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho
-sigma tau upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega"""
+_LETTERS_BY_NAME = """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi
+rho sigma tau upsilon phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega"""
 _GREEK = dict(zip(_LETTERS_BY_NAME.split(), "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ", strict=True))
 _SYMBOLS = {
     **_GREEK,

@@ -14,7 +14,13 @@ from .score import Score
 __all__ = ["active_units", "dimension_kl"]
 
 
-def active_units(codes: Any, *, threshold: float = 0.01, blocks: Blocks | None = None) -> Score:
+def active_units(
+    codes: Any,
+    factors: Any = None,
+    *,
+    threshold: float = 0.01,
+    blocks: Blocks | None = None,
+) -> Score:
     r"""How many dimensions' codes vary over the data.
 
     .. math::
@@ -25,6 +31,7 @@ def active_units(codes: Any, *, threshold: float = 0.01, blocks: Blocks | None =
 
     Args:
         codes: The posteriors' means; all rows are used.
+        factors: Not used; taken so that metrics can be called alike.
         threshold: :math:`\delta`, the least variance.
         blocks: Columns of vector-valued codes: counts the blocks in which any dimension is active.
 
@@ -74,8 +81,8 @@ def dimension_kl(mean: Any, stddev: Any, *, blocks: Blocks | None = None) -> Sco
         \mu_{nj}^2 + \sigma_{nj}^2 - 1 - \log \sigma_{nj}^2 \right)
 
     The value is the sum over dimensions, the average rate in nats; ``parts["kl"]`` holds its terms.
-    A dimension that the encoder does not use has 0. It sees no factors, and neither direction is
-    better.
+    From 0 upwards. A dimension that the encoder does not use has 0. It sees no factors, and
+    neither direction is better.
 
     Args:
         mean: The posteriors' means; all rows are used.

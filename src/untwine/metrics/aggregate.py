@@ -157,7 +157,7 @@ def aggregate_total_correlation(
     .. math::
         \mathrm{TC} = D_{KL}\Big( q(z) \,\Big\|\, \prod_j q(z_j) \Big)
 
-    in nats, from 0 (independent) upwards; lower is better. It sees no factors: a code that holds
+    in nats. From 0 (independent) upwards; lower is better. It sees no factors: a code that holds
     nothing has none either.
 
     Args:

@@ -89,12 +89,24 @@ class Disentanglement(Metric):
             raise ValueError(f"points is {points}; expected at least 1, or None for all")
         self.entry.refuse_unknown(protocol)
         self.part, self.points, self.seed, self.protocol = part, points, seed, protocol
-        self.higher_is_better = self.entry.higher_is_better
-        self.plot_lower_bound = self.entry.low if np.isfinite(self.entry.low) else None
-        self.plot_upper_bound = self.entry.high if np.isfinite(self.entry.high) else None
         self.score: Score | None = None
         self.add_state("codes", default=[], dist_reduce_fx="cat")
         self.add_state("factors", default=[], dist_reduce_fx="cat")
+
+    @property
+    def higher_is_better(self) -> bool | None:  # type: ignore[override]
+        """Whether a larger score is better; ``None`` where neither direction is a quality."""
+        return self.entry.higher_is_better
+
+    @property
+    def plot_lower_bound(self) -> float | None:  # type: ignore[override]
+        """The smallest possible value, if there is one."""
+        return self.entry.low if np.isfinite(self.entry.low) else None
+
+    @property
+    def plot_upper_bound(self) -> float | None:  # type: ignore[override]
+        """The largest possible value, if there is one."""
+        return self.entry.high if np.isfinite(self.entry.high) else None
 
     def update(self, codes: Tensor, factors: Tensor) -> None:
         """Takes one batch.

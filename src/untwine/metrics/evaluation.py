@@ -179,7 +179,7 @@ class Evaluation:
                 shape=tuple(content["shape"]),
                 seconds=content["seconds"],
             )
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
             raise ValueError(
                 f"this is no evaluation written by to_json: {error!r} in {text[:60]!r}..."
             ) from error

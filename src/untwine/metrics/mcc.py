@@ -46,6 +46,9 @@ def mcc(
         - factors: ``(N, K)``
         - ``parts["matrix"]``: ``(D, K)``; ``parts["code_of_factor"]``: ``(K,)``, -1 for none.
 
+    Raises:
+        ValueError: for an unknown correlation, or a constant factor.
+
     References:
         Unsupervised Feature Extraction by Time-Contrastive Learning and Nonlinear ICA, Hyvarinen
         and Morioka, 2016, https://arxiv.org/abs/1605.06336. Variational Autoencoders and Nonlinear
@@ -144,6 +147,9 @@ def r2(
         - codes: ``(N, D)``
         - factors: ``(N, K)``
         - ``parts["per_factor"]``: ``(K,)``.
+
+    Raises:
+        ValueError: for an unknown regressor, a constant factor, or too few rows.
 
     References:
         Self-Supervised Learning with Data Augmentations Provably Isolates Content from Style, von

@@ -15,6 +15,7 @@ __all__ = ["pairwise_mutual_information"]
 
 def pairwise_mutual_information(
     codes: Any,
+    factors: Any = None,
     *,
     bins: int = 20,
     discrete_codes: bool = False,
@@ -30,6 +31,7 @@ def pairwise_mutual_information(
 
     Args:
         codes: Codes, real or discrete; all rows are used (the literature draws 10,000).
+        factors: Not used; taken so that metrics can be called alike.
         bins: Bins per dimension.
         discrete_codes: Whether every distinct value of a code is its own bin.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component,

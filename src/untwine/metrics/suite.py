@@ -31,6 +31,7 @@ def evaluate(
     names: Sequence[str] | None = None,
     stddev: Any = None,
     blocks: Any = None,
+    discrete_codes: bool = False,
     codes_test: Any = None,
     factors_test: Any = None,
     exact: bool = False,
@@ -65,6 +66,8 @@ def evaluate(
         names: The factors' names.
         stddev: The posteriors' standard deviations ``(N, D)``, for metrics that need them.
         blocks: Columns of vector-valued codes, as a list of lists or by name.
+        discrete_codes: Whether every distinct value of a code is its own bin, for metrics that
+            bin; the others take the values as numbers.
         codes_test: Rows ``(M, D)`` for the test part of metrics that fit something; without them
             they split the given rows.
         factors_test: Their factors ``(M, K)``.
@@ -87,7 +90,9 @@ def evaluate(
         {'mig': 1.0, 'modularity': 1.0}
     """
     started = time.perf_counter()
-    data = _data(codes, factors, names, stddev, blocks, codes_test, factors_test)
+    data = _data(
+        codes, factors, names, stddev, blocks, discrete_codes, codes_test, factors_test
+    )
     plan = _plan(metrics, exact)
     if confidence is not None and not 0 < confidence < 1:
         raise ValueError(f"confidence is {confidence}; expected a level between 0 and 1: 0.95")
@@ -150,6 +155,7 @@ class _Data:
     names: tuple[str, ...]
     stddev: np.ndarray | None
     blocks: Any
+    discrete_codes: bool
     codes_test: np.ndarray | None
     factors_test: np.ndarray | None
     refused: str | None  # why the factors cannot be scored at all
@@ -188,6 +194,7 @@ def _data(
     names: Sequence[str] | None,
     stddev: Any,
     blocks: Any,
+    discrete_codes: bool,
     codes_test: Any,
     factors_test: Any,
 ) -> _Data:
@@ -240,7 +247,15 @@ def _data(
                 f"codes_test has {codes_test.shape[1]} dimensions but codes has {codes.shape[1]}"
             )
     return _Data(
-        codes, factors, tuple(names or ()), stddev, blocks, codes_test, factors_test, refused
+        codes,
+        factors,
+        tuple(names or ()),
+        stddev,
+        blocks,
+        discrete_codes,
+        codes_test,
+        factors_test,
+        refused,
     )
 
 
@@ -278,6 +293,10 @@ def _one(
     """One metric on some of the rows."""
     every = len(rows) == len(data.codes)
     extras: dict[str, Any] = {"blocks": data.blocks}
+    if data.discrete_codes:
+        extras["discrete_codes"] = True
+    if metric.takes("points"):
+        settings = {"points": points, **settings}
     posterior = "stddev" in metric.needs or settings.get("protocol") == "chen2018"
     if data.stddev is not None and posterior:
         extras["stddev"] = data.stddev if every else data.stddev[rows]

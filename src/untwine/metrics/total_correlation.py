@@ -20,7 +20,9 @@ _SINGULAR = 1e-13
 _ROWS = 1 << 16
 
 
-def gaussian_total_correlation(codes: Any, *, blocks: Blocks | None = None) -> Score:
+def gaussian_total_correlation(
+    codes: Any, factors: Any = None, *, blocks: Blocks | None = None
+) -> Score:
     r"""Total correlation of the Gaussian with the codes' covariance, in nats.
 
     .. math::
@@ -34,6 +36,7 @@ def gaussian_total_correlation(codes: Any, *, blocks: Blocks | None = None) -> S
 
     Args:
         codes: Codes; all rows are used (the literature draws 10,000).
+        factors: Not used; taken so that metrics can be called alike.
         blocks: Columns of vector-valued codes, whose inner dependence does not count; columns that
             no block names are left out.
 
@@ -69,7 +72,11 @@ def gaussian_total_correlation(codes: Any, *, blocks: Blocks | None = None) -> S
 
 
 def wasserstein_correlation(
-    codes: Any, *, normalized: bool = False, blocks: Blocks | None = None
+    codes: Any,
+    factors: Any = None,
+    *,
+    normalized: bool = False,
+    blocks: Blocks | None = None,
 ) -> Score:
     r"""Squared Wasserstein distance of the Gaussian with the codes' covariance from independence.
 
@@ -85,6 +92,7 @@ def wasserstein_correlation(
 
     Args:
         codes: Codes; all rows are used (the literature draws 10,000).
+        factors: Not used; taken so that metrics can be called alike.
         normalized: Whether to divide by the total variance.
         blocks: Columns of vector-valued codes, whose inner dependence does not count; columns that
             no block names are left out.

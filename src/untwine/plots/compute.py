@@ -133,7 +133,7 @@ def posterior_span(
         raise ValueError(f"coverage is {coverage}; expected a share in (0, 1]")
     z = np.asarray(mean, dtype=np.float64)
     if stddev is not None:
-        z = z + np.random.default_rng(seed).standard_normal(z.shape) * np.asarray(stddev)
+        z = z + np.random.default_rng([seed, 1]).standard_normal(z.shape) * np.asarray(stddev)
     ends = np.quantile(z, [0.5 - coverage / 2, 0.5 + coverage / 2], axis=0)
     return torch.from_numpy(np.ascontiguousarray(ends.T.round(12)))
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..methods.method import Method
 from .folder import Folder
-from .loop import Loop, check_players
+from .loop import Loop
 from .plan import check_positive, moves_by_stage, plan
 from .progress import Progress
 from .replicas import Replicas
 from .run import Run
+from .stages import check_players
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric

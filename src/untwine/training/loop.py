@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from hashlib import blake2b
 from typing import Any, NoReturn
 
 import torch
-from torch.optim import Optimizer
 
-from ..methods.method import Context, Loss, Method, Player, Stage, play
+from ..methods.method import Context, Loss, Method, Stage, play
 from .callbacks import State, call
 from .checkpoint import Position
 from .finite import NonFiniteLoss, Watch, non_finite_inputs, non_finite_parameter
@@ -21,8 +19,9 @@ from .interrupt import Interruption
 from .progress import Progress
 from .record import merged, numbers
 from .replicas import Replicas
+from .stages import Batches, optimizers_of
 
-__all__ = ["Loop", "check_players"]
+__all__ = ["Loop"]
 
 
 class Loop:
@@ -124,10 +123,10 @@ class Loop:
         self.method.train()
         if stage.begin is not None and not resumed:
             self._seed(index, "begin")
-            stage.begin(_Batches(self.loader, before, self._count))
+            stage.begin(Batches(self.loader, before, self._count))
             self.method.train()
             self.replicas.share(self.method)
-        optimizers = _optimizers(self.method, stage)
+        optimizers = optimizers_of(self.method, stage)
         if resumed and self._found is not None:
             self._found.load(self.method, optimizers)
             self.replicas.share(self.method)
@@ -321,78 +320,3 @@ class Loop:
         torch.default_generator.manual_seed(value)
         if self.device.type != "cpu":
             torch.get_device_module(self.device).manual_seed(value)
-
-
-class _Batches:
-    """As many examples as the data has, in the batches that the stage's moves will begin with."""
-
-    def __init__(self, loader: Any, first: int, examples: Callable[[Any], int]) -> None:
-        self._loader, self._first, self._examples = loader, first, examples
-
-    def __iter__(self) -> Iterator[Any]:
-        seen, number = 0, self._first
-        while seen < self._loader.size:
-            batch = self._loader(number)
-            seen, number = seen + self._examples(batch), number + 1
-            yield batch
-
-
-def check_players(method: Method, stages: Sequence[Stage]) -> None:
-    """Refuses players that share parameters in a stage, do not exist, or own nothing at all.
-
-    Raises:
-        ValueError: naming them.
-
-    Warns:
-        UserWarning: of parameters that nobody owns, which would never be trained.
-    """
-    names = {id(p): name for name, p in method.named_parameters()}
-    owned: set[int] = set()
-    for stage in stages:
-        owner: dict[int, str] = {}
-        for player, value in _playing(method, stage).items():
-            for parameter in value.parameters():
-                other = owner.setdefault(id(parameter), player)
-                if other != player:
-                    raise ValueError(
-                        f"players {other!r} and {player!r} of stage {stage.name!r} both own "
-                        f"{names.get(id(parameter), 'a parameter')}: give it to one of them, or "
-                        "let them play in different stages (Stage.players)"
-                    )
-        if not owner:
-            raise ValueError(
-                f"no player of stage {stage.name!r} owns a parameter: there is nothing to learn"
-            )
-        owned |= set(owner)
-    unowned = [names[id(p)] for p in method.parameters() if p.requires_grad and id(p) not in owned]
-    if unowned:
-        warnings.warn(
-            f"no player of {type(method).__name__} owns {', '.join(unowned)}: they will not be "
-            "trained; add them to a player, or freeze them with requires_grad_(False)",
-            stacklevel=3,
-        )
-
-
-def _playing(method: Method, stage: Stage) -> dict[str, Player]:
-    players = dict(method.players())
-    if stage.players is None:
-        return players
-    unknown = set(stage.players) - set(players)
-    if unknown:
-        raise ValueError(
-            f"stage {stage.name!r} names the players {sorted(unknown)}, but the method has "
-            f"{sorted(players)}"
-        )
-    return {name: players[name] for name in stage.players}
-
-
-def _optimizers(method: Method, stage: Stage) -> dict[str, Optimizer]:
-    """Fresh optimizers of the players who have something to learn."""
-    trained = {
-        name: (player, [p for p in player.parameters() if p.requires_grad])
-        for name, player in _playing(method, stage).items()
-    }
-    found = {name: player.optimizer(own) for name, (player, own) in trained.items() if own}
-    if not found:
-        raise ValueError(f"every parameter of stage {stage.name!r} is frozen: nothing can learn")
-    return found

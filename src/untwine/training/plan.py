@@ -202,7 +202,10 @@ def _custom(value: Any) -> dict[str, Any]:
 
 def _name(value: Any) -> str:
     named = value if hasattr(value, "__qualname__") else type(value)
-    return f"{named.__module__}.{named.__qualname__}"
+    try:
+        return describe(named)["class_path"]
+    except ValueError:  # made inside a function: the name is for people alone
+        return f"{named.__module__}.{named.__qualname__}"
 
 
 def _compare(key: str, old: Any, new: Any, found: list[str]) -> None:

@@ -25,15 +25,20 @@
   function draw(tile) {
     const { canvas, row, frame } = tile;
     const whole = strips.checked || printing;
+    const gap = Math.max(1, Math.round(width / 32));
+    const step = width + gap;
     const columns = whole ? frames : 1;
-    if (canvas.width !== columns * width) canvas.width = columns * width;
+    if (canvas.width !== columns * step - gap) canvas.width = columns * step - gap;
     const context = canvas.getContext("2d");
-    const from = whole ? 0 : frame * width;
-    context.drawImage(sheet, from, row * height, columns * width, height, 0, 0, columns * width, height);
+    context.clearRect(0, 0, canvas.width, height);
+    for (let i = 0; i < columns; i++) {
+      const from = (whole ? i : frame) * width;
+      context.drawImage(sheet, from, row * height, width, height, i * step, 0, width, height);
+    }
     if (whole) {
-      context.strokeStyle = getComputedStyle(grid).getPropertyValue("--accent");
-      context.lineWidth = Math.max(1, width / 32);
-      context.strokeRect(frame * width + 0.5, 0.5, width - 1, height - 1);
+      context.strokeStyle = getComputedStyle(grid).getPropertyValue("--warm");
+      context.lineWidth = 2 * gap;
+      context.strokeRect(frame * step, 0, width, height);
     }
     const value = values[row][frame].toFixed(2).replace("-", "−");
     tile.output.textContent = value;

@@ -1,0 +1,103 @@
+"""Who plays in a stage, and what the stage begins with."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from torch.optim import Optimizer
+
+from ..methods.method import Method, Player, Stage
+
+__all__ = ["Batches", "check_players", "optimizers_of", "playing"]
+
+
+class Batches:
+    """As many examples as the data has, in the batches that a stage's moves will begin with.
+
+    Args:
+        loader: ``step -> batch``.
+        first: The number of the stage's first batch.
+        examples: How many there are in a batch, over all processes.
+    """
+
+    def __init__(self, loader: Any, first: int, examples: Callable[[Any], int]) -> None:
+        self._loader, self._first, self._examples = loader, first, examples
+
+    def __iter__(self) -> Iterator[Any]:
+        seen, number = 0, self._first
+        while seen < self._loader.size:
+            batch = self._loader(number)
+            seen, number = seen + self._examples(batch), number + 1
+            yield batch
+
+
+def check_players(method: Method, stages: Sequence[Stage]) -> None:
+    """Refuses players that share parameters in a stage, do not exist, or own nothing at all.
+
+    Raises:
+        ValueError: naming them.
+
+    Warns:
+        UserWarning: of parameters that nobody owns, which would never be trained.
+    """
+    names = {id(p): name for name, p in method.named_parameters()}
+    owned: set[int] = set()
+    for stage in stages:
+        owner: dict[int, str] = {}
+        for player, value in playing(method, stage).items():
+            for parameter in value.parameters():
+                other = owner.setdefault(id(parameter), player)
+                if other != player:
+                    raise ValueError(
+                        f"players {other!r} and {player!r} of stage {stage.name!r} both own "
+                        f"{names.get(id(parameter), 'a parameter')}: give it to one of them, or "
+                        "let them play in different stages (Stage.players)"
+                    )
+        if not owner:
+            raise ValueError(
+                f"no player of stage {stage.name!r} owns a parameter: there is nothing to learn"
+            )
+        owned |= set(owner)
+    unowned = [names[id(p)] for p in method.parameters() if p.requires_grad and id(p) not in owned]
+    if unowned:
+        warnings.warn(
+            f"no player of {type(method).__name__} owns {', '.join(unowned)}: they will not be "
+            "trained; add them to a player, or freeze them with requires_grad_(False)",
+            stacklevel=3,
+        )
+
+
+def playing(method: Method, stage: Stage) -> dict[str, Player]:
+    """The players of a stage by name.
+
+    Raises:
+        ValueError: if the stage names one that the method does not have.
+    """
+    players = dict(method.players())
+    if stage.players is None:
+        return players
+    unknown = set(stage.players) - set(players)
+    if unknown:
+        raise ValueError(
+            f"stage {stage.name!r} names the players {sorted(unknown)}, but the method has "
+            f"{sorted(players)}"
+        )
+    return {name: players[name] for name in stage.players}
+
+
+def optimizers_of(method: Method, stage: Stage) -> dict[str, Optimizer]:
+    """Fresh optimizers of the players who have something to learn.
+
+    Raises:
+        ValueError: if there are none.
+    """
+    trained = {
+        name: (player, [p for p in player.parameters() if p.requires_grad])
+        for name, player in playing(method, stage).items()
+    }
+    found = {name: player.optimizer(own) for name, (player, own) in trained.items() if own}
+    if not found:
+        raise ValueError(f"every parameter of stage {stage.name!r} is frozen: nothing can learn")
+    return found

@@ -1,0 +1,126 @@
+"""`untwine measure`, `report` and `demo`: what comes after training."""
+
+import json
+
+import numpy as np
+import pytest
+
+from untwine.cli import demo
+from untwine.metrics.evaluation import Evaluation
+from untwine.training import Run
+
+DATA = "--data Npz --data.path small.npz"
+
+
+@pytest.fixture
+def trained(untwine, folder):
+    line = f"train --method VAE --method.latent_dim 3 {DATA} --steps 4 --batch_size 8 --no-progress"
+    assert untwine(f"{line} --out run")[0] == 0
+    return folder / "run"
+
+
+def test_a_run_is_measured_and_keeps_its_scores(untwine, trained):
+    status, out, err = untwine("measure run --metrics mig modularity --n 40 --no-progress")
+    assert (status, err) == (0, "")
+    assert "mig" in out
+    assert "modularity" in out
+    scores = Evaluation.from_json(trained / "scores.json").scores
+    assert list(scores) == ["mig", "modularity"]
+    assert f"{scores['mig'].value:.4f}" in out
+    assert Run(trained).scores["names"] == ["size", "row", "column"]
+
+
+def test_scores_are_those_that_python_gives(untwine, trained):
+    from untwine import encode, evaluate
+
+    assert untwine("measure run --metrics mig --n 30 --seed 4 --no-progress")[0] == 0
+    run = Run.load(trained)
+    codes = encode(run.method, run.data, 45, seed=4)
+    expected = evaluate(codes, metrics=["mig"], points=30, seed=4)["mig"].value
+    assert Evaluation.from_json(trained / "scores.json")["mig"].value == expected
+
+
+def test_scores_are_added_to_those_of_before(untwine, trained):
+    assert untwine("measure run --metrics mig --n 40 --no-progress")[0] == 0
+    assert untwine("measure run --metrics modularity,mig --n 40 --no-progress")[0] == 0
+    assert set(Evaluation.from_json(trained / "scores.json")) == {"mig", "modularity"}
+
+
+def test_scores_may_go_elsewhere(untwine, trained, folder):
+    line = "measure run --metrics mig --n 40 --confidence 0.9 --repeats 5 --no-progress"
+    assert untwine(f"{line} --out other/scores.json")[0] == 0
+    assert not (trained / "scores.json").exists()
+    content = json.loads((folder / "other/scores.json").read_text())
+    assert content["confidence"] == 0.9
+    assert len(content["scores"]["mig"]["interval"]) == 2
+    assert untwine(f"{line} --out scores.csv")[0] == 0
+    header, row = (folder / "scores.csv").read_text().splitlines()
+    assert header.startswith("metric,value,low,high")
+    assert row.startswith("mig,")
+
+
+def test_a_file_is_measured(untwine, folder):
+    factors = np.stack(np.unravel_index(np.arange(60), (3, 4, 5)), 1)
+    np.savez("codes.npz", codes=factors * 1.0, factors=factors)
+    status, out, _ = untwine("measure codes.npz --metrics mig modularity --no-progress")
+    assert status == 0
+    assert out.count("1.0000") == 2
+    assert "scores.json" not in [p.name for p in folder.iterdir()]
+
+
+def test_a_function_of_the_users_is_measured(untwine, folder):
+    (folder / "codes_of_the_user.py").write_text(
+        "import numpy as np\n"
+        "def perfect():\n"
+        "    factors = np.stack(np.unravel_index(np.arange(60), (3, 4, 5)), 1)\n"
+        "    return factors * 1.0, factors\n"
+    )
+    status, out, _ = untwine("measure codes_of_the_user:perfect --metrics mig --no-progress")
+    assert status == 0
+    assert "1.0000" in out
+
+
+def test_an_unknown_metric(untwine, trained):
+    status, _, err = untwine("measure run --metrics mgi --n 40 --no-progress")
+    assert status == 2
+    assert "no metric 'mgi': did you mean 'mig'" in err
+
+
+def test_a_page_is_written(untwine, trained, folder):
+    status, out, _ = untwine("report run --n 40 --no-scores")
+    assert status == 0
+    assert out.strip() == "run/report.html"
+    assert "untwine train --config run/spec.yaml" in (trained / "report.html").read_text()
+    assert untwine("report run --n 40 --no-scores --out page.html")[1].strip() == "page.html"
+    assert (folder / "page.html").exists()
+
+
+def test_a_page_is_opened(untwine, trained, folder, monkeypatch):
+    import webbrowser
+
+    opened = []
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    assert untwine("report run --n 40 --no-scores --open")[0] == 0
+    assert opened == [(trained / "report.html").as_uri()]
+
+
+def test_the_demo_goes_the_whole_way(untwine, folder, monkeypatch):
+    """On few steps and points; the real one takes minutes."""
+    from untwine.cli import measure, page
+
+    monkeypatch.setattr(measure, "_chosen", lambda *_: ["mig"])
+    real = page.run
+    monkeypatch.setattr(page, "run", lambda words: real([*words, "--n", "200"]))
+    monkeypatch.setattr(demo, "POINTS", 200)
+    status, out, err = untwine("demo --steps 2 --no-progress")
+    assert (status, err) == (0, "")
+    for said in ("untwine train --method BetaTCVAE", "mig", "runs/demo/report.html", "full-size"):
+        assert said in out
+    run = Run(folder / "runs/demo")
+    assert (run.path / "report.html").exists()
+    spec = run.spec
+    assert (spec["batch_size"], spec["seed"], spec["steps"]) == (64, 0, 2)
+    assert spec["method"]["init_args"]["beta"] == 6.0
+    assert spec["method"]["init_args"]["optimizer"]["init_args"]["lr"] == 1e-3
+    assert untwine("demo --steps 3 --no-progress")[0] == 0
+    assert Run(run.path).steps == 3

@@ -73,6 +73,45 @@ def test_a_run_made_in_python_is_repeated_too(untwine, folder):
     assert first == (folder / "two/model.safetensors").read_bytes()
 
 
+def test_a_method_that_its_constructor_made_is_repeated(untwine, folder):
+    (folder / "linear_of_the_user.py").write_text(
+        "import torch\n"
+        "from untwine.data import Images\n"
+        "from untwine.distributions import Point\n"
+        "from untwine.methods import Loss, Method, Player\n"
+        "class Linear(Method):\n"
+        "    supervision = Images\n"
+        "    def __init__(self, width: int):\n"
+        "        super().__init__()\n"
+        "        self.net = torch.nn.Linear(7, width)\n"
+        "        torch.nn.init.ones_(self.net.weight)\n"
+        "        torch.nn.init.zeros_(self.net.bias)\n"
+        "    def players(self):\n"
+        "        return {'net': Player((self.net,), torch.optim.SGD)}\n"
+        "    def represent(self, x):\n"
+        "        return Point(self.net(x))\n"
+        "    def moves(self, batch, ctx):\n"
+        "        yield {'net': Loss(square=(self.net(batch.x) ** 2).sum(1))}\n"
+    )
+    sys.path.insert(0, str(folder))
+    from linear_of_the_user import Linear
+
+    from untwine import fit
+    from untwine.data import Npz
+
+    fit(Linear(width=2), Npz("small.npz"), steps=3, batch_size=8, out="one", progress=False)
+    assert untwine("train --config one --out two --no-progress")[0] == 0
+    assert spec_of(folder / "one") == spec_of(folder / "two")
+    assert spec_of(folder / "two")["method"]["made_by"] == "constructor"
+    first = (folder / "one/model.safetensors").read_bytes()
+    assert first == (folder / "two/model.safetensors").read_bytes()
+    status, _, err = untwine("train --config one --method.width 3 --out three")
+    assert status == 2
+    assert "--method.width cannot change the method of this file" in err
+    other = printed(untwine, "--config one --method VAE")
+    assert other["method"]["init_args"] == {"latent_dim": 10, "seed": 0}
+
+
 def test_the_same_line_again_resumes(untwine, folder):
     line = f"train --method VAE {DATA} --batch_size 8 --no-progress"
     assert untwine(f"{line} --steps 3")[0] == 0

@@ -62,7 +62,7 @@ def test_factor_vae_critic_exactly():
     [(1, 64, 64), (3, 64, 64), (1, 28, 20), (1, 60, 64), (3, 33, 47), (2, 8, 8), (1, 9, 31)],
 )
 def test_images_of_any_size_come_back_in_their_size(shape):
-    net = Conv(width=4, hidden=16)
+    net = Conv(width=4, hidden=(16, 8))
     x = torch.rand(2, *shape)
     assert net.encoder(shape, 6)(x).shape == (2, 6)
     assert net.decoder(3, shape)(torch.randn(2, 3)).shape == x.shape
@@ -77,7 +77,7 @@ def test_mlp_takes_vectors_and_images(shape):
 
 @pytest.mark.parametrize(
     ("net", "shape"),
-    [(Locatello2019(), (1, 64, 64)), (Conv(4, 16), (1, 20, 20)), (MLP((8,)), (7,))],
+    [(Locatello2019(), (1, 64, 64)), (Conv(4, (16,)), (1, 20, 20)), (MLP((8,)), (7,))],
 )
 def test_covariates_matter_to_encoder_and_decoder(net, shape):
     torch.manual_seed(0)

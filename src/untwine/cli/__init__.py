@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from .errors import Failure, UsageError, did_you_mean
+from .errors import UsageError, did_you_mean
 
 __all__ = ["main"]
 
@@ -93,8 +93,6 @@ def _code(error: Exception) -> int | None:
     """The exit status of an error that a line explains; ``None`` for one that nobody foresaw."""
     if isinstance(error, UsageError):
         return 2
-    if isinstance(error, Failure):
-        return 1
     if type(error).__name__ in ("NonFiniteLoss", "CheckpointError"):
         return 1
     if isinstance(error, OSError):

@@ -5,15 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-__all__ = ["Failure", "UsageError", "did_you_mean"]
+__all__ = ["UsageError", "did_you_mean"]
 
 
 class UsageError(Exception):
     """The command line, or a file that it names, asks for something that cannot be done."""
-
-
-class Failure(Exception):
-    """The command was understood, and did not succeed."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

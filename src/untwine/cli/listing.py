@@ -11,7 +11,7 @@ from .docstrings import Docstring, plain_text
 if TYPE_CHECKING:
     from .options import Option
 
-__all__ = ["data", "data_in_short", "methods", "methods_in_short"]
+__all__ = ["data", "data_in_short", "in_short", "methods", "methods_in_short"]
 
 
 def methods(argv: Sequence[str]) -> int:
@@ -73,7 +73,7 @@ def methods_in_short() -> str:
     from .classes import names
 
     known = names([Method])
-    return _short("methods", ((n, Docstring.of(known[n]).summary) for n in sorted(known)))
+    return in_short("methods", ((n, Docstring.of(known[n]).summary) for n in sorted(known)))
 
 
 def data_in_short() -> str:
@@ -81,7 +81,7 @@ def data_in_short() -> str:
     from ..data import available
 
     rows = ((e.name, plain_text(e.description)) for e in available() if e.needs != "arrays")
-    return _short("data", rows)
+    return in_short("data", rows)
 
 
 def _read(command: str, argv: Sequence[str], description: str) -> str | None:
@@ -160,7 +160,8 @@ def _literal(text: str) -> Any:
     return Text(text)
 
 
-def _short(title: str, rows: Iterable[tuple[str, str]]) -> str:
+def in_short(title: str, rows: Iterable[tuple[str, str]]) -> str:
+    """Names and what they are, a line each."""
     rows = list(rows)
     width = max(len(name) for name, _ in rows)
     return "\n".join([f"{title}:", *(f"  {name:<{width}}  {text}" for name, text in rows), ""])

@@ -27,6 +27,9 @@ Scores the codes of a run, and keeps the scores in it; or the codes and factors 
 def run(argv: Sequence[str]) -> int:
     """Measures as the command line says."""
     parser = _parser()
+    if "-h" in argv or "--help" in argv:
+        print(f"{parser.format_help()}\n{_metrics_in_short()}")
+        return 0
     read = parser.read(argv)
     if not read.get("source"):
         raise UsageError("untwine measure needs a run, a file, or module:function")
@@ -151,6 +154,14 @@ def _write(table: Evaluation, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     text = table.to_frame().to_csv() if path.suffix == ".csv" else table.to_json() + "\n"
     replace_file(path, text.encode())
+
+
+def _metrics_in_short() -> str:
+    from ..metrics.catalog import METRICS
+    from .listing import in_short
+
+    rows = ((m.name, f"{', '.join(m.captures)} ({m.paper})") for m in METRICS.values())
+    return in_short("metrics", rows)
 
 
 def _parser() -> Parser:

@@ -157,13 +157,15 @@ def _nodes(given: Mapping[str, str], config: Mapping[str, Any]) -> dict[str, Nod
     for root in _ROOTS:
         written = config.get(root)
         if isinstance(written, Mapping) and "made_by" in written:
-            if any(key.startswith(f"{root}.") for key in given):
-                raise UsageError(
-                    f"the method in the file was made by its constructor, from parts: "
-                    f"--{root}.* cannot change it"
-                )
             if root not in given:
+                changed = [key for key in given if key.startswith(f"{root}.")]
+                if changed:
+                    raise UsageError(
+                        f"--{changed[0]} cannot change the {root} of this file, which was made by "
+                        "its constructor and not from options"
+                    )
                 continue
+            written = None
         node = find(root, f"spec.{root}", bases[root], given, written)
         if node is not None:
             nodes[root] = node

@@ -156,7 +156,7 @@ def find(
     if named is not None:
         if plain and "." not in named and named.lower() not in map(str.lower, names(bases)):
             return None
-        if plain and re.fullmatch(r"[-+\d.eE]+", named):
+        if plain and re.fullmatch(r"[-+\d.eE]+", named):  # a number, with a dot in it
             return None
         cls = resolve(named, bases, f"--{key}")
         same = current is not None and resolve(current["class_path"], bases, key) is cls

@@ -90,9 +90,7 @@ def evaluate(
         {'mig': 1.0, 'modularity': 1.0}
     """
     started = time.perf_counter()
-    data = _data(
-        codes, factors, names, stddev, blocks, discrete_codes, codes_test, factors_test
-    )
+    data = _data(codes, factors, names, stddev, blocks, discrete_codes, codes_test, factors_test)
     plan = _plan(metrics, exact)
     if confidence is not None and not 0 < confidence < 1:
         raise ValueError(f"confidence is {confidence}; expected a level between 0 and 1: 0.95")

@@ -125,11 +125,12 @@ class Conv(Architecture):
 
     Args:
         width: Channels after the first convolution.
-        hidden: Width of the linear layer between convolutions and features.
+        hidden: Widths of the linear layers between convolutions and features; the decoder has
+            them in reverse.
     """
 
-    def __init__(self, width: int = 32, hidden: int = 256) -> None:
-        self.width, self.hidden = width, hidden
+    def __init__(self, width: int = 32, hidden: Sequence[int] = (256,)) -> None:
+        self.width, self.hidden = width, tuple(hidden)
 
     def encoder(self, shape: Sequence[int], features: int, covariates: int = 0) -> nn.Module:
         """A network ``(B, C, H, W) -> (B, features)``."""
@@ -140,14 +141,14 @@ class Conv(Architecture):
             layers += _halve(inputs, outputs)
             inputs = outputs
         flat = channels[-1] * math.prod(sizes[-1])
-        return _channels_last(Encode(*layers, Flatten(), *mlp(flat, (self.hidden,), features)))
+        return _channels_last(Encode(*layers, Flatten(), *mlp(flat, self.hidden, features)))
 
     def decoder(self, latent_dim: int, shape: Sequence[int], covariates: int = 0) -> nn.Module:
         """A network ``(B, latent_dim) -> (B, C, H, W)``."""
         sizes, channels = self._plan(shape)
         flat = channels[-1] * math.prod(sizes[-1])
         layers: list[nn.Module] = [
-            *mlp(latent_dim + covariates, (self.hidden,), flat),
+            *mlp(latent_dim + covariates, self.hidden[::-1], flat),
             nn.ReLU(),
             Unflatten(channels[-1], *sizes[-1]),
         ]

@@ -116,7 +116,7 @@ def speed(out: list[str]) -> None:
         ("irs", lambda: reference.irs(world, 0), lambda: metrics.irs(z[train], v[train])),
     ]
     # Imports are not part of a metric: everything runs once on a few points first.
-    small = reference.World(np.tile(factors[:12, -2:], (1, 3))[:, :5] * 1.0, (3, 4))
+    small = reference.World(np.random.default_rng(2).normal(size=(12, 5)), (3, 4))
     for theirs in (reference.explicitness, reference.dci, reference.sap, reference.mig):
         theirs(small, 0)
     ut.evaluate(z[:600], v[:600, :2], [name for name, _, _ in pairs])
@@ -185,7 +185,7 @@ def dci(out: list[str], count: int, points: int, factors_used: int) -> None:
         "",
         f"{count} codes of 6 to 10 dimensions, from clean to a nonlinear mixture, noise 0 to 0.6;",
         f"{points:,} points to learn from, {points // 2:,} to be judged on, the first",
-        f"{factors_used} of dSprites' factors ({', '.join(map(str, SIZES[:factors_used]))} values).",
+        f"{factors_used} of dSprites' factors, of {', '.join(map(str, SIZES[:factors_used]))} values.",
         f"Reference {seconds[0]:.0f} s wall ({seconds[1]:.0f} CPU), fast {seconds[2]:.1f} s wall",
         f"({seconds[3]:.1f} CPU): **{seconds[0] / seconds[2]:.0f} times** as fast.",
         "",

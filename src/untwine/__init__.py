@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from .metrics.score import Score
     from .metrics.suite import evaluate
     from .report import report
-    from .training import Run, fit
+    from .training import Run, fit  # type: ignore[no-redef]
 
 
 def __getattr__(name: str) -> Any:

@@ -60,6 +60,11 @@ FIGURES = {
     "latents_against_factors": lambda: plots.latents_against_factors(
         RNG.normal(size=(400, 5)), _factors(), ["shape", "scale", "posX", "posY"]
     ),
+    "latents_against_factors of one": lambda: plots.latents_against_factors(
+        RNG.normal(size=(400, 1)), RNG.integers(0, 9, 400), ["orientation"]
+    ),
+    "mutual_information of one": lambda: plots.mutual_information([[0.0]], ["orientation"]),
+    "dimension_kl of one": lambda: plots.dimension_kl([0.0]),
     "latents_against_factors of 64": lambda: plots.latents_against_factors(
         RNG.normal(size=(400, 64)), RNG.integers(0, 9, (400, 15)), LONG
     ),

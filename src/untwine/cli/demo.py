@@ -12,13 +12,14 @@ from .parser import Parser
 
 __all__ = ["STEPS", "run"]
 
-STEPS = 1800
+STEPS = 3000
 """Training steps: few enough for two cores and five minutes, enough to see positions come apart."""
 
 POINTS = 10_000
 """Points that the metrics use."""
 
-_METHOD = ["--method", "BetaTCVAE", "--method.beta", "6"]
+_METHOD = ["--method", "BetaTCVAE", "--method.beta", "10"]
+_SMALL = ["--method.net", "Conv", "--method.net.width", "8", "--method.net.hidden", "[256,256]"]
 _FULL = [*_METHOD, "--data", "DSprites", "--steps", "300000", "--out", "runs/dsprites"]
 
 _DESCRIPTION = f"""\
@@ -40,7 +41,16 @@ def run(argv: Sequence[str]) -> int:
 
     began = time.monotonic()
     out = read.get("out", "runs/demo")
-    words = [*_METHOD, "--method.optimizer.lr", "1e-3", "--data", "DSprites", "--batch_size", "64"]
+    words = [
+        *_METHOD,
+        *_SMALL,
+        "--method.optimizer.lr",
+        "1e-3",
+        "--data",
+        "DSprites",
+        "--batch_size",
+        "64",
+    ]
     words += ["--steps", str(read.get("steps", STEPS)), "--seed", str(read.get("seed", 0))]
     words += ["--checkpoint_every", "200", "--out", out]
     screen = console()

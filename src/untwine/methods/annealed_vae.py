@@ -51,9 +51,9 @@ class AnnealedVAE(VAE):
 
     Args:
         *parts: Encoder, decoder and prior, see `VAE`.
-        gamma: :math:`\gamma`.
-        capacity: The final capacity :math:`C_{max}`, in nats.
-        warmup: Steps until the final capacity.
+        gamma: :math:`\gamma`, the weight of the distance from the capacity.
+        capacity: :math:`C_{max}`, the final capacity, in nats.
+        warmup: :math:`T`, steps until the final capacity.
         **options: Passed to `VAE`.
 
     References:

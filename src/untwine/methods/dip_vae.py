@@ -65,8 +65,9 @@ class DIPVAEI(VAE):
 
     Args:
         *parts: Encoder, decoder and prior, see `VAE`.
-        lambda_od: :math:`\lambda_{od}`.
-        lambda_d: :math:`\lambda_d`; the large-scale study takes ten times :math:`\lambda_{od}`.
+        lambda_od: :math:`\lambda_{od}`, the weight of what is off the diagonal.
+        lambda_d: :math:`\lambda_d`, the weight of the diagonal; the study
+            takes ten times :math:`\lambda_{od}`.
         **options: Passed to `VAE`.
 
     References:
@@ -94,8 +95,9 @@ class DIPVAEII(VAE):
 
     Args:
         *parts: Encoder, decoder and prior, see `VAE`.
-        lambda_od: :math:`\lambda_{od}`.
-        lambda_d: :math:`\lambda_d`; the large-scale study takes :math:`\lambda_{od}`.
+        lambda_od: :math:`\lambda_{od}`, the weight of what is off the diagonal.
+        lambda_d: :math:`\lambda_d`, the weight of the diagonal; the study
+            takes :math:`\lambda_{od}`.
         **options: Passed to `VAE`.
 
     References:

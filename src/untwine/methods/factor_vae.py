@@ -40,7 +40,7 @@ class FactorVAE(VAE):
         prior: ``() -> p(z)``.
         critic: ``z -> (B, 2)`` logits: joint, and product of marginals.
         gamma: :math:`\gamma`, the weight of the total correlation.
-        critic_optimizer: Called with the critic's parameters.
+        critic_optimizer: Of the critic; called with its parameters.
         **options: Passed to `VAE`.
 
     References:

@@ -47,11 +47,11 @@ class InfoGANCR(Method):
         critic: H, a pair of images stacked as channels to ``(B, latent_dim)`` logits.
         latent_dim: Number of codes, each uniform in [-1, 1].
         noise_dim: Number of noise inputs, standard normal.
-        info: :math:`\lambda`.
-        alpha: :math:`\alpha`.
-        generator_optimizer: Called with the generator's parameters.
-        discriminator_optimizer: Called with those of the trunk and its two heads.
-        critic_optimizer: Called with the contrastive critic's.
+        info: :math:`\lambda`, the weight of reading codes back from images.
+        alpha: :math:`\alpha`, the weight of the contrastive regularizer.
+        generator_optimizer: Of the generator; called with its parameters.
+        discriminator_optimizer: Of the trunk and its two heads.
+        critic_optimizer: Of the contrastive critic.
 
     References:
         Lin, Thekumparampil, Fanti, Oh, "InfoGAN-CR and ModelCentrality: Self-supervised Model

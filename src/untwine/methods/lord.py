@@ -49,9 +49,9 @@ class LORD(Method):
         sigma: :math:`\sigma`, the noise on contents.
         decay: :math:`\lambda`. With a log-likelihood summed over pixels and :math:`\sigma = 1`, 0.5
             is the KL divergence of a unit Gaussian around the code from the standard normal.
-        code_optimizer: Called with the codes, in the first stage.
-        generator_optimizer: Called with the generator's parameters, in both stages.
-        encoder_optimizer: Called with the encoders', in the second stage.
+        code_optimizer: Of the codes, in the first stage; called with them.
+        generator_optimizer: Of the generator, in both stages.
+        encoder_optimizer: Of the encoders, in the second stage.
 
     References:
         Gabbay, Hoshen, "Demystifying Inter-Class Disentanglement", 2020,

@@ -49,7 +49,7 @@ class M2(Method):
         alpha: :math:`\alpha`, the weight of the classifier's own loss, in units of the paper's
             number of examples N (the paper's :math:`\alpha = 0.1 N` is 0.1 here).
         labelled: :math:`w`, the weight of the labelled part.
-        optimizer: Called with all parameters.
+        optimizer: Of all parameters; called with them.
 
     References:
         Kingma, Rezende, Mohamed, Welling, "Semi-supervised Learning with Deep Generative Models",

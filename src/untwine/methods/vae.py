@@ -46,7 +46,7 @@ class VAE(Method):
         decoder: ``z -> p(x|z)``.
         prior: ``() -> p(z)``.
         penalty: The regularizer; the KL divergence by default.
-        optimizer: Called with the parameters.
+        optimizer: Of all parameters; called with them. Adam by default.
 
     References:
         Kingma, Welling, "Auto-Encoding Variational Bayes", 2014, https://arxiv.org/abs/1312.6114,

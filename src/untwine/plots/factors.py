@@ -75,7 +75,7 @@ def latents_against_factors(
 
     wide = float(np.clip(8.6 / (columns + len(maps)), 0.55, 1.25))
     tall = float(np.clip(9.0 / rows, 0.38, 0.75))
-    made = figure((columns + len(maps)) * wide + 0.8, rows * tall + 0.5)
+    made = figure(max((columns + len(maps)) * wide + 0.8, 2.4), rows * tall + 0.5)
     axes = made.add_subplot()
     bare(axes)
     lines, bands = [], []
@@ -117,10 +117,7 @@ def latents_against_factors(
             text.set(ha="left", rotation_mode="anchor")
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
-    axes.set_xlabel(
-        "value of the factor (mean of z in each row, ± one standard deviation)",
-        fontsize=SIZE - 1, color=MUTED,
-    )  # fmt: skip
+    axes.set_xlabel("value of the factor", fontsize=SIZE - 1, color=MUTED)
     axes.xaxis.set_label_position("bottom")
     for text in axes.get_xticklabels():
         text.set_color(INK)

@@ -18,6 +18,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -172,10 +173,11 @@ def dci(out: list[str], count: int, points: int, factors_used: int) -> None:
         share, noise = i / max(1, count - 1), (0.0, 0.1, 0.3, 0.6)[i % 4]
         z = mixed(factors[rows], 6 + i % 5, share, noise, seed=i)
         parts = (z[:points], v[:points], z[points:], v[points:])
-        a, wall, cpu = timed(lambda parts=parts: reference.dci_arrays(*parts))
+        a, wall, cpu = timed(partial(reference.dci_arrays, *parts))
         theirs.append([a[name] for name in names])
         seconds[:2] += (wall, cpu)
-        b, wall, cpu = timed(lambda parts=parts: metrics.dci(*parts, predictor="fast"))  # type: ignore[misc]
+        test = {"codes_test": parts[2], "factors_test": parts[3]}
+        b, wall, cpu = timed(partial(metrics.dci, *parts[:2], predictor="fast", **test))
         ours.append([b.parts[name] for name in names])
         seconds[2:] += (wall, cpu)
         print(i, f"share {share:.2f} noise {noise}", theirs[-1], ours[-1], seconds, flush=True)
@@ -185,7 +187,7 @@ def dci(out: list[str], count: int, points: int, factors_used: int) -> None:
         "",
         f"{count} codes of 6 to 10 dimensions, from clean to a nonlinear mixture, noise 0 to 0.6;",
         f"{points:,} points to learn from, {points // 2:,} to be judged on, the first",
-        f"{factors_used} of dSprites' factors, of {', '.join(map(str, SIZES[:factors_used]))} values.",
+        f"{factors_used} of dSprites' factors ({SIZES[:factors_used]} values).",
         f"Reference {seconds[0]:.0f} s wall ({seconds[1]:.0f} CPU), fast {seconds[2]:.1f} s wall",
         f"({seconds[3]:.1f} CPU): **{seconds[0] / seconds[2]:.0f} times** as fast.",
         "",

@@ -234,6 +234,28 @@ def test_kept_scores_are_shown_unless_they_are_older_than_the_weights(
         (folder / "scores.json").write_text(kept)
 
 
+def test_scores_on_other_data_are_not_kept_and_the_page_says_so(
+    run: ut.Run, page: Page, tmp_path: Path
+) -> None:
+    folder = run.path
+    assert folder is not None
+    kept = (folder / "scores.json").read_text()
+    (folder / "scores.json").unlink()
+    other = run.data.subset(np.arange(120))
+    try:
+        words = Page(report(run, data=other, n=100, out=tmp_path / "a.html")).words()
+        assert "on other data" in words
+        report(folder, method=_like(run), data=other, n=100, out=tmp_path / "b.html")
+        report(run, method=_like(run), n=100, out=tmp_path / "c.html")
+        assert not (folder / "scores.json").exists()
+        same = _blobs()  # another object with the same content
+        report(folder, method=_like(run), data=same, n=100, out=tmp_path / "d.html")
+        assert (folder / "scores.json").exists()
+        assert "on other data" not in page.words()
+    finally:
+        (folder / "scores.json").write_text(kept)
+
+
 def test_an_unfinished_run_is_shown_and_called_so(tmp_path: Path) -> None:
     data = _blobs()
     run = _fit(VAE.build(data, latent_dim=2, seed=0), data, tmp_path / "run", steps=4)

@@ -414,9 +414,9 @@ def test_logistic_cv_is_scikit_learns(rng: np.random.Generator) -> None:
     model = fit_predictor("logistic_cv", z[:200], y[:200], 3)
     with np.errstate(all="ignore"):
         other = LogisticRegressionCV(
-            Cs=10, cv=KFold(5), max_iter=2000, use_legacy_attributes=True, scoring="accuracy"
+            Cs=10, cv=KFold(5), max_iter=2000, l1_ratios=(0,), use_legacy_attributes=True
         ).fit(z[:200], y[:200])
-    assert (model.predict(z[200:]) == other.predict(z[200:])).mean() > 0.95
+    assert (model.predict(z[200:]) == other.predict(z[200:])).mean() > 0.97
 
 
 def test_split_sizes_and_seeds() -> None:

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .threads import one_thread
+
 __all__ = ["SOLVER", "Logistic", "area_under_curve", "fit_logistic"]
 
 #: How protocols describe the predictor.
@@ -125,13 +127,10 @@ def fit_logistic(
         w = torch.from_numpy(start.weight)
         initial[:d] = torch.linalg.solve(basis, w)
         initial[d] = torch.from_numpy(start.bias).clamp_min(-1e3) + center @ w
-    result = minimize(
-        objective,
-        initial.flatten().numpy(),
-        jac=True,
-        method="L-BFGS-B",
-        options={"gtol": tolerance, "ftol": 0.0, "maxiter": iterations, "maxcor": 20},
-    )
+    options = {"gtol": tolerance, "ftol": 0.0, "maxiter": iterations, "maxcor": 20}
+    start_at = initial.flatten().numpy()
+    with one_thread():
+        result = minimize(objective, start_at, jac=True, method="L-BFGS-B", options=options)
     v = torch.from_numpy(result.x).view(d + 1, classes)
     w = basis @ v[:d]
     b = v[d] - center @ w
@@ -153,9 +152,8 @@ def _weights(counts: Tensor, target: Tensor, one_vs_rest: bool) -> Tensor:
 
 def _softmax(scores: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
     """Cross-entropies ``(N, 1)`` and their derivatives by the scores ``(N, C)``."""
-    logs = scores.log_softmax(dim=1)
-    loss = -logs.gather(1, target)
-    slope = logs.exp_()
+    slope = scores.softmax(dim=1)
+    loss = -slope.gather(1, target).clamp_min(1e-38).log()
     slope.scatter_add_(1, target, -torch.ones_like(loss))
     return (loss, slope) if weight is None else (loss * weight, slope * weight)
 

@@ -238,7 +238,7 @@ def _logistic_cv(
         rest = np.delete(np.arange(n), held)
         model = None
         for i, c in enumerate(strengths):
-            model = fit_logistic(z[rest], y[rest], classes, c=c, start=model, tolerance=1e-3)
+            model = fit_logistic(z[rest], y[rest], classes, c=c, start=model)
             accuracy[i] += (model.predict(z[held]) == y[held]).mean()
     model = fit_logistic(z, y, classes, c=strengths[accuracy.argmax()])
     return _linear(model, np.zeros(z.shape[1]), np.ones(z.shape[1]))

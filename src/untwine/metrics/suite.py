@@ -15,6 +15,7 @@ from .catalog import GROUPS, METRICS, Metric, entry
 from .confidence import half_sample, interval
 from .evaluation import Evaluation
 from .score import Score
+from .threads import one_thread
 
 __all__ = ["evaluate"]
 
@@ -107,7 +108,7 @@ def evaluate(
         label: 1 + (_repeats(metric, repeats) if confidence is not None else 0)
         for label, (metric, _) in plan.items()
     }
-    with _bar(work, progress) as advance:
+    with one_thread(), _bar(work, progress) as advance:
         for label, (metric, settings) in plan.items():
             reason = data.lacks(metric)
             if reason is None:

@@ -44,7 +44,7 @@ def hyperparameters(method: Any) -> list[Setting]:
         >>> import numpy as np
         >>> method = BetaVAE.build(FactorDataset.from_arrays(np.zeros((9, 4))), beta=6.0, seed=0)
         >>> [(s.name, s.value) for s in hyperparameters(method) if s.given]
-        [('seed', '0'), ('beta', '6.0'), ('latent_dim', '10')]
+        [('latent_dim', '10'), ('seed', '0'), ('beta', '6.0')]
     """
     if not isinstance(method, Method):
         return []

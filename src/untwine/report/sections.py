@@ -1,0 +1,167 @@
+"""The report's figures and tables, ready for its template."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from ..metrics.catalog import METRICS
+from ..metrics.evaluation import Evaluation
+from ..plots import (
+    dimension_kl,
+    importance,
+    latents_against_factors,
+    mutual_information,
+    training_curves,
+)
+from .findings import Findings
+from .settings import plain_text, written
+from .sheets import inline_svg
+from .subject import Subject
+
+__all__ = ["figures", "score_rows", "skipped", "tiles"]
+
+_ROWS = 16  # dimensions in the figure of dimensions against factors
+_QUIET = 0.02  # of the most active dimension: less is called inactive
+_CLEAR = 0.3  # of a factor's entropy: more is a match worth a color
+
+
+def figures(
+    subject: Subject, found: Findings, evaluation: Evaluation | None
+) -> dict[str, Markup | None]:
+    """Every figure as inline SVG; ``None`` for what there is nothing to draw of."""
+    made: dict[str, Markup | None] = dict.fromkeys(
+        ("kl_figure", "information_figure", "importance_figure", "factors_figure", "curves_figure")
+    )
+    if found.measure == "KL":
+        made["kl_figure"] = inline_svg(
+            dimension_kl(found.strength),
+            "kl",
+            "Bars: " + ", ".join(f"z{j} {kl:.2f} nats" for j, kl in enumerate(found.strength)),
+        )
+    if found.information is not None:
+        best = [(f"z{j}", found.match(j)) for j in found.order]
+        made["information_figure"] = inline_svg(
+            mutual_information(found.information, found.names),
+            "mi",
+            "Heat map. Factor that each dimension tells most of: "
+            + ", ".join(f"{z} {m[0]}" for z, m in best if m),
+        )
+        rows = sorted(found.order[:_ROWS])
+        made["factors_figure"] = inline_svg(
+            latents_against_factors(
+                found.codes.mean[:, rows],
+                found.factors,
+                found.names,
+                labels=[f"z{j}" for j in rows],
+            ),
+            "laf",
+            "Mean of each code dimension over the values of each factor",
+        )
+        dci = None if evaluation is None else evaluation.scores.get("dci")
+        matrix = None if dci is None else dci.parts.get("importance")
+        if matrix is not None and np.shape(matrix) == found.information.shape:
+            made["importance_figure"] = inline_svg(
+                importance(matrix, found.names),
+                "dci",
+                "Heat map of the importance of each dimension for predicting each factor",
+            )
+    log = None if subject.run is None else subject.run.log
+    if log is not None and any("/" in c and c != "images/s" for c in log.columns):
+        terms = [c for c in log.columns if "/" in c and c != "images/s"]
+        made["curves_figure"] = inline_svg(
+            training_curves(log), "log", f"Curves over training steps: {', '.join(terms)}"
+        )
+    return made
+
+
+def tiles(found: Findings) -> dict[str, Any] | None:
+    """What the page's script needs, and what is written under each moving picture."""
+    if found.traversal is None:
+        return None
+    t = found.traversal
+    dims = []
+    quiet = _QUIET * float(found.strength.max())
+    for j in t.dims:
+        match = found.match(j)
+        dims.append(
+            {
+                "name": f"z{j}",
+                "quiet": bool(found.strength[j] <= quiet),
+                "telling": bool(match and match[1] >= _CLEAR),
+                "strength": f"{found.strength[j]:.2f}",
+                "factor": match[0] if match else None,
+                "share": f"{match[1]:.0%}" if match else None,
+            }
+        )
+    width, height = t.size
+    return {
+        "dims": dims,
+        "sheets": t.sheets,
+        "thumbnails": t.thumbnails,
+        "frames": t.values.shape[1],
+        "left_out": found.codes.mean.shape[1] - len(t.dims),
+        "width": width,
+        "height": height,
+        "large": width * max(1, round(190 / width)),
+        "small": width * max(1, round(132 / width)),
+        "script": {
+            "frames": t.values.shape[1],
+            "width": width,
+            "height": height,
+            "initial": t.initial,
+            "values": [[round(float(v), 3) for v in row] for row in t.values],
+        },
+    }
+
+
+def score_rows(evaluation: Evaluation | None) -> list[dict[str, Any]]:
+    if evaluation is None:
+        return []
+    rows = []
+    for label, score in evaluation.scores.items():
+        metric = METRICS.get(score.name or label)
+        bounded = metric is not None and (metric.low, metric.high) == (0.0, 1.0)
+        parts = {
+            name: float(value)
+            for name, value in score.parts.items()
+            if isinstance(value, float | np.floating)
+            and np.isfinite(value)
+            and abs(float(value) - score.value) > 1e-9
+        }
+        per_factor = score.parts.get("per_factor")
+        names = evaluation.names
+        rows.append(
+            {
+                "name": label,
+                "value": f"{score.value:.3f}"
+                if bounded or score.value != round(score.value)
+                else f"{score.value:.0f}",
+                "interval": score.interval,
+                "bar": float(np.clip(score.value, 0, 1)) if bounded else None,
+                "summary": "" if metric is None else plain_text(metric.summary),
+                "paper": "" if metric is None else metric.paper,
+                "better": None if metric is None else metric.higher_is_better,
+                "protocol": {k: _setting(v) for k, v in score.protocol.items()},
+                "parts": parts,
+                "per_factor": dict(zip(names, map(float, np.ravel(per_factor)), strict=True))
+                if per_factor is not None and len(np.ravel(per_factor)) == len(names)
+                else {},
+                "seconds": score.seconds,
+            }
+        )
+    return rows
+
+
+def _setting(value: Any) -> str:
+    return "none" if value is None else written(value)
+
+
+def skipped(evaluation: Evaluation) -> dict[str, str]:
+    """Why metrics are missing; those with one reason together."""
+    names: dict[str, list[str]] = {}
+    for name, reason in evaluation.skipped.items():
+        names.setdefault(reason, []).append(name)
+    return {", ".join(group): reason for reason, group in names.items()}

@@ -211,9 +211,28 @@ def pythae(batch: int) -> Round:
     return run
 
 
+def without_torchvision() -> None:
+    """Lets disent be imported where torchvision's extension does not fit the torch that is there.
+
+    It is used for disent's data sets and transforms alone, none of which take part here.
+    """
+    import importlib.machinery
+    from unittest.mock import MagicMock
+
+    for name in ("", ".transforms", ".transforms.functional", ".datasets", ".utils", ".models"):
+        module = MagicMock()
+        module.__path__ = []
+        module.__spec__ = importlib.machinery.ModuleSpec(f"torchvision{name}", None)
+        sys.modules[f"torchvision{name}"] = module
+
+
 def disent(batch: int) -> Round:
     import logging
 
+    try:
+        import torchvision  # noqa: F401
+    except (ImportError, RuntimeError):
+        without_torchvision()
     try:
         import lightning.pytorch as lightning
     except ImportError:

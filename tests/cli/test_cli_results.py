@@ -120,7 +120,7 @@ def test_the_demo_goes_the_whole_way(untwine, folder, monkeypatch):
     assert (run.path / "report.html").exists()
     spec = run.spec
     assert (spec["batch_size"], spec["seed"], spec["steps"]) == (64, 0, 2)
-    assert spec["method"]["init_args"]["beta"] == 6.0
+    assert spec["method"]["init_args"]["beta"] == 10.0
     assert spec["method"]["init_args"]["optimizer"]["init_args"]["lr"] == 1e-3
     assert untwine("demo --steps 3 --no-progress")[0] == 0
     assert Run(run.path).steps == 3

@@ -101,7 +101,7 @@ def test_commands_run(page, text, tmp_path, monkeypatch):
         elif words[1] == "measure":
             words += ["--metrics", "mig", "modularity", "--n", "300"]
         elif words[1] == "report":
-            words += ["--n", "300", "--scores", "false"]
+            words += ["--n", "300", "--no-scores"]
         elif words[1] == "demo":
             words += ["--steps", "3"]
         assert main(words[1:]) in (None, 0), line

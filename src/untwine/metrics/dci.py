@@ -62,10 +62,12 @@ def dci(
         codes_test: Rows to be judged on; without them the given rows are split.
         factors_test: Their factors.
         predictor: ``"boosting"`` (scikit-learn's gradient boosting with its defaults, the
-            reference; minutes), ``"fast"`` (histogram boosting, over a hundred times as fast; same
-            rank order, within 0.05 of the reference), ``"forest"`` (10 trees, depth chosen on a
-            fifth of the rows) and ``"lasso"``, the paper's predictors, which take discrete factors
-            as numbers, or ``"logistic"`` (importance: mean absolute centered weight).
+            reference; minutes), ``"fast"`` (histogram boosting, over a hundred times as fast; on 23
+            codes of 10,000 points its disentanglement ranked them as the reference did, Spearman
+            0.99, and was off by 0.02 on average and 0.07 at most), ``"forest"`` (10 trees, depth
+            chosen on a fifth of the rows) and ``"lasso"``, the paper's predictors, which take
+            discrete factors as numbers, or ``"logistic"`` (importance: mean absolute centered
+            weight).
         alpha: The Lasso's penalty, 0.02 by default; ``"cv"`` chooses one of eight by 10-fold
             cross-validation.
         scaling: ``"standard"`` (the default) or ``"minmax"`` scaling of codes and factors for the

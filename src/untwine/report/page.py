@@ -66,7 +66,7 @@ def report(
         TypeError: if the data is no `FactorDataset`.
 
     Example:
-        >>> import tempfile
+        >>> import tempfile, torch
         >>> from untwine.data import FactorDataset
         >>> from untwine.methods import VAE
         >>> from untwine.training import fit

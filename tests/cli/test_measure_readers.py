@@ -64,6 +64,20 @@ def test_npz_with_a_test_part_and_named_arrays(tmp_path, arrays):
     np.testing.assert_array_equal(table.mean, codes[20:])
 
 
+def test_text_is_the_same_number_in_both_parts(tmp_path):
+    np.savez(
+        tmp_path / "a.npz",
+        codes=np.zeros((3, 1)),
+        factors=np.array(["red", "blue", "red"]),
+        codes_test=np.zeros((2, 1)),
+        factors_test=np.array(["red", "green"]),
+    )
+    table = read(tmp_path / "a.npz")
+    assert table.factors[:, 0].tolist() == [2, 0, 2]
+    assert table.factors_test[:, 0].tolist() == [2, 1]
+    assert table.values == {"factor_0": ("blue", "green", "red")}
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet"])
 def test_tables_by_convention(tmp_path, arrays, suffix):
     codes, factors = arrays

@@ -93,7 +93,7 @@ def log_importance_weights(batch: int, size: int, device: torch.device | None = 
 
 
 def decompose(
-    q: Distribution, prior: Distribution, z: Tensor, size: int, estimator: Estimator = "mss"
+    q: Distribution, prior: Distribution, z: Tensor, size: int, estimator: Estimator = "mws"
 ) -> Decomposition:
     r"""Minibatch estimate of the three parts of the average KL.
 
@@ -107,7 +107,7 @@ def decompose(
         prior: The prior of ``z``.
         z: One sample of each posterior, ``(B, D)``.
         size: :math:`N`, the number of training examples.
-        estimator: ``"mss"`` or ``"mws"``.
+        estimator: ``"mws"`` or ``"mss"``.
 
     Raises:
         ValueError: for an unknown estimator, or a batch that is larger than the set (mss).

@@ -55,18 +55,6 @@ class Given:
                 return f"needs {need}: call untwine.metrics.{metric.name} itself"
         return None
 
-    def rows(self, metric: Metric, points: int | None, seed: int) -> np.ndarray:
-        """The rows that the metric works on, in increasing order."""
-        n = len(self.codes)
-        limit = n
-        if points is not None and metric.rows == "points":
-            limit = points
-        elif points is not None and metric.rows == "parts":
-            limit = points if self.codes_test is not None else points + points // 2
-        if limit >= n:
-            return np.arange(n)
-        return np.sort(np.random.default_rng(seed).permutation(n)[:limit])
-
 
 def given(
     codes: Any,

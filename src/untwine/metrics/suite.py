@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from .arrays import as_codes, as_factors, check
-from .catalog import GROUPS, METRICS, Metric, entry
+from .catalog import GROUPS, METRICS, entry
 from .confidence import half_sample, interval
 from .evaluation import Evaluation
+from .given import Given, given
+from .metric import Metric
 from .score import Score
 from .threads import one_thread
 
@@ -91,47 +93,54 @@ def evaluate(
         {'mig': 1.0, 'modularity': 1.0}
     """
     started = time.perf_counter()
-    data = _data(codes, factors, names, stddev, blocks, discrete_codes, codes_test, factors_test)
-    plan = _plan(metrics, exact)
     if confidence is not None and not 0 < confidence < 1:
         raise ValueError(f"confidence is {confidence}; expected a level between 0 and 1: 0.95")
     if repeats is not None and repeats < 2:
         raise ValueError(f"repeats is {repeats}; expected at least 2 for an interval, or None")
     if points is not None and points < 2:
         raise ValueError(f"points is {points}; expected at least 2, or None for all rows")
-
+    data = given(
+        codes,
+        factors,
+        names=names,
+        stddev=stddev,
+        blocks=blocks,
+        discrete_codes=discrete_codes,
+        codes_test=codes_test,
+        factors_test=factors_test,
+    )
+    tasks = {
+        label: _Task(data, metric, settings, points, seed)
+        for label, (metric, settings) in _plan(metrics, exact).items()
+    }
+    replicates = {
+        label: 0 if confidence is None else repeats or task.metric.repeats
+        for label, task in tasks.items()
+    }
     scores: dict[str, Score] = {}
     skipped: dict[str, str] = {}
     intervals: dict[str, dict[str, tuple[float, float]]] = {}
     stated: dict[str, str] = {}
-    work = {
-        label: 1 + (_repeats(metric, repeats) if confidence is not None else 0)
-        for label, (metric, _) in plan.items()
-    }
-    with one_thread(), _bar(work, progress) as advance:
-        for label, (metric, settings) in plan.items():
-            reason = data.lacks(metric)
+    with one_thread(), _bar(sum(replicates.values()) + len(tasks), progress) as advance:
+        for label, task in tasks.items():
+            reason = data.lacks(task.metric)
             if reason is None:
-                rows = data.rows(metric, points, seed)
                 try:
-                    scores[label] = _one(data, metric, rows, points, seed, settings)
+                    scores[label] = task.score()
                 except ValueError as error:  # the metrics' way to refuse data
                     reason = str(error)
             advance(label, 1)
             if reason is not None:
                 skipped[label] = reason
+                advance(label, replicates[label])
             elif confidence is not None:
-                score, how, ends = _with_interval(
-                    scores[label],
-                    [
-                        _replicate(data, metric, rows, points, seed, settings, r, advance, label)
-                        for r in range(_repeats(metric, repeats))
-                    ],
-                    metric,
-                    confidence,
-                    len(rows),
-                )
-                scores[label], stated[label], intervals[label] = score, how, ends
+                sample = []
+                for number in range(replicates[label]):
+                    sample.append(task.replicate(number))
+                    advance(label, 1)
+                ends = task.intervals(scores[label], sample, confidence)
+                scores[label] = replace(scores[label], interval=ends.get("value"))
+                intervals[label], stated[label] = ends, task.statement(sample)
     if not scores:
         reasons = "\n".join(f"  {name}: {reason}" for name, reason in skipped.items())
         raise ValueError(f"none of the metrics can be computed on this data:\n{reasons}")
@@ -161,98 +170,106 @@ def _plan(
     if not metrics:
         raise ValueError(f"no metrics were named; expected some of {', '.join(METRICS)}")
     plan = {}
-    for label, given in metrics.items():
-        settings = dict(given)
+    for label, chosen in metrics.items():
+        settings = dict(chosen)
         metric = entry(settings.pop("metric", label))
         metric.refuse_unknown(settings)
         plan[label] = (metric, settings if exact else {**metric.suite, **settings})
     return plan
 
 
-def _one(
-    data: _Data,
-    metric: Metric,
-    rows: np.ndarray,
-    points: int | None,
-    seed: int,
-    settings: Mapping[str, Any],
-    rows_test: np.ndarray | None = None,
-) -> Score:
-    """One metric on some of the rows."""
-    every = len(rows) == len(data.codes)
-    extras: dict[str, Any] = {"blocks": data.blocks}
-    if data.discrete_codes:
-        extras["discrete_codes"] = True
-    if metric.takes("points"):
-        settings = {"points": points, **settings}
-    posterior = "stddev" in metric.needs or settings.get("protocol") == "chen2018"
-    if data.stddev is not None and posterior:
-        extras["stddev"] = data.stddev if every else data.stddev[rows]
-    if data.codes_test is not None and data.factors_test is not None:
-        part = slice(None) if rows_test is None else rows_test
-        extras["codes_test"] = data.codes_test[part]
-        extras["factors_test"] = data.factors_test[part]
-    if points is not None and metric.rows != "points":
-        sizes = {"train": points, "test": points // 2}
-        extras |= {name: n for name, n in sizes.items() if metric.settings.get(name) is not None}
-    codes = data.codes if every else data.codes[rows]
-    factors = data.factors
-    if factors is not None and not every:
-        factors = factors[rows]
-    if factors is not None and "factors" not in metric.needs and data.refused is not None:
-        factors = None
-    started = time.perf_counter()
-    score = metric.call(codes, factors, seed=seed, settings=settings, **extras)
-    return replace(score, seconds=time.perf_counter() - started)
+@dataclass(frozen=True)
+class _Task:
+    """One metric on the given data."""
 
+    data: Given
+    metric: Metric
+    settings: Mapping[str, Any]
+    points: int | None
+    seed: int
 
-def _replicate(
-    data: _Data,
-    metric: Metric,
-    rows: np.ndarray,
-    points: int | None,
-    seed: int,
-    settings: Mapping[str, Any],
-    number: int,
-    advance: Any,
-    label: str,
-) -> dict[str, float]:
-    """The numbers of one half-sample; none if the metric refuses it."""
-    half = rows[half_sample(len(rows), seed, number)]
-    half_test = None
-    if data.codes_test is not None:
-        half_test = half_sample(len(data.codes_test), seed, number)
-    settings = dict(settings)
-    fresh = int(np.random.default_rng([seed, number, 1]).integers(2**31))
-    fresh = settings.pop("seed", 0) + fresh
-    try:
-        score = _one(data, metric, half, points, fresh, settings, half_test)
-    except ValueError:  # too few points for the protocol, which the whole sample had
-        return {}
-    finally:
-        advance(label, 1)
-    return _numbers(score)
+    @property
+    def rows(self) -> np.ndarray:
+        """The rows that the metric works on, in increasing order."""
+        n = len(self.data.codes)
+        limit = n
+        if self.points is not None and self.metric.rows == "points":
+            limit = self.points
+        elif self.points is not None and self.metric.rows == "parts":
+            separate = self.data.codes_test is not None
+            limit = self.points if separate else self.points + self.points // 2
+        if limit >= n:
+            return np.arange(n)
+        return np.sort(np.random.default_rng(self.seed).permutation(n)[:limit])
 
+    def score(self) -> Score:
+        """The metric on its rows."""
+        return self._on(self.rows, slice(None), self.seed)
 
-def _with_interval(
-    score: Score,
-    replicates: list[dict[str, float]],
-    metric: Metric,
-    confidence: float,
-    n: int,
-) -> tuple[Score, str, dict[str, tuple[float, float]]]:
-    """The score with its interval, how it was made, and the intervals of its single numbers."""
-    ends: dict[str, tuple[float, float]] = {}
-    for part, value in _numbers(score).items():
-        sample = np.array([replicate[part] for replicate in replicates if part in replicate])
-        if np.isfinite(value) and np.isfinite(sample).sum() >= 2:
-            low, high = (metric.low, metric.high) if part == "value" else (-np.inf, np.inf)
-            ends[part] = interval(value, sample, confidence, n=n, low=low, high=high)
-    done = sum(bool(replicate) for replicate in replicates)
-    how = f"{done} half-samples" + (", a fresh seed each" if metric.takes("seed") else "")
-    if done < len(replicates):
-        how += f"; {len(replicates) - done} were too small for the protocol"
-    return replace(score, interval=ends.get("value")), how, ends
+    def replicate(self, number: int) -> dict[str, float]:
+        """The numbers of one half-sample with a seed of its own; none if the metric refuses it."""
+        rows = self.rows
+        half = rows[half_sample(len(rows), self.seed, number)]
+        test: Any = slice(None)
+        if self.data.codes_test is not None:
+            test = half_sample(len(self.data.codes_test), self.seed, number)
+        fresh = int(np.random.default_rng([self.seed, number, 1]).integers(2**31))
+        try:
+            return _numbers(self._on(half, test, fresh, seed=fresh))
+        except ValueError:  # too few points for the protocol, of which the whole sample had enough
+            return {}
+
+    def intervals(
+        self, score: Score, sample: Sequence[Mapping[str, float]], confidence: float
+    ) -> dict[str, tuple[float, float]]:
+        """Intervals of the value and of those parts that are single numbers."""
+        ends = {}
+        n = len(self.rows)
+        for part, value in _numbers(score).items():
+            found = np.array([numbers[part] for numbers in sample if part in numbers])
+            if np.isfinite(value) and np.count_nonzero(np.isfinite(found)) >= 2:
+                low, high = (-np.inf, np.inf)
+                if part == "value":
+                    low, high = self.metric.low, self.metric.high
+                ends[part] = interval(value, found, confidence, n=n, low=low, high=high)
+        return ends
+
+    def statement(self, sample: Sequence[Mapping[str, float]]) -> str:
+        """How the intervals were made."""
+        done = sum(bool(numbers) for numbers in sample)
+        text = f"{done} half-samples"
+        if self.metric.takes("seed"):
+            text += ", a fresh seed each"
+        if done < len(sample):
+            text += f"; {len(sample) - done} were too small for the protocol"
+        return text
+
+    def _on(self, rows: np.ndarray, test: Any, fallback: int, **changes: Any) -> Score:
+        """The metric on some rows; ``changes`` of settings that it has."""
+        data, metric = self.data, self.metric
+        settings = {**self.settings, **{k: v for k, v in changes.items() if metric.takes(k)}}
+        every = len(rows) == len(data.codes)  # no copy of a large table
+
+        def pick(values: np.ndarray | None) -> np.ndarray | None:
+            return values if values is None or every else values[rows]
+
+        extras: dict[str, Any] = {"blocks": data.blocks}
+        if data.discrete_codes:
+            extras["discrete_codes"] = True
+        if "stddev" in metric.needs or settings.get("protocol") == "chen2018":
+            extras["stddev"] = pick(data.stddev)
+        if data.codes_test is not None and data.factors_test is not None:
+            extras["codes_test"] = data.codes_test[test]
+            extras["factors_test"] = data.factors_test[test]
+        if metric.takes("points"):
+            settings = {"points": self.points, **settings}
+        if self.points is not None and metric.rows != "points":
+            sizes = {"train": self.points, "test": self.points // 2}
+            extras |= {k: n for k, n in sizes.items() if metric.settings.get(k) is not None}
+        factors = None if data.refused is not None else pick(data.factors)
+        started = time.perf_counter()
+        score = metric.call(pick(data.codes), factors, seed=fallback, settings=settings, **extras)
+        return replace(score, seconds=time.perf_counter() - started)
 
 
 def _numbers(score: Score) -> dict[str, float]:
@@ -264,15 +281,9 @@ def _numbers(score: Score) -> dict[str, float]:
     return numbers
 
 
-def _repeats(metric: Metric, repeats: int | None) -> int:
-    return metric.repeats if repeats is None else repeats
-
-
 @contextmanager
-def _bar(work: Mapping[str, int], progress: bool | None) -> Iterator[Any]:
+def _bar(total: int, progress: bool | None) -> Iterator[Callable[[str, int], None]]:
     """Yields ``advance(label, units)``, which moves a bar where one is wanted."""
-    import sys
-
     if not (sys.stderr.isatty() if progress is None else progress):
         yield lambda label, units: None
         return
@@ -286,7 +297,7 @@ def _bar(work: Mapping[str, int], progress: bool | None) -> Iterator[Any]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("metrics", total=sum(work.values()))
+        task = bar.add_task("metrics", total=total)
 
         def advance(label: str, units: int) -> None:
             bar.update(task, advance=units, description=label)

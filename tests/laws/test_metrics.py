@@ -186,6 +186,7 @@ def test_entry_is_complete(metric):
     assert metric.low < metric.high
     assert metric.captures
     assert metric.link.startswith("https://")
+    assert metric.link in inspect.getdoc(metric.function)
     assert metric.summary[0].isupper()
     assert len(metric.summary) < 100
     assert set(metric.suite) <= set(metric.settings)

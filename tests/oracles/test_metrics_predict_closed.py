@@ -135,16 +135,13 @@ def test_duplicated_dimensions() -> None:
 
 def test_equal_shares_of_two_dimensions_in_closed_form() -> None:
     rng = np.random.default_rng(0)
-    factors = rng.integers(0, 9, (4000, 2)).astype(float) + rng.standard_normal((4000, 2))
-    halves = np.array([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0]])
-    noise = rng.standard_normal((4000, 4)) * 0.3
-    codes = factors @ halves + noise - noise.mean(0)
-    score = dci(
-        codes, factors, predictor="lasso", alpha=1e-6, train=None, test=None, **same(codes, factors)
-    )
-    assert float(score) == pytest.approx(1, abs=0.02)
+    factors = rng.standard_normal((4000, 2))
+    codes = np.repeat(factors, 2, axis=1) + 0.3 * rng.standard_normal((4000, 4))
+    given = {"train": None, "test": None, **same(codes, factors)}
+    score = dci(codes, factors, predictor="lasso", alpha=0.05, **given)
+    assert float(score) == pytest.approx(1, abs=1e-6)
     # Two dimensions of four share each factor: 1 - log 2 / log 4.
-    assert score.parts["completeness"] == pytest.approx(0.5, abs=0.02)
+    assert score.parts["completeness"] == pytest.approx(0.5, abs=0.01)
 
 
 def test_one_dimension_for_two_factors() -> None:
@@ -173,9 +170,10 @@ def test_dead_dimensions() -> None:
     score = factor_vae_score(codes, MANY, votes=300, test_votes=150)
     assert float(score) == 1.0
     assert score.parts["active"].tolist() == [True, False, True, False, True, False]
-    unpruned = factor_vae_score(codes, MANY, protocol="disent", votes=3000, test_votes=3000)
+    first = codes[:, [1, 0, 2, 3, 4, 5]]  # a tie with a dimension that is held goes to the first
+    unpruned = factor_vae_score(first, MANY, protocol="disent", votes=3000, test_votes=3000)
     assert float(unpruned) == pytest.approx(1 / 3, abs=0.05)
-    assert unpruned.parts["votes"].sum(axis=1).tolist() == [0, 3000, 0, 0, 0, 0]
+    assert unpruned.parts["votes"].sum(axis=1).tolist() == [3000, 0, 0, 0, 0, 0]
     assert float(irs(codes[:, :5], MANY)) == pytest.approx(1, abs=1e-6)
     assert float(mcc(codes, MANY)) == pytest.approx(1, abs=1e-6)
     given = {"train": None, "test": None, **same(codes, MANY)}

@@ -74,7 +74,7 @@ _ALL = (
         ("modularity",),
         "li2020",
         "Li et al. 2020",
-        "https://openreview.net/forum?id=SJxpsxrYPS",
+        "https://arxiv.org/abs/2002.10549",
     ),
     Metric(
         "dcimig",

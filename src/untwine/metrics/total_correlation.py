@@ -48,8 +48,10 @@ def gaussian_total_correlation(
         ValueError: for fewer than two points, or blocks that overlap.
 
     References:
-        Challenging Common Assumptions in the Unsupervised Learning of Disentangled
-        Representations, Locatello et al., 2019, https://arxiv.org/abs/1811.12359, section 5.1.
+        Information Theoretical Analysis of Multivariate Correlation, Watanabe, 1960,
+        https://doi.org/10.1147/rd.41.0066 (the measure). Challenging Common Assumptions in the
+        Unsupervised Learning of Disentangled Representations, Locatello et al., 2019,
+        https://arxiv.org/abs/1811.12359, section 5.1 (for codes).
 
     Deviations:
         The reference implementation returns nan where a dimension does not vary.

@@ -414,7 +414,12 @@ def test_logistic_cv_is_scikit_learns(rng: np.random.Generator) -> None:
     model = fit_predictor("logistic_cv", z[:200], y[:200], 3)
     with np.errstate(all="ignore"):
         other = LogisticRegressionCV(
-            Cs=10, cv=KFold(5), max_iter=2000, l1_ratios=(0,), use_legacy_attributes=True
+            Cs=10,
+            cv=KFold(5),
+            max_iter=2000,
+            l1_ratios=(0,),
+            use_legacy_attributes=True,
+            scoring="accuracy",
         ).fit(z[:200], y[:200])
     assert (model.predict(z[200:]) == other.predict(z[200:])).mean() > 0.97
 
@@ -434,3 +439,13 @@ def test_split_sizes_and_seeds() -> None:
     assert (len(given.z), len(given.z_test)) == (100, 50)
     assert given.protocol["test_rows"] == "given"
     assert (sap(z, y).protocol["train"], sap(z, y).protocol["test"]) == (200, 100)
+
+
+@pytest.mark.parametrize("classes", [2, 3, None])
+def test_the_fast_predictors_training_scores_are_its_predictions(
+    rng: np.random.Generator, classes: int | None
+) -> None:
+    z = rng.standard_normal((200, 3))
+    y = z[:, 0] if classes is None else np.digitize(z[:, 0], [0.0, 0.5][: classes - 1])
+    model = fit_predictor("fast", z, y, classes)
+    assert np.allclose(model.predict(z), model.predict(z.copy()))

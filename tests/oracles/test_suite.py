@@ -266,6 +266,8 @@ def test_intervals_are_stated_for_values_and_parts(world):
     assert scores.stated["dci"] == "5 half-samples, a fresh seed each"
     low, high = scores["mig"].interval
     assert low < scores["mig"].value < high
+    low, high = scores.intervals["dci"]["informativeness_train"]
+    assert high <= 1.0
     low, high = scores.intervals["dci"]["completeness"]
     assert low < scores["dci"].parts["completeness"] < high
     assert "90% interval" in str(scores)
@@ -317,6 +319,13 @@ def test_frame_html_and_rich_hold_the_same_numbers(scored):
     console = Console(width=200, file=open("/dev/null", "w"), record=True)  # noqa: SIM115
     console.print(scored.rich())
     assert f"{scored['mig'].value:.4f}" in console.export_text()
+
+
+def test_per_factor_has_a_row_for_each_part_by_factor(scored):
+    frame = scored.per_factor()
+    assert list(frame.index) == ["mig", "dci.completeness", "dci.informativeness"]
+    expected = scored["dci"].parts["completeness_per_factor"]
+    np.testing.assert_array_equal(frame.loc["dci.completeness"], expected)
 
 
 def test_json_round_trip(scored, tmp_path):

@@ -83,14 +83,17 @@ class Evaluation:
         return pd.DataFrame(rows, columns=columns).set_index("metric")
 
     def per_factor(self) -> pd.DataFrame:
-        """A row per metric that has a value for each factor, a column per factor."""
+        """A row per metric, or part of one, with a value for each factor; a column per factor."""
         import pandas as pd
 
-        found = {
-            name: np.asarray(score.parts["per_factor"], dtype=np.float64)
-            for name, score in self.scores.items()
-            if "per_factor" in score.parts
-        }
+        found = {}
+        for name, score in self.scores.items():
+            for part, values in score.parts.items():
+                if part == "per_factor":
+                    found[name] = np.asarray(values, dtype=np.float64)
+                elif part.endswith("_per_factor"):
+                    label = f"{name}.{part.removesuffix('_per_factor')}"
+                    found[label] = np.asarray(values, dtype=np.float64)
         size = max(map(len, found.values()), default=len(self.names))
         columns = list(self.names) or [f"factor {k}" for k in range(size)]
         return pd.DataFrame.from_dict(found, orient="index", columns=columns)
@@ -99,7 +102,12 @@ class Evaluation:
         """The table for a terminal, by rich."""
         from rich.table import Table
 
-        table = Table(title=self._title(), caption=self._caption() or None, title_justify="left")
+        table = Table(
+            title=self._title(),
+            title_justify="left",
+            caption=self._caption() or None,
+            caption_justify="left",
+        )
         header, rows = self._cells()
         for i, title in enumerate(header):
             last = i == len(header) - 1

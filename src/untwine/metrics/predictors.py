@@ -140,10 +140,20 @@ def _fast(
     if classes is not None:
         parameters["num_class"] = classes
     data = lightgbm.Dataset(z, label=y, params=parameters)
-    model = lightgbm.train(parameters, data, num_boost_round=rounds)
+    model = lightgbm.train(parameters, data, rounds, keep_training_booster=True)
+    fitted: list[np.ndarray] = []
+
+    def keep(output: np.ndarray, _: Any) -> tuple[str, float, bool]:
+        fitted.append(output)
+        return "output", 0.0, True
 
     def predict(new: np.ndarray) -> np.ndarray:
-        output = np.asarray(model.predict(new, num_threads=threads))
+        if new is z:  # training has already scored these rows; to walk the trees again is slow
+            fitted.clear()
+            model.eval_train(keep)
+            output = fitted[0]
+        else:
+            output = np.asarray(model.predict(new, num_threads=threads))
         return output if classes is None else output.argmax(axis=1)
 
     return Predictor(predict, model.feature_importance("gain"))

@@ -228,9 +228,9 @@ class _Task:
         for part, value in _numbers(score).items():
             found = np.array([numbers[part] for numbers in sample if part in numbers])
             if np.isfinite(value) and np.count_nonzero(np.isfinite(found)) >= 2:
-                low, high = (-np.inf, np.inf)
-                if part == "value":
-                    low, high = self.metric.low, self.metric.high
+                low, high = self.metric.low, self.metric.high
+                if not low <= value <= high:  # a part on another scale
+                    low, high = -np.inf, np.inf
                 ends[part] = interval(value, found, confidence, n=n, low=low, high=high)
         return ends
 

@@ -95,7 +95,8 @@ def main() -> None:
     lines = [
         "# Coverage of confidence intervals",
         "",
-        f"`python benchmarks/coverage.py --sets {options.sets} --points {options.points}`,",
+        f"`python benchmarks/coverage.py --sets {options.sets} --points {options.points} "
+        f"--quick {options.quick} --metrics {options.metrics}`,",
         f"2026-11-21. {options.sets} data sets of {options.points:,} points of one world: factors",
         f"of {', '.join(map(str, SIZES))} values, each dimension partly another's, noise of 0.3,",
         "one dead dimension. The target is the mean score over the sets. *half-samples*: share",

@@ -109,6 +109,8 @@ def _boosting(
 
 
 #: Settings of the fast predictor, chosen on a set of codes for its agreement with "boosting".
+#: Without a largest step a nearly certain leaf of few points grows without bound, and its gain
+#: with it: one code of 2,000 points fell from 0.84 to 0.55.
 FAST: dict[str, Any] = {
     "rounds": 30,
     "learning_rate": 0.4,
@@ -116,6 +118,7 @@ FAST: dict[str, Any] = {
     "max_bin": 255,
     "min_data_in_leaf": 1,
     "min_hessian_per_point": 1e-4,
+    "max_delta_step": 8.0,
 }
 
 

@@ -52,7 +52,7 @@ class Locatello2019(Architecture):
                 *_halve(64, 64, kernel=2),
                 Flatten(),
                 nn.Linear(1024, 256),
-                nn.ReLU(),
+                nn.ReLU(inplace=True),
                 nn.Linear(256, features),
             )
         )
@@ -63,9 +63,9 @@ class Locatello2019(Architecture):
         return self.finish(
             Decode(
                 nn.Linear(latent_dim + covariates, 256),
-                nn.ReLU(),
+                nn.ReLU(inplace=True),
                 nn.Linear(256, 1024),
-                nn.ReLU(),
+                nn.ReLU(inplace=True),
                 Unflatten(64, 4, 4),
                 *_double(64, 64),
                 *_double(64, 32),
@@ -106,7 +106,7 @@ class Burgess2018(Architecture):
         return _channels_last(
             Decode(
                 *mlp(latent_dim + covariates, (256, 256), 512),
-                nn.ReLU(),
+                nn.ReLU(inplace=True),
                 Unflatten(32, 4, 4),
                 *_double(32, 32),
                 *_double(32, 32),
@@ -149,7 +149,7 @@ class Conv(Architecture):
         flat = channels[-1] * math.prod(sizes[-1])
         layers: list[nn.Module] = [
             *mlp(latent_dim + covariates, self.hidden[::-1], flat),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             Unflatten(channels[-1], *sizes[-1]),
         ]
         steps = [shape[0], *channels]
@@ -157,7 +157,7 @@ class Conv(Architecture):
             extra = (sizes[i - 1][0] - 2 * sizes[i][0], sizes[i - 1][1] - 2 * sizes[i][1])
             layers.append(nn.ConvTranspose2d(steps[i], steps[i - 1], 4, 2, 1, extra))
             if i > 1:
-                layers.append(nn.ReLU())
+                layers.append(nn.ReLU(inplace=True))
         return _channels_last(Decode(*layers))
 
     def _plan(self, shape: Sequence[int]) -> tuple[list[tuple[int, int]], list[int]]:
@@ -197,11 +197,11 @@ class Unflatten(nn.Module):
 
 
 def _halve(inputs: int, outputs: int, kernel: int = 4) -> list[nn.Module]:
-    return [nn.Conv2d(inputs, outputs, kernel, 2, (kernel - 2) // 2), nn.ReLU()]
+    return [nn.Conv2d(inputs, outputs, kernel, 2, (kernel - 2) // 2), nn.ReLU(inplace=True)]
 
 
 def _double(inputs: int, outputs: int) -> list[nn.Module]:
-    return [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1), nn.ReLU()]
+    return [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1), nn.ReLU(inplace=True)]
 
 
 def _require_64(shape: Sequence[int], name: str) -> None:

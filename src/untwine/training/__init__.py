@@ -5,6 +5,7 @@ from .checkpoint import Checkpoint, CheckpointError, Checkpoints, Position
 from .finite import NonFiniteLoss
 from .fit import fit
 from .run import Run
+from .snapshots import PriorSnapshots, Snapshots, read_snapshots
 
 __all__ = [
     "Callback",
@@ -14,7 +15,10 @@ __all__ = [
     "Every",
     "NonFiniteLoss",
     "Position",
+    "PriorSnapshots",
     "Run",
+    "Snapshots",
     "State",
     "fit",
+    "read_snapshots",
 ]

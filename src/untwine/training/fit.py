@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..methods.method import Method
 from .folder import Folder
 from .loop import Loop
+from .memory import keep_freed_memory
 from .plan import check_positive, moves_by_stage, plan
 from .progress import Progress
 from .replicas import Replicas
@@ -51,6 +52,7 @@ def fit(
     A player's optimizer lives for one stage; the next stage begins with fresh ones. With several
     processes ``batch_size`` is that of all together, and gradients are averaged; a loss that is no
     average over examples (a total correlation estimated within the batch) is each process's own.
+    On the CPU, freed memory stays with the process from here on (`training.memory`): faster steps.
 
     Args:
         method: Trained in place, on the fabric's device, and left in evaluation mode.
@@ -149,6 +151,8 @@ def fit(
         checkpoint_every=checkpoint_every,
         batch_size=batch_size,
     )
+    if replicas.fabric.device.type == "cpu":
+        keep_freed_memory()
     made = loop.run()
     return Run(path, method=method, data=data, spec=spec, rows=loop.folder.record.rows, steps=made)
 

@@ -240,3 +240,22 @@ def test_tied_weights_survive_a_run(tmp_path):
     fit(part, Points(), steps=8, progress=False, out=tmp_path / "run")
     assert equal(part, whole)
     assert part.twin.weight is part.decoder[0].weight
+
+
+def test_a_method_built_without_a_seed_goes_on_in_the_same_folder(tmp_path):
+    from untwine.methods import VAE
+
+    data = FactorDataset.from_arrays(np.random.default_rng(0).random((40, 6), np.float32))
+
+    def run(steps):
+        method = VAE.build(data, latent_dim=2)  # another seed each time
+        return fit(method, data, steps=steps, batch_size=8, out=tmp_path / "run", progress=False)
+
+    first = run(4)
+    again = run(4)
+    for a, b in zip(first.method.parameters(), again.method.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert again.spec["method"]["init_args"]["seed"] == first.spec["method"]["init_args"]["seed"]
+    assert run(6).steps == 6
+    with pytest.raises(FileExistsError, match="seed"):
+        fit(VAE.build(data, latent_dim=2, seed=1), data, steps=4, batch_size=8, out=tmp_path / "run")

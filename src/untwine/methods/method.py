@@ -141,6 +141,9 @@ class Method(Recorded, nn.Module, ABC):
     supervision: ClassVar[type]
     """The batch type that the method learns from: the type of the batch is the supervision."""
 
+    seed_drawn: bool = False
+    """Whether `build` drew the seed of the initial weights because none was given."""
+
     @abstractmethod
     def players(self) -> Mapping[str, Player]:
         """Who owns which parameters; disjoint, and together all of them."""
@@ -187,7 +190,8 @@ class Method(Recorded, nn.Module, ABC):
             data: What the method will learn from; its shape, covariates and factors are asked.
             latent_dim: The number of code dimensions.
             seed: Of the initial weights. By default one is drawn from torch's global generator
-                and noted, so that the method can be written down and made again.
+                and noted, so that the method can be written down and made again. A run goes on
+                from its checkpoint whatever was drawn.
             **hyperparameters: Of `parts` and of the constructor.
 
         Raises:
@@ -202,6 +206,7 @@ class Method(Recorded, nn.Module, ABC):
                     + (f": did you mean {close[0]!r}?" if close else "")
                     + f" It has: {', '.join(named)}"
                 )
+        drawn = seed is None
         if seed is None:
             seed = int(torch.randint(2**31, ()))
         of_parts = _keywords(cls, "parts")
@@ -212,6 +217,7 @@ class Method(Recorded, nn.Module, ABC):
             )
             rest = {k: v for k, v in hyperparameters.items() if k not in of_parts}
             method = cls(**parts, **rest)
+        method.seed_drawn = drawn
         return method.made_by("build", latent_dim=latent_dim, seed=seed, **hyperparameters)
 
 

@@ -143,7 +143,7 @@ def fit(
         loader=loader,
         seed=seed,
         replicas=replicas,
-        folder=Folder(path, spec, keep, main, resume),
+        folder=Folder(path, spec, keep, main, resume, method.seed_drawn),
         progress=Progress(moves, progress and main),
         callbacks=callbacks,
         loggers=[*replicas.fabric.loggers, *loggers] if main else [],
@@ -154,6 +154,7 @@ def fit(
     if replicas.fabric.device.type == "cpu":
         keep_freed_memory()
     made = loop.run()
+    spec = loop.folder.spec
     return Run(path, method=method, data=data, spec=spec, rows=loop.folder.record.rows, steps=made)
 
 

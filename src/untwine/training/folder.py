@@ -43,6 +43,8 @@ class Folder:
         keep: How many checkpoints to keep.
         writes: Whether this process writes; one process of a run does.
         resume: Whether to continue a run that is there already.
+        seed_drawn: Whether nobody chose the seed of the initial weights; the checkpoint of a run
+            that is there holds weights that they led to, and its seed is taken over.
 
     Raises:
         FileExistsError: if another run is there, or this one and ``resume`` is false.
@@ -50,7 +52,13 @@ class Folder:
     """
 
     def __init__(
-        self, path: Path | None, spec: dict[str, Any], keep: int, writes: bool, resume: bool
+        self,
+        path: Path | None,
+        spec: dict[str, Any],
+        keep: int,
+        writes: bool,
+        resume: bool,
+        seed_drawn: bool = False,
     ) -> None:
         self.path, self.spec = path, spec
         self.found: Checkpoint | None = None
@@ -68,8 +76,14 @@ class Folder:
                     f"{path} holds a run already: choose another folder, or resume=True to "
                     "continue it"
                 )
-            self._check(read_spec(path))
+            old = read_spec(path)
+            if seed_drawn:
+                self.spec = _with_seed_of(old, spec)
+                self._identity = identity(self.spec)
+            self._check(old)
             self.found = self._checkpoints.newest()
+            if self.found is None and seed_drawn:  # nothing came of the old seed
+                self.spec, self._identity = spec, identity(spec)
             if self.found is not None and self.found.spec != self._identity:
                 raise FileExistsError(
                     f"{self.found.path} is of another run than {path / 'spec.yaml'} describes: "
@@ -168,6 +182,16 @@ class Folder:
             ) from error
         except OSError:  # a file system without locks
             pass
+
+
+def _with_seed_of(old: Mapping[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
+    """A run's spec with the method's seed of another one."""
+    try:
+        seed = old["method"]["init_args"]["seed"]
+    except (KeyError, TypeError):
+        return spec
+    method = spec["method"]
+    return {**spec, "method": {**method, "init_args": {**method["init_args"], "seed": seed}}}
 
 
 def read_spec(path: Path) -> dict[str, Any]:

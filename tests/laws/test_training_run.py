@@ -258,4 +258,6 @@ def test_a_method_built_without_a_seed_goes_on_in_the_same_folder(tmp_path):
     assert again.spec["method"]["init_args"]["seed"] == first.spec["method"]["init_args"]["seed"]
     assert run(6).steps == 6
     with pytest.raises(FileExistsError, match="seed"):
-        fit(VAE.build(data, latent_dim=2, seed=1), data, steps=4, batch_size=8, out=tmp_path / "run")
+        fit(
+            VAE.build(data, latent_dim=2, seed=1), data, steps=4, batch_size=8, out=tmp_path / "run"
+        )

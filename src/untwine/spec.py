@@ -54,7 +54,7 @@ class Recorded:
                 named[name] = value
         return named
 
-    def made_by(self, how: str, **kwargs: Any) -> Self:
+    def made_by(self, how: str, /, **kwargs: Any) -> Self:
         """Notes that class method ``how`` built this from ``kwargs``; returns the object."""
         object.__setattr__(self, "_made", (how, (), kwargs))
         return self

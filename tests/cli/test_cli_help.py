@@ -37,7 +37,7 @@ def test_help_of_train_lists_methods_data_and_general_options(untwine):
 def test_help_of_a_method_explains_all_its_hyperparameters_and_no_others(untwine, name):
     status, out, _ = untwine(f"train --method {name} --help")
     assert status == 0
-    shown = {word for word in out.split() if word.startswith("--method.")}
+    shown = {word.rstrip("+") for word in out.split() if word.startswith("--method.")}
     expected = {f"--method.{n}" for n in hyperparameter_names(getattr(methods, name))}
     mentioned = {"--method.penalty", "--method.penalty.beta", "--method.optimizer.lr"}
     assert expected <= shown <= expected | mentioned

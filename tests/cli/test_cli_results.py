@@ -81,9 +81,9 @@ def test_a_function_of_the_users_is_measured(untwine, folder):
 
 
 def test_an_unknown_metric(untwine, trained):
-    status, _, err = untwine("measure run --metrics mgi --n 40 --no-progress")
+    status, _, err = untwine("measure run --metrics modulrity --n 40 --no-progress")
     assert status == 2
-    assert "no metric 'mgi': did you mean 'mig'" in err
+    assert "no metric 'modulrity': did you mean 'modularity'" in err
 
 
 def test_a_page_is_written(untwine, trained, folder):

@@ -5,7 +5,14 @@ import pytest
 import torch
 
 import untwine.methods as methods
-from untwine.data import FactorDataset, FewLabelsSampler, Loader, default_sampler
+from untwine.data import (
+    FactorDataset,
+    FewLabelsSampler,
+    Loader,
+    Modalities,
+    Multimodal,
+    default_sampler,
+)
 
 
 def make_data(shape=(1, 16, 16), n=60, seed=0):
@@ -23,6 +30,20 @@ def make_data(shape=(1, 16, 16), n=60, seed=0):
     return FactorDataset.from_arrays(x, factors, names=("size", "row", "column"))
 
 
+def suited(cls, data):
+    """The data, or two modalities of it, each missing somewhere, for who learns from several."""
+    if cls.supervision is not Modalities:
+        return data
+    row = np.arange(len(data))
+    parts = {"one": data, "two": make_data(shape=(5,), n=len(data), seed=1)}
+    return Multimodal(parts, {"one": row % 5 != 0, "two": row % 5 != 1})
+
+
+def shapes(x):
+    """The shape of a tensor, or of each modality's."""
+    return {name: part.shape for name, part in x.items()} if isinstance(x, dict) else x.shape
+
+
 def first_batch(method, data, batch_size=16):
     sampler = method.sampler() or default_sampler(method.supervision)
     if isinstance(sampler, FewLabelsSampler):
@@ -30,14 +51,14 @@ def first_batch(method, data, batch_size=16):
     return Loader(data, sampler, batch_size=batch_size, seed=0)(0)
 
 
-@pytest.fixture(scope="session")
-def images():
-    return make_data()
-
-
 @pytest.fixture(params=methods.__all__)
 def cls(request):
     return getattr(methods, request.param)
+
+
+@pytest.fixture
+def images(cls):
+    return suited(cls, make_data())
 
 
 @pytest.fixture

@@ -65,6 +65,16 @@ FIGURES = {
     ),
     "mutual_information of one": lambda: plots.mutual_information([[0.0]], ["orientation"]),
     "dimension_kl of one": lambda: plots.dimension_kl([0.0]),
+    "cross_modal": lambda: plots.cross_modal(
+        RNG.poisson(2.0, (300, 40)), RNG.random((300, 40)), [f"gene {j}" for j in range(40)]
+    ),
+    "cross_modal of one": lambda: plots.cross_modal(RNG.normal(size=(30, 1)), np.ones((30, 1))),
+    "batch_mixing": lambda: plots.batch_mixing(
+        RNG.normal(size=(300, 10)),
+        RNG.integers(0, 3, 300),
+        RNG.integers(-1, 6, 300),
+        batch_names=["donor one", "donor two", "donor three"],
+    ),
     "latents_against_factors of 64": lambda: plots.latents_against_factors(
         RNG.normal(size=(400, 64)), RNG.integers(0, 9, (400, 15)), LONG
     ),
@@ -186,6 +196,9 @@ def test_a_long_vector_shows_its_peaks() -> None:
         (lambda: plots.mutual_information([[np.inf, 0]]), "1 entries are not finite"),
         (lambda: plots.training_curves(pandas.DataFrame({"step": [1]})), "player/term"),
         (lambda: plots.training_curves(pandas.DataFrame()), "0 rows"),
+        (lambda: plots.cross_modal(np.zeros((4, 2)), np.zeros((4, 3))), r"\(4, 2\) and predicted"),
+        (lambda: plots.cross_modal(np.eye(4), np.eye(4), features=["g"]), "no feature 'g'"),
+        (lambda: plots.batch_mixing(np.eye(4), [0, 1]), "there are 4 observations"),
         (lambda: plots.latents_against_factors(np.zeros((4, 1)), np.zeros((3, 1))), "4 rows"),
         (
             lambda: plots.latents_against_factors(
@@ -273,6 +286,28 @@ def test_stages_follow_each_other_and_wide_ranges_are_logarithmic() -> None:
     assert list(border) == [500, 500]
     late = by_name["critic/a long name of a term"].lines[-1].get_xdata()
     assert late[0] == 510
+
+
+def test_correlations_of_features_are_numpys() -> None:
+    x, y = RNG.normal(size=(2, 50, 3))
+    x[:, 2] = 1.0
+    found = plots.feature_correlations(x, y)
+    for j in range(2):
+        assert found[j] == pytest.approx(np.corrcoef(x[:, j], y[:, j])[0, 1])
+    assert np.isnan(found[2])
+    titles = [axes.get_title(loc="left") for axes in plots.cross_modal(x, y, features=[1]).axes]
+    assert titles == ["all 3 features", f"1: r = {found[1]:.2f}"]
+
+
+def test_every_observation_has_the_color_of_its_batch() -> None:
+    codes, batch = RNG.normal(size=(60, 4)), np.arange(60) % 3
+    axes = plots.batch_mixing(codes, batch, coordinates=codes[:, :2]).axes[0]
+    cloud = axes.collections[0]
+    shown = {tuple(np.round(place, 9)): tuple(color) for place, color in
+             zip(cloud.get_offsets(), cloud.get_facecolor(), strict=True)}  # fmt: skip
+    kinds = [{shown[tuple(np.round(codes[i, :2], 9))] for i in range(k, 60, 3)} for k in range(3)]
+    assert [len(kind) for kind in kinds] == [1, 1, 1]
+    assert len(set.union(*kinds)) == 3
 
 
 def test_mosaic_of_one_picture_is_that_picture() -> None:

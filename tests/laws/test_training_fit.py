@@ -529,8 +529,10 @@ def test_context_and_loader_size_agree_with_the_data():
     assert run.method.represent(data.observations([0, 1])).mean.shape == (2, DIM)
 
 
-def test_a_move_that_fails_on_broken_weights_is_explained(tmp_path):
+def test_a_move_that_fails_on_broken_weights_is_explained(monkeypatch):
     """torch's distributions refuse NaN before there is a loss to look at."""
+    # whatever compiles something in this process turns torch's own checks off for good
+    monkeypatch.setattr(torch.distributions.Distribution, "_validate_args", True)
 
     class Broken(Noisy):
         def moves(self, batch, ctx):

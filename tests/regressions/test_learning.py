@@ -98,7 +98,17 @@ def test_m2_learns_classes_from_labels_and_generalizes(data):
 
 
 def test_lord_finds_the_codes_again(data):
-    method = m.LORD.build(data, latent_dim=4, seed=0, label="size", sigma=0.1, decay=0.01)
+    # pixels alone, and the class code as an input: see test_lord_drnet.py for the paper's own
+    method = m.LORD.build(
+        data,
+        latent_dim=4,
+        seed=0,
+        label="size",
+        sigma=0.1,
+        decay=0.01,
+        perceptual=0.0,
+        net=ut.nets.Conv(),
+    )
     terms = train(method, data, 600, lr=5e-3)
     assert terms["encoders"]["nll"] < 40
     assert terms["encoders"]["label"] < 0.5

@@ -2,22 +2,28 @@
 
 from .batches import Batch, Clips, FewLabels, Groups, Images, Indexed, Modalities, Pairs
 from .catalog import Entry, available
+from .cells import H5AD, Cells, MultimodalCells, annotate
+from .clips import Frames, Scenes
 from .dataset import FactorDataset, Split, Subset
 from .draws import generator_for
 from .dsprites import DSprites
-from .files import H5, H5AD, Npz
+from .files import H5, Npz
 from .folder import Folder
 from .loader import DataLoaderAdapter, Loader, as_loader
+from .lpc import LPCSprites
 from .modalities import Multimodal
+from .moving import MovingDigits, MovingSprites
 from .samplers import (
     IID,
     ClipsSampler,
     FewLabelsSampler,
     GroupsSampler,
     IndexedSampler,
+    LaplacePairsSampler,
     ModalitiesSampler,
     PairsSampler,
     Sampler,
+    SuccessivePairsSampler,
     default_sampler,
 )
 from .space import FactorSpace
@@ -39,6 +45,7 @@ __all__ = [
     "IID",
     "Arrays",
     "Batch",
+    "Cells",
     "Clips",
     "ClipsSampler",
     "ColorDSprites",
@@ -51,15 +58,21 @@ __all__ = [
     "FewLabels",
     "FewLabelsSampler",
     "Folder",
+    "Frames",
     "Groups",
     "GroupsSampler",
     "Images",
     "Indexed",
     "IndexedSampler",
+    "LPCSprites",
+    "LaplacePairsSampler",
     "Loader",
     "Modalities",
     "ModalitiesSampler",
+    "MovingDigits",
+    "MovingSprites",
     "Multimodal",
+    "MultimodalCells",
     "Noisy",
     "NoisyDSprites",
     "Npz",
@@ -67,10 +80,13 @@ __all__ = [
     "Pairs",
     "PairsSampler",
     "Sampler",
+    "Scenes",
     "ScreamDSprites",
     "Split",
     "Subset",
+    "SuccessivePairsSampler",
     "Transformed",
+    "annotate",
     "as_loader",
     "available",
     "default_sampler",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -100,16 +100,50 @@ class Pairs(Batch):
 class Groups(Batch):
     """Groups of observations that share the values of some factors.
 
+    Groups of unequal sizes are padded to one, and ``present`` says which members there are; what
+    stands in the place of the others does not matter. Each has one at least.
+
     Attributes:
         x: The observations.
         shared: Which factors a group was drawn to share, bool.
+        present: Which members each group has, bool; ``None`` means all.
+        label: The class of each group, int64: the value of the shared factor, or the number of
+            the combination of values of several. Only groups that share the same factors can be
+            compared by it.
 
     Shape:
-        x ``(B, G, ...)``; shared ``(B, K)``.
+        x ``(B, G, ...)``; shared ``(B, K)``; present ``(B, G)``; label ``(B,)``.
+
+    Example:
+        >>> groups = Groups.of([torch.rand(2, 5), torch.rand(3, 5)])
+        >>> groups.x.shape, groups.present.tolist()
+        (torch.Size([2, 3, 5]), [[True, True, False], [True, True, True]])
     """
 
     x: Tensor
     shared: Tensor
+    present: Tensor | None = None
+    label: Tensor | None = None
+
+    @classmethod
+    def of(cls, members: Sequence[Tensor], shared: Tensor | None = None) -> Groups:
+        """Pads groups of unequal sizes, each ``(n, ...)``, with zeros.
+
+        Args:
+            members: The observations of each group, one or more.
+            shared: Which factors each group shares, ``(B, K)``; none are known by default.
+
+        Raises:
+            ValueError: for a group without members, and for no groups at all.
+        """
+        sizes = [len(group) for group in members]
+        if not sizes or min(sizes) < 1:
+            raise ValueError(f"the groups have {sizes} members; expected at least 1 in each")
+        x = torch.nn.utils.rnn.pad_sequence(list(members), batch_first=True)
+        present = torch.arange(max(sizes)) < torch.tensor(sizes)[:, None]
+        if shared is None:
+            shared = torch.zeros(len(sizes), 0, dtype=torch.bool)
+        return cls(x, shared, None if len(set(sizes)) == 1 else present.to(x.device))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -119,10 +153,10 @@ class FewLabels(Batch):
     Attributes:
         x: The unlabelled observations.
         xl: The labelled observations.
-        yl: Their labels, int64, from 0.
+        yl: Their labels, int64, from 0; of several labels, those that are unknown are -1.
 
     Shape:
-        x ``(B, ...)``; xl ``(L, ...)``; yl ``(L,)``.
+        x ``(B, ...)``; xl ``(L, ...)``; yl ``(L,)`` of one label, ``(L, K)`` of several.
     """
 
     x: Tensor
@@ -169,13 +203,15 @@ class Modalities(Batch):
     Attributes:
         x: The observations by modality; where one is missing, its values mean nothing.
         present: By modality, whether each example was observed in it, bool.
+        c: The covariates, if the data has any.
 
     Shape:
-        x ``{name: (B, ...)}``; present ``{name: (B,)}``.
+        x ``{name: (B, ...)}``; present ``{name: (B,)}``; c ``(B, C)``.
     """
 
     x: Mapping[str, Tensor]
     present: Mapping[str, Tensor]
+    c: Tensor | None = None
 
 
 def _move(value: Any, device: torch.device | str, non_blocking: bool) -> Any:

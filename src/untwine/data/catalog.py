@@ -5,10 +5,14 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass
 
+from .cells import H5AD, Cells
+from .clips import Frames, Scenes
 from .dataset import FactorDataset
 from .dsprites import DSprites
-from .files import H5, H5AD, Npz
+from .files import H5, Npz
 from .folder import Folder
+from .lpc import LPCSprites
+from .moving import MovingDigits, MovingSprites
 from .table import Arrays
 from .variants import (
     ColorDSprites,
@@ -29,7 +33,8 @@ class Entry:
     Attributes:
         name: Of the class in `untwine.data`, as the command line takes it.
         description: One line.
-        needs: What it is made from: "nothing", "a file", "a folder", "arrays" or "a data set".
+        needs: What it is made from: "nothing", "a file", "a folder", "arrays", "an annotated
+            matrix" or "a data set".
         shape: Of one observation, where that is always the same.
         factors: The sizes of the factors by name, where they are always the same.
         size: The number of observations, where that is always the same.
@@ -53,10 +58,10 @@ def available() -> tuple[Entry, ...]:
 
     Example:
         >>> [entry.name for entry in available() if entry.built_in]
-        ['DSprites', 'ColorDSprites', 'NoisyDSprites', 'ScreamDSprites']
+        ['DSprites', 'ColorDSprites', 'NoisyDSprites', 'ScreamDSprites', 'MovingSprites']
     """
     entries = []
-    for cls in (DSprites, ColorDSprites, NoisyDSprites, ScreamDSprites):
+    for cls in (DSprites, ColorDSprites, NoisyDSprites, ScreamDSprites, MovingSprites):
         data = cls()
         sizes = dict(zip(data.space.names, data.space.sizes, strict=True))
         entries.append(Entry(cls.__name__, _line(cls), "nothing", data.shape, sizes, len(data)))
@@ -64,8 +69,13 @@ def available() -> tuple[Entry, ...]:
         (Npz, "a file"),
         (H5, "a file"),
         (H5AD, "a file"),
+        (LPCSprites, "a file"),
         (Folder, "a folder"),
         (Arrays, "arrays"),
+        (Cells, "an annotated matrix"),
+        (Scenes, "arrays"),
+        (MovingDigits, "a data set"),
+        (Frames, "a data set"),
         (Colored, "a data set"),
         (Noisy, "a data set"),
         (OnBackground, "a data set"),

@@ -128,7 +128,7 @@ class FactorDataset(Recorded, ABC):
     @staticmethod
     def from_h5ad(path: str | Path, **options: Any) -> FactorDataset:
         """A data set of an annotated matrix, such as cells by genes; see `H5AD`."""
-        from .files import H5AD
+        from .cells import H5AD
 
         return H5AD(path, **options)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -12,7 +13,11 @@ from .draws import check_seed
 from .sampler import Sampler, label_column
 from .space import FactorSpace
 
-__all__ = ["FewLabelsSampler"]
+__all__ = ["FewLabelsSampler", "Labels"]
+
+Labels = Literal["perfect", "binned", "noisy", "permuted", "partial"]
+_KINDS = ("perfect", "binned", "noisy", "permuted", "partial")
+_NOISE = 0.1  # of the study's noisy labels
 
 
 class FewLabelsSampler(Sampler):
@@ -22,16 +27,30 @@ class FewLabelsSampler(Sampler):
     are wrong. Both parts of a batch are drawn uniformly and with replacement; the unlabelled part
     never contains a row of the labelled set, unless that is the whole table.
 
+    With one label ``yl`` is ``(L,)``; with several it is ``(L, K)``, -1 where a label is not given.
+
     Args:
-        label: The factor that is the label; by default the first one. Only rows in which it is
-            known can be labelled.
+        label: The factor that is the label; by default the first one. A list of names gives
+            several labels, ``"*"`` all factors.
         labelled: The size of the labelled set, or its share if it is a float below 1; ``None``
             takes all rows whose label is known.
         batch_labelled: The labelled rows of a batch; by default as many as unlabelled ones.
-        balanced: Whether every class gets the same share of the labelled set (as far as it can be
-            divided), rather than rows being drawn without regard to their class.
-        noise: The share of the labelled set whose label is replaced by another class at random.
+        balanced: With one label, whether every class gets the same share of the labelled set (as
+            far as it can be divided), rather than rows being drawn without regard to their class.
+            With several, whether every class of every label gets a labelled row; without it some
+            may have none.
+        noise: The share of the labelled set whose label is replaced by another class at random, for
+            each label on its own. With ``labels="noisy"`` see there.
         seed: Of the choice of the labelled set.
+        labels: How good the labels are. ``"perfect"``: as they are. ``"binned"``: factors of more
+            than ``bins`` values in as many bins of equal width, whose first value stands for the
+            others. ``"noisy"``: each label is redrawn uniformly from its factor's values with
+            probability ``noise`` (0.1 if that is 0). ``"permuted"``: the values of each factor in
+            a random order. ``"partial"``: only ``observed`` of the factors, drawn at random, have
+            labels.
+        bins: Of binned labels.
+        observed: How many factors have partial labels.
+        known: Which rows can be labelled: those that have ``"all"`` labels, or ``"any"``.
 
     Raises:
         ValueError: if some class has no labelled row or fewer rows than its share, and for settings
@@ -40,6 +59,8 @@ class FewLabelsSampler(Sampler):
     References:
         Semi-Supervised Learning with Deep Generative Models, Kingma et al., 2014,
         https://arxiv.org/abs/1406.5298, Section 4.1: as many labels of each class.
+        Disentangling Factors of Variation Using Few Labels, Locatello et al., 2020,
+        https://arxiv.org/abs/1905.01258: binned, noisy, permuted and partial labels.
 
     Example:
         >>> space = FactorSpace(("digit",), (10,))
@@ -54,12 +75,16 @@ class FewLabelsSampler(Sampler):
 
     def __init__(
         self,
-        label: str | None = None,
+        label: str | Sequence[str] | None = None,
         labelled: int | float | None = 100,
         batch_labelled: int | None = None,
         balanced: bool = True,
         noise: float = 0.0,
         seed: int = 0,
+        labels: Labels = "perfect",
+        bins: int = 5,
+        observed: int = 2,
+        known: Literal["all", "any"] = "all",
     ) -> None:
         share = isinstance(labelled, float)
         if labelled is not None and not (0 < labelled < 1 if share else labelled >= 1):
@@ -71,8 +96,28 @@ class FewLabelsSampler(Sampler):
             raise ValueError(f"batch_labelled is {batch_labelled}; expected at least 1")
         if not 0 <= noise < 1:
             raise ValueError(f"noise is {noise}; expected a share from 0 to less than 1")
-        self.label, self.labelled, self.batch_labelled = label, labelled, batch_labelled
+        if labels not in _KINDS:
+            raise ValueError(
+                f"labels is {labels!r}; expected one of {', '.join(map(repr, _KINDS))}"
+            )
+        if bins < 2:
+            raise ValueError(f"bins is {bins}; expected at least 2")
+        if observed < 1:
+            raise ValueError(f"observed is {observed}; expected at least 1 labelled factor")
+        if known not in ("all", "any"):
+            raise ValueError(f"known is {known!r}; expected 'all' or 'any'")
+        several = label is not None and not isinstance(label, str)
+        if several and not label:
+            raise ValueError("label is empty; name at least one factor, or '*' for all")
+        if labels == "partial" and not (several or label == "*"):
+            raise ValueError(
+                "partial labels are those of some factors out of several: give label= a list of "
+                "names, or '*' for all factors"
+            )
+        self.label = label if label is None or isinstance(label, str) else tuple(label)
+        self.labelled, self.batch_labelled = labelled, batch_labelled
         self.balanced, self.noise, self.seed = balanced, noise, check_seed(seed)
+        self.labels, self.bins, self.observed, self.known = labels, bins, observed, known
         self._parts: tuple[Any, np.ndarray, np.ndarray, np.ndarray] | None = None
 
     def __call__(
@@ -98,18 +143,42 @@ class FewLabelsSampler(Sampler):
         """The labelled rows in ascending order, and their labels as they are given to a method."""
         return self._partition(space, factors)[:2]
 
+    def names(self, space: FactorSpace) -> tuple[str, ...]:
+        """The factors that are labels, in the order of the columns of ``yl``.
+
+        Raises:
+            ValueError: if there is no such factor, or one is named twice.
+        """
+        if self.label is None or (isinstance(self.label, str) and self.label != "*"):
+            return (space.names[label_column(space, self.label)],)
+        names = space.names if self.label == "*" else tuple(self.label)
+        if not names:
+            raise ValueError("the data has no factors, and so no labels")
+        for i, name in enumerate(names):
+            space.position(name)
+            if name in names[:i]:
+                raise ValueError(f"label names factor {name!r} twice: {list(names)}")
+        return names
+
     def _partition(
         self, space: FactorSpace, factors: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The labelled rows, their labels, and the other rows."""
         table = self.rows(space, factors)
         if self._parts is None or self._parts[0] is not table:
-            column = label_column(space, self.label)
-            truth = factors[:, column].astype(np.int64)
+            names = self.names(space)
+            columns = [space.position(name) for name in names]
+            truth = factors[:, columns].astype(np.int64)
             generator = np.random.default_rng(self.seed)
-            rows = self._choose(space.names[column], truth, generator)
+            if self.label is None or (isinstance(self.label, str) and self.label != "*"):
+                rows = self._choose(names[0], truth[:, 0], generator)
+            else:
+                rows = self._cover(names, truth, generator)
+            sizes = [space.sizes[column] for column in columns]
+            labels = self._give(names, sizes, truth, rows, generator)
+            if isinstance(self.label, str | None) and self.label != "*":
+                labels = labels[:, 0]
             others = np.setdiff1d(np.arange(len(factors)), rows, assume_unique=True)
-            labels = self._mislabel(truth[rows], np.unique(truth[truth >= 0]), generator)
             self._parts = table, rows, labels, others if len(others) else rows
         return self._parts[1:]
 
@@ -120,11 +189,7 @@ class FewLabelsSampler(Sampler):
             raise ValueError(f"factor {name!r} is unknown in every row: nothing can be labelled")
         if self.labelled is None:
             return known
-        n = self.labelled if isinstance(self.labelled, int) else round(self.labelled * len(known))
-        if n > len(known):
-            raise ValueError(
-                f"labelled is {n}, but factor {name!r} is known in {len(known)} rows only"
-            )
+        n = self._number(known, f"factor {name!r} is")
         if not self.balanced:
             rows = np.sort(generator.permutation(known)[:n])
             missing = np.setdiff1d(classes, truth[rows])
@@ -152,6 +217,80 @@ class FewLabelsSampler(Sampler):
             chosen.append(generator.permutation(rows)[:count])
         return np.sort(np.concatenate(chosen))
 
+    def _cover(
+        self, names: Sequence[str], truth: np.ndarray, generator: np.random.Generator
+    ) -> np.ndarray:
+        """The labelled rows of several labels, with a row of every class if it is asked for."""
+        given = truth >= 0
+        known = np.flatnonzero(given.all(1) if self.known == "all" else given.any(1))
+        if not len(known):
+            raise ValueError(
+                f"no row has {self.known} of the labels {list(names)}: nothing can be labelled"
+                + ("; known='any' takes rows that have some" if self.known == "all" else "")
+            )
+        if self.labelled is None:
+            return known
+        n = self._number(known, f"{self.known} of {list(names)} are")
+        order = generator.permutation(known)
+        if not self.balanced:
+            return np.sort(order[:n])
+        missing = [set(np.unique(column[column >= 0])) for column in truth[known].T]
+        first, rest = [], []
+        for row in order:
+            values = list(zip(missing, truth[row], strict=True))
+            if any(value in classes for classes, value in values):
+                first.append(row)
+                for classes, value in values:
+                    classes.discard(value)
+            else:
+                rest.append(row)
+        if len(first) > n:
+            raise ValueError(
+                f"labelled is {n}, too few for a row of every class of {list(names)} (these take "
+                f"{len(first)}): label more rows, or draw them with balanced=False"
+            )
+        return np.sort(np.array([*first, *rest][:n]))
+
+    def _number(self, known: np.ndarray, what: str) -> int:
+        """How many rows are labelled, of those that can be."""
+        assert self.labelled is not None
+        n = self.labelled if isinstance(self.labelled, int) else round(self.labelled * len(known))
+        if n > len(known):
+            raise ValueError(f"labelled is {n}, but {what} known in {len(known)} rows only")
+        return n
+
+    def _give(
+        self,
+        names: Sequence[str],
+        sizes: Sequence[int],
+        truth: np.ndarray,
+        rows: np.ndarray,
+        generator: np.random.Generator,
+    ) -> np.ndarray:
+        """The labels of the labelled rows, ``(L, K)``, as good as they are meant to be."""
+        if self.labels == "partial" and self.observed > len(names):
+            raise ValueError(f"observed is {self.observed}, but there are {len(names)} labels")
+        given = []
+        for column, size in zip(truth.T, sizes, strict=True):
+            labels, known = column[rows], column[rows] >= 0
+            if self.labels == "binned" and size > self.bins:
+                labels = np.where(known, _binned(labels, size, self.bins), -1)
+            elif self.labels == "permuted":
+                labels = np.where(known, generator.permutation(size)[labels], -1)
+            if self.labels == "noisy":
+                wrong = generator.random(len(labels)) < (self.noise or _NOISE)
+                drawn = generator.integers(0, size, size=len(labels))
+                labels = np.where(known & wrong, drawn, labels)
+            elif self.noise:
+                classes = np.unique(column[column >= 0])
+                labels[known] = self._mislabel(labels[known], classes, generator)
+            given.append(labels)
+        if self.labels == "partial":
+            without = generator.permutation(len(names))[self.observed :]
+            for column in without:
+                given[column] = np.full_like(given[column], -1)
+        return np.stack(given, axis=1)
+
     def _mislabel(
         self, labels: np.ndarray, classes: np.ndarray, generator: np.random.Generator
     ) -> np.ndarray:
@@ -162,3 +301,10 @@ class FewLabelsSampler(Sampler):
         shift = generator.integers(1, max(len(classes), 2), size=len(wrong))
         labels[wrong] = classes[(place + shift) % len(classes)]
         return labels
+
+
+def _binned(values: np.ndarray, size: int, bins: int) -> np.ndarray:
+    """Values of bins of equal width, each as the first value of its bin."""
+    of = np.minimum(np.arange(size) // (size / bins), bins - 1).astype(np.int64)
+    first = np.searchsorted(of, np.arange(bins))
+    return first[of[np.clip(values, 0, size - 1)]]

@@ -1,4 +1,4 @@
-"""Data sets in files of arrays: NumPy archives, HDF5, annotated matrices."""
+"""Data sets in files of arrays: NumPy archives and HDF5."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from .table import Layout, Table
 
-__all__ = ["H5", "H5AD", "Npz", "existing_file"]
+__all__ = ["H5", "Npz", "existing_file"]
 
 _X = ("x", "X", "images", "imgs")
 _FACTORS = ("factors", "latents_classes", "labels", "label", "y")
@@ -120,56 +120,6 @@ class H5(Table):
             keys = (x_key, factors_key, names_key, covariates_key)
             arrays = _choose(path, found, lambda key: file[key][()], *keys, names)
         super().__init__(**arrays, sizes=sizes, layout=layout)
-
-
-class H5AD(Table):
-    """A data set of an annotated matrix, such as single cells by genes; sparse ones stay sparse.
-
-    Args:
-        path: The ``.h5ad`` file.
-        factors: The columns of ``obs`` that are factors; by default the categorical ones.
-        covariates: The columns of ``obs`` that are covariates: numbers as they are, text and
-            categories one-hot.
-        layer: The layer that holds the observations; by default ``X``.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ImportError: if anndata is not installed.
-        ValueError: for a column or layer that is not there, listing those that are.
-    """
-
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        factors: Sequence[str] | None = None,
-        covariates: Sequence[str] | None = None,
-        layer: str | None = None,
-    ) -> None:
-        path = existing_file(path)
-        try:
-            import anndata
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError(
-                'reading .h5ad needs anndata: pip install "untwine[cells]"'
-            ) from error
-        cells = anndata.read_h5ad(path)
-        if layer is not None and layer not in cells.layers:
-            raise ValueError(f"{path} has no layer {layer!r}; its layers are {list(cells.layers)}")
-        if factors is None:
-            factors = [c for c in cells.obs if isinstance(cells.obs[c].dtype, pd.CategoricalDtype)]
-        for column in (*factors, *(covariates or ())):
-            if column not in cells.obs:
-                raise ValueError(
-                    f"{path} has no column {column!r} in obs; its columns are {list(cells.obs)}"
-                )
-        c = None
-        if covariates:
-            c = pd.get_dummies(cells.obs[list(covariates)], dtype=np.float32).to_numpy(np.float32)
-        x = cells.X if layer is None else cells.layers[layer]
-        self.features = tuple(str(name) for name in cells.var_names)
-        super().__init__(x, cells.obs[list(factors)], covariates=c)
 
 
 def existing_file(path: str | Path) -> Path:

@@ -8,28 +8,32 @@ from typing import Any
 import numpy as np
 import torch
 
-from .batches import Clips, Groups
+from .batches import Clips, Groups, Pairs
 from .rows import Rows
 from .sampler import Sampler, stacked
 from .space import FactorSpace
 
-__all__ = ["ClipsSampler", "GroupsSampler"]
+__all__ = ["ClipsSampler", "GroupsSampler", "SuccessivePairsSampler"]
 
 
 class GroupsSampler(Sampler):
     """Groups of rows that share the values of some factors; makes `Groups`.
 
     The first row is drawn uniformly, and the others independently among all rows with the same
-    values of the shared factors.
+    values of the shared factors: where these are few, a row can be in its group twice.
 
     Args:
-        size: The rows of a group.
+        size: The rows of a group; or the least and the most, between which the size of every group
+            is drawn uniformly. Groups are padded to the largest size then, with a mask that says
+            which rows count. From a least size of 1 on, groups of one are among them: they tell a
+            method what an observation has on its own, and nothing of what is shared. A row whose
+            values no other row shares is then a group of one, and is left out otherwise.
         shared: The name of the factor that a group shares, or several; by default one factor is
             drawn for each group.
 
     Raises:
-        ValueError: for a size below 2, a name that no factor has, and a table in which no two rows
-            share the factors.
+        ValueError: for a size below 2 (groups of one only), for a least size below 1 or above the
+            most, a name that no factor has, and a table in which no two rows share the factors.
 
     References:
         Multi-Level Variational Autoencoder: Learning Disentangled Representations from Grouped
@@ -42,21 +46,35 @@ class GroupsSampler(Sampler):
         >>> groups, shared = sampler(space, factors, 10, np.random.default_rng(0))
         >>> groups.shape, shared[0].tolist()
         ((10, 3), [False, True, False])
+        >>> sampler = GroupsSampler((2, 8), shared="b")
+        >>> groups, shared, present = sampler(space, factors, 10, np.random.default_rng(0))
+        >>> groups.shape, present.sum(1).min() >= 2
+        ((10, 8), np.True_)
     """
 
     supervision = Groups
 
-    def __init__(self, size: int = 2, shared: str | Sequence[str] | None = None) -> None:
-        if size < 2:
-            raise ValueError(f"size is {size}; a group has at least 2 rows")
+    def __init__(
+        self,
+        size: int | tuple[int, int] = 2,
+        shared: str | Sequence[str] | None = None,
+    ) -> None:
+        least, most = (size, size) if isinstance(size, int) else size
+        if most < 2:
+            raise ValueError(
+                f"size is {size}; a group has at least 2 rows (groups of one can be among others: "
+                "size=(1, 4))"
+            )
+        if not 1 <= least <= most:
+            raise ValueError(f"size is {size}; expected the least and the most rows, from 1 on")
         if shared is not None and not shared:
             raise ValueError("shared is empty; name at least one factor, or give None")
-        self.size = size
+        self.least, self.size = least, most
         self.shared = (shared,) if isinstance(shared, str) else shared and tuple(shared)
 
     def __call__(
         self, space: FactorSpace, factors: np.ndarray, n: int, generator: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, ...]:
         rows = self.rows(space, factors)
         if not space.names:
             raise ValueError("groups share factors, but the data has none")
@@ -68,36 +86,50 @@ class GroupsSampler(Sampler):
             shared = np.zeros((n, len(space.names)), np.bool_)
             shared[:, [space.position(name) for name in self.shared]] = True
         groups = np.empty((n, self.size), np.int64)
+        alone = np.zeros(n, np.bool_)
         kinds, kind = np.unique(shared, axis=0, return_inverse=True)
         for i, mask in enumerate(kinds):
             of_kind = np.flatnonzero(kind.reshape(-1) == i)
-            groups[of_kind] = self._groups(rows, mask, len(of_kind), generator)
-        return groups, shared
+            groups[of_kind], alone[of_kind] = self._groups(rows, mask, len(of_kind), generator)
+        if self.least == self.size:
+            return groups, shared
+        sizes = np.where(alone, 1, generator.integers(self.least, self.size + 1, size=n))
+        return groups, shared, np.arange(self.size) < sizes[:, None]
 
-    def batch(self, data: Any, indices: tuple[np.ndarray, np.ndarray], draw: int = 0) -> Groups:
-        groups, shared = indices
-        return Groups(stacked(data, groups, draw), torch.from_numpy(shared))
+    def batch(self, data: Any, indices: tuple[np.ndarray, ...], draw: int = 0) -> Groups:
+        groups, shared, *present = indices
+        label = np.zeros(len(groups), np.int64)
+        values = data.factors[groups[:, 0]].astype(np.int64)
+        for k, size in enumerate(data.space.sizes):
+            label = np.where(shared[:, k], label * size + values[:, k], label)
+        return Groups(
+            stacked(data, groups, draw),
+            torch.from_numpy(shared),
+            torch.from_numpy(present[0]) if present else None,
+            torch.from_numpy(label),
+        )
 
     def _groups(
         self, rows: Rows, mask: np.ndarray, n: int, generator: np.random.Generator
-    ) -> np.ndarray:
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Rows ``(n, size)``, and whether the first one is alone with its values, ``(n,)``."""
         names = [name for name, is_shared in zip(rows.space.names, mask, strict=True) if is_shared]
         if rows.row_of is not None and not mask[rows.varying].all():
             first = generator.integers(0, len(rows.factors), size=n)
             members = rows.space.sample(n * self.size, generator).reshape(n, self.size, -1)
             members[:, :, mask] = rows.factors[first][:, None, mask]
             members[:, 0] = rows.factors[first]
-            return rows.row_of[rows.space.index(members)]
+            return rows.row_of[rows.space.index(members)], np.zeros(n, np.bool_)
         blocks = rows.blocks(np.flatnonzero(mask))
-        several = np.flatnonzero(blocks.count > 1)
-        if not len(several):
+        if not (blocks.count > 1).any():
             raise ValueError(
                 f"no two of the {len(rows.factors)} rows share {names}, so that there are no "
                 "groups: share other factors, or fewer"
             )
+        several = np.flatnonzero(blocks.count > (0 if self.least == 1 else 1))
         first = several[generator.integers(0, len(several), size=n)]
         others = [blocks.pick(first, generator) for _ in range(self.size - 1)]
-        return np.stack([first, *others], axis=1)
+        return np.stack([first, *others], axis=1), blocks.count[first] == 1
 
 
 class ClipsSampler(Sampler):
@@ -169,3 +201,29 @@ class ClipsSampler(Sampler):
                 )
             self._table = rows, rows.known[sort], starts
         return self._table[1:]
+
+
+class SuccessivePairsSampler(Sampler):
+    """Rows at a time and at the next one, all other factors equal; makes `Pairs`.
+
+    Args:
+        time: The factor that is time.
+
+    Raises:
+        ValueError: for a table without any such pair.
+    """
+
+    supervision = Pairs
+
+    def __init__(self, time: str) -> None:
+        self.time = time
+        self._clips = ClipsSampler(time, 2)
+
+    def __call__(
+        self, space: FactorSpace, factors: np.ndarray, n: int, generator: np.random.Generator
+    ) -> np.ndarray:
+        return self._clips(space, factors, n, generator)
+
+    def batch(self, data: Any, indices: np.ndarray, draw: int = 0) -> Pairs:
+        x = data.observations(indices.T.reshape(-1), draw)
+        return Pairs(*x.split(len(indices)))

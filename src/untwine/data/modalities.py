@@ -32,6 +32,7 @@ class Multimodal(Recorded):
         shape: Of one observation, by modality.
         covariates: Of the first part that has any.
         present: By modality, ``(N,)`` of bool.
+        whole: Of a part of a data set, what it is a part of.
 
     Raises:
         ValueError: for parts of different lengths, for factors that disagree, for a row without
@@ -44,6 +45,8 @@ class Multimodal(Recorded):
         >>> data.shape, {name: tuple(x.shape) for name, x in data.observations([0, 3]).items()}
         ({'rna': (20,), 'protein': (5,)}, {'rna': (2, 20), 'protein': (2, 5)})
     """
+
+    whole: Multimodal | None = None
 
     def __init__(
         self,
@@ -79,6 +82,39 @@ class Multimodal(Recorded):
         """The observations of given rows by modality, ``(B, *shape[name])`` each."""
         rows = as_index(index, len(self))
         return {name: part.observations(rows, draw) for name, part in self.parts.items()}
+
+    def subset(self, indices: Index) -> Multimodal:
+        """The observations of given numbers as a data set of their own."""
+        rows = as_index(indices, len(self))
+        return self._of({name: part.subset(rows) for name, part in self.parts.items()}, rows)
+
+    def split(self, fraction: float, seed: int = 0) -> tuple[Multimodal, Multimodal]:
+        """Two data sets without a common observation, drawn at random.
+
+        Args:
+            fraction: Of the observations that the first one gets.
+            seed: Of the draw.
+
+        Example:
+            >>> part = FactorDataset.from_arrays(np.zeros((10, 2)))
+            >>> [len(half) for half in Multimodal({"a": part, "b": part}).split(0.8)]
+            [8, 2]
+        """
+        halves = {name: part.split(fraction, seed) for name, part in self.parts.items()}
+        first = next(iter(halves.values()))
+        train, test = (
+            self._of({name: half[i] for name, half in halves.items()}, first[i].indices)
+            for i in range(2)
+        )
+        return train, test
+
+    def _of(self, parts: Mapping[str, FactorDataset], rows: np.ndarray) -> Multimodal:
+        kept = torch.from_numpy(rows)
+        some = {name: mask[kept] for name, mask in self.present.items() if not mask.all()}
+        made = Multimodal(parts, some or None)
+        made.covariates = None if self.covariates is None else self.covariates[kept]
+        made.whole = self.whole or self
+        return made
 
     def _present(self, given: Mapping[str, Any]) -> dict[str, Tensor]:
         for name in given:

@@ -11,7 +11,7 @@ from .rows import Rows
 from .sampler import Sampler
 from .space import FactorSpace
 
-__all__ = ["PairsSampler"]
+__all__ = ["LaplacePairsSampler", "PairsSampler"]
 
 _ROUNDS = 1000
 _TRIES = 8
@@ -115,6 +115,69 @@ class PairsSampler(Sampler):
             "pairs, or hardly any; choose another number for changed, or drop a factor that is "
             "different in every row"
         )
+
+
+class LaplacePairsSampler(Sampler):
+    r"""Pairs of rows whose factors change by sparse steps, as in natural scenes; makes `Pairs`.
+
+    The first row is drawn uniformly; every factor, independently of the others, goes from its
+    value v to v' with
+
+    .. math::
+        \Pr(v' | v) \propto e^{-\lambda |v' - v|}
+
+    over the values that it has. The order of a factor's values is taken to mean something. Pairs
+    in which nothing changed are among them.
+
+    Args:
+        rate: :math:`\lambda`, per step from one value to the next; larger means sparser.
+
+    Raises:
+        ValueError: for a rate that is not positive, and for a table that does not have every
+            combination of its factors' values exactly once.
+
+    References:
+        Towards Nonlinear Disentanglement in Natural Data with Temporal Sparse Coding, Klindt et
+        al., 2021, https://arxiv.org/abs/2007.10930, Section 5.1 (the LAP data sets).
+
+    Example:
+        >>> space = FactorSpace(("a", "b"), (3, 20))
+        >>> factors = space.factors(np.arange(60))
+        >>> pairs = LaplacePairsSampler()(space, factors, 1000, np.random.default_rng(0))
+        >>> step = abs(factors[pairs[:, 0]] - factors[pairs[:, 1]])[:, 1]
+        >>> bool((step == 0).mean() > (step == 1).mean() > (step == 4).mean())
+        True
+    """
+
+    supervision = Pairs
+
+    def __init__(self, rate: float = 1.0) -> None:
+        if not rate > 0:
+            raise ValueError(f"rate is {rate}; expected a positive number")
+        self.rate = rate
+
+    def __call__(
+        self, space: FactorSpace, factors: np.ndarray, n: int, generator: np.random.Generator
+    ) -> np.ndarray:
+        rows = self.rows(space, factors)
+        if rows.row_of is None:
+            raise ValueError(
+                f"the table of {len(factors)} rows does not have every combination of the factors "
+                f"{list(space.names)} exactly once, so that a step may lead nowhere: use "
+                "PairsSampler"
+            )
+        first = generator.integers(0, len(factors), size=n)
+        second = factors[first].copy()
+        for k, size in enumerate(space.sizes):
+            value = np.arange(size)
+            chance = np.exp(-self.rate * abs(value - value[:, None])).cumsum(axis=1)
+            below = chance[second[:, k]] < generator.random((n, 1)) * chance[second[:, k], -1:]
+            second[:, k] = below.sum(axis=1)
+        return np.stack([first, rows.row_of[space.index(second)]], axis=1)
+
+    def batch(self, data: Any, indices: np.ndarray, draw: int = 0) -> Pairs:
+        x = data.observations(indices.T.reshape(-1), draw)
+        return Pairs(*x.split(len(indices)))
 
 
 def _partners(

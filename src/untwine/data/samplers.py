@@ -13,8 +13,8 @@ import torch
 
 from .batches import Images, Indexed, Modalities
 from .few_labels import FewLabelsSampler
-from .groups import ClipsSampler, GroupsSampler
-from .pairs import PairsSampler
+from .groups import ClipsSampler, GroupsSampler, SuccessivePairsSampler
+from .pairs import LaplacePairsSampler, PairsSampler
 from .sampler import Indices, Sampler, label_column
 from .space import FactorSpace
 
@@ -25,9 +25,11 @@ __all__ = [
     "GroupsSampler",
     "IndexedSampler",
     "Indices",
+    "LaplacePairsSampler",
     "ModalitiesSampler",
     "PairsSampler",
     "Sampler",
+    "SuccessivePairsSampler",
     "default_sampler",
 ]
 
@@ -108,7 +110,8 @@ class ModalitiesSampler(Sampler):
             )
         rows = torch.from_numpy(indices)
         present = {name: mask[rows] for name, mask in data.present.items()}
-        return Modalities(data.observations(indices, draw), present)
+        c = None if data.covariates is None else data.covariates[rows]
+        return Modalities(data.observations(indices, draw), present, c)
 
 
 def default_sampler(supervision: type) -> Sampler:

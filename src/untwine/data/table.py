@@ -133,7 +133,13 @@ def _array(values: Any, name: str) -> Any:
     elif hasattr(values, "to_numpy"):
         array = values.to_numpy()
     else:
-        array = np.asarray(values)
+        try:
+            array = np.asarray(values)
+        except ValueError as error:
+            raise ValueError(
+                f"{name} is a {type(values).__name__} whose parts have different shapes ({error}): "
+                "one array is needed; clips of unequal lengths go into data.Scenes"
+            ) from error
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name} holds {array.dtype}; expected numbers")
     return array

@@ -13,18 +13,45 @@ class Conditional(nn.Module):
 
     Encoders and decoders are instances: a network computes features, a head turns them into a
     distribution. Features are brought to float32 before the head, so that densities are computed
-    in full precision when the network runs in bfloat16.
+    in full precision when the network runs in bfloat16. A head that says ``takes_covariates`` is
+    given the covariates, too.
 
     Args:
         net: ``(x[, c]) -> features``.
-        head: ``features -> Distribution``: a `Posterior` or a `Likelihood`.
+        head: ``features[, c] -> Distribution``: a `Posterior` or a `Likelihood`.
+        covariates: How many covariates the network takes beside ``x``; ``None`` if that is not to
+            be checked.
     """
 
-    def __init__(self, net: nn.Module, head: nn.Module) -> None:
+    def __init__(self, net: nn.Module, head: nn.Module, covariates: int | None = None) -> None:
         super().__init__()
-        self.net, self.head = net, head
+        self.net, self.head, self.covariates = net, head, covariates
 
     def forward(self, x: Tensor, c: Tensor | None = None) -> Distribution:
-        """The distribution given ``x`` and, where the network takes them, covariates ``c``."""
+        """The distribution given ``x`` and, where the network takes them, covariates ``c``.
+
+        Raises:
+            ValueError: for covariates that are missing, not expected, or of another number.
+        """
+        given = 0 if c is None else c.shape[-1]
+        if self.covariates is not None and given != self.covariates:
+            raise ValueError(_refusal(self.covariates, given))
         features = self.net(x) if c is None else self.net(x, c)
-        return self.head(features.float() if features.dtype.itemsize < 4 else features)
+        features = features.float() if features.dtype.itemsize < 4 else features
+        if getattr(self.head, "takes_covariates", False):
+            return self.head(features, c)
+        return self.head(features)
+
+
+def _refusal(expected: int, given: int) -> str:
+    if not expected:
+        return (
+            f"{given} covariates were given, but the networks were made for data without any: "
+            "leave c out"
+        )
+    number = "none was given" if not given else f"{given} were given"
+    return (
+        f"the networks take {expected} covariates beside each example, but {number}: pass c, "
+        f"(B, {expected}), as in represent(x, c) and decode(z, c); a data set has them as "
+        "data.covariates"
+    )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal, Self
 
 import torch
 import torch.distributions as td
@@ -22,11 +23,41 @@ class Likelihood(Recorded, nn.Module, ABC):
 
     Log densities are summed over all of an observation's elements, in nats: nothing is averaged
     over pixels, so that the weights of other terms keep their published meaning.
+
+    Attributes:
+        counts: Whether observations are counts, so that an encoder had better see their logarithms.
+        takes_covariates: Whether it is called as ``head(h, c)``.
     """
 
+    counts: bool = False
+    takes_covariates: bool = False
+
+    def features(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """The shape of what the decoder must give for observations of a shape; by default theirs.
+
+        Raises:
+            ValueError: for observations that the family is not made for.
+        """
+        return tuple(shape)
+
+    def adapted(self, data: Any, covariates: int = 0) -> Self:
+        """A copy of its own for one decoder, fitted to the data where the family asks for that.
+
+        Args:
+            data: What will be learned from: ``len``, ``shape`` and ``observations`` are asked.
+            covariates: How many covariates the decoder is given.
+
+        Raises:
+            ValueError: for data that the family is not made for.
+        """
+        return copy.deepcopy(self)
+
     @abstractmethod
-    def forward(self, h: Tensor) -> Distribution:
-        """The distribution, with batch shape ``(B,)``; its ``.mean`` is the reconstruction."""
+    def forward(self, h: Tensor, c: Tensor | None = None) -> Distribution:
+        """The distribution, with batch shape ``(B,)``; its ``.mean`` is the reconstruction.
+
+        Families for which ``takes_covariates`` is false are called without ``c``.
+        """
 
 
 def _independent(base: Distribution) -> td.Independent:
@@ -40,7 +71,7 @@ class Bernoulli(Likelihood):
     `ContinuousBernoulli` is.
     """
 
-    def forward(self, h: Tensor) -> td.Independent:
+    def forward(self, h: Tensor, c: Tensor | None = None) -> td.Independent:
         """Logits to pixels."""
         return _independent(td.Bernoulli(logits=h, validate_args=False))
 
@@ -56,7 +87,7 @@ class ContinuousBernoulli(Likelihood):
         variational autoencoders", 2019, https://arxiv.org/abs/1907.06845, equation 7.
     """
 
-    def forward(self, h: Tensor) -> td.Independent:
+    def forward(self, h: Tensor, c: Tensor | None = None) -> td.Independent:
         """Logits of the parameter to pixels."""
         return _independent(td.ContinuousBernoulli(logits=h, validate_args=False))
 
@@ -90,7 +121,7 @@ class Gaussian(Likelihood):
         self.sigma = sigma
         self.log_sigma = nn.Parameter(torch.zeros(())) if sigma == "learned" else None
 
-    def forward(self, h: Tensor) -> Distribution:
+    def forward(self, h: Tensor, c: Tensor | None = None) -> Distribution:
         """Means to observations."""
         if self.log_sigma is not None:
             return _independent(td.Normal(h, self.log_sigma.exp(), validate_args=False))
@@ -115,7 +146,7 @@ class Laplace(Likelihood):
             raise ValueError(f"scale is {scale}; expected a positive number")
         self.scale = scale
 
-    def forward(self, h: Tensor) -> td.Independent:
+    def forward(self, h: Tensor, c: Tensor | None = None) -> td.Independent:
         """Locations to observations."""
         return _independent(td.Laplace(h, self.scale, validate_args=False))
 

@@ -6,11 +6,17 @@ from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
+from torch.distributions import (
+    Distribution,
+    Independent,
+    LowRankMultivariateNormal,
+    MultivariateNormal,
+    Normal,
+)
 
 from ..spec import Recorded
 
-__all__ = ["Diagonal", "FullCovariance", "Posterior", "diagonal_normal"]
+__all__ = ["Diagonal", "FullCovariance", "LowRank", "Posterior", "diagonal_normal"]
 
 
 def diagonal_normal(loc: Tensor, scale: Tensor) -> Independent:
@@ -75,3 +81,45 @@ class FullCovariance(Posterior):
             (torch.arange(len(h), device=h.device)[:, None], rows, columns), below
         )
         return MultivariateNormal(loc, scale_tril=factor, validate_args=False)
+
+
+class LowRank(Posterior):
+    r"""A Gaussian whose covariance is a diagonal and a factor of few columns.
+
+    .. math::
+        q(z|x) = \mathcal{N}(z; \mu(x), \Sigma(x)), \qquad
+        \Sigma(x) = \mathrm{diag}(\sigma(x)^2) + W(x) W(x)^\top, \; W \in \mathbb{R}^{D \times r}
+
+    Args:
+        rank: :math:`r`, the columns of the factor.
+
+    Raises:
+        ValueError: for a rank below 1.
+
+    References:
+        Ong, Nott, Smith, "Gaussian Variational Approximation with a Factor Covariance Structure",
+        2018, https://arxiv.org/abs/1701.03208, section 3.
+
+    Example:
+        >>> q = LowRank(2)(torch.zeros(5, 4 * 3))
+        >>> q.event_shape, q.covariance_matrix[0].diagonal().tolist()
+        (torch.Size([3]), [1.0, 1.0, 1.0])
+    """
+
+    def __init__(self, rank: int = 1) -> None:
+        super().__init__()
+        if rank < 1:
+            raise ValueError(f"rank is {rank}; expected at least 1, or a Diagonal posterior")
+        self.rank = rank
+
+    def features(self, latent_dim: int) -> int:
+        """Means, log variances of the diagonal, and the factor."""
+        return (2 + self.rank) * latent_dim
+
+    def forward(self, h: Tensor) -> LowRankMultivariateNormal:
+        """``(B, (2 + r) D)``, means first, then log variances, to a Gaussian over ``(D,)``."""
+        dim = h.shape[-1] // (2 + self.rank)
+        loc, log_variance, factor = h.split([dim, dim, self.rank * dim], -1)
+        return LowRankMultivariateNormal(
+            loc, factor.unflatten(-1, (dim, self.rank)), log_variance.exp(), validate_args=False
+        )

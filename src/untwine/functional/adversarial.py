@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["cross_entropy_to", "density_ratio", "permute_dims"]
+__all__ = ["cross_entropy_to", "cross_entropy_to_uniform", "density_ratio", "permute_dims"]
 
 
 def permute_dims(z: Tensor) -> Tensor:
@@ -39,3 +39,20 @@ def cross_entropy_to(logits: Tensor, target: int) -> Tensor:
     Shape: ``(B, C)`` to ``(B,)``, in nats.
     """
     return -F.log_softmax(logits, -1)[..., target]
+
+
+def cross_entropy_to_uniform(logits: Tensor) -> Tensor:
+    r"""Cross entropy of a critic's verdict to all classes in equal parts.
+
+    .. math::
+        -\frac{1}{C} \sum_c \log p_c \;\ge\; \log C
+
+    with equality where the critic cannot tell; there its gradient is zero.
+
+    Shape: ``(B, C)`` to ``(B,)``, in nats.
+
+    References:
+        Denton, Birodkar, "Unsupervised Learning of Disentangled Representations from Video", 2017,
+        https://arxiv.org/abs/1705.10915, equation 4 (two classes).
+    """
+    return -F.log_softmax(logits, -1).mean(-1)

@@ -11,7 +11,13 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, Independent, MultivariateNormal, Normal
+from torch.distributions import (
+    Distribution,
+    Independent,
+    LowRankMultivariateNormal,
+    MultivariateNormal,
+    Normal,
+)
 
 __all__ = ["Decomposition", "decompose", "log_densities", "log_importance_weights"]
 
@@ -42,7 +48,8 @@ def log_densities(q: Distribution, z: Tensor) -> tuple[Tensor, Tensor]:
     r"""Log densities of every sample under every posterior of the batch.
 
     Args:
-        q: A diagonal or full-covariance Gaussian with batch shape ``(M,)`` over ``D`` dimensions.
+        q: A diagonal, low-rank or full-covariance Gaussian with batch shape ``(M,)`` over ``D``
+            dimensions.
         z: Samples, ``(B, D)``.
 
     Returns:
@@ -55,12 +62,12 @@ def log_densities(q: Distribution, z: Tensor) -> tuple[Tensor, Tensor]:
     if isinstance(q, Independent) and isinstance(q.base_dist, Normal):
         marginal = _normal(z, q.base_dist.loc, q.base_dist.scale)
         return marginal.sum(-1), marginal
-    if isinstance(q, MultivariateNormal):
+    if isinstance(q, MultivariateNormal | LowRankMultivariateNormal):
         joint = q.log_prob(z.unsqueeze(1))
         return joint, _normal(z, q.loc, q.variance.sqrt())
     raise TypeError(
-        f"the marginals of a {type(q).__name__} are not known here; expected a diagonal or a "
-        "full-covariance Gaussian posterior"
+        f"the marginals of a {type(q).__name__} are not known here; expected a diagonal, "
+        "low-rank or full-covariance Gaussian posterior"
     )
 
 

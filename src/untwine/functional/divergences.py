@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+import torch
 from torch import Tensor
 from torch.distributions import Distribution, kl_divergence
 
-from ..distributions import pairs as _pairs  # registers the closed forms that torch lacks
+from ..distributions.blocks import Blocks
+from ..distributions.pairs import same_blocks  # its module registers closed forms that torch lacks
 
-__all__ = ["kl"]
-
-assert _pairs  # imported for what it registers
+__all__ = ["kl", "kl_blocks", "kl_rule"]
 
 
 def kl(q: Distribution, p: Distribution, z: Tensor | None = None) -> Tensor:
@@ -17,6 +19,9 @@ def kl(q: Distribution, p: Distribution, z: Tensor | None = None) -> Tensor:
 
     .. math::
         D_{KL}(q \,\|\, p) = \mathbb{E}_{q(z)}[\log q(z) - \log p(z)]
+
+    `kl_rule` tells which it is. Two `Blocks` distributions are compared block by block, each by its
+    own rule.
 
     Shape: ``q`` with batch shape ``(B,)`` gives ``(B,)``, in nats, summed over event dimensions.
 
@@ -31,8 +36,45 @@ def kl(q: Distribution, p: Distribution, z: Tensor | None = None) -> Tensor:
         >>> round(kl(Normal(1.0, 1.0), Normal(0.0, 1.0)).item(), 3)
         0.5
     """
+    if isinstance(q, Blocks) and isinstance(p, Blocks):
+        each = list(kl_blocks(q, p, z).values())
+        return sum(each[1:], each[0])
     try:
         return kl_divergence(q, p)
     except NotImplementedError:
         z = q.rsample() if z is None else z
         return q.log_prob(z) - p.log_prob(z)
+
+
+def kl_blocks(q: Blocks, p: Blocks, z: Tensor | None = None) -> dict[str, Tensor]:
+    r"""The divergence of every block, :math:`D_{KL}(q_b \,\|\, p_b)`; `kl` is their sum.
+
+    Args:
+        q: A code in blocks.
+        p: Its prior, of the same blocks.
+        z: A sample of all of ``q``, see `kl`.
+
+    Raises:
+        ValueError: if the blocks are not the same.
+    """
+    same_blocks(q, p)
+    own = dict.fromkeys(q.names) if z is None else q.split(z)
+    return {name: kl(q[name], p[name], own[name]) for name in q.names}
+
+
+@torch.no_grad()
+def kl_rule(q: Distribution, p: Distribution) -> Literal["closed form", "monte carlo"]:
+    """How `kl` computes the divergence of two distributions.
+
+    Of `Blocks`, ``"closed form"`` if that of every block is.
+
+    Example:
+        >>> from torch.distributions import Normal, StudentT
+        >>> kl_rule(Normal(1.0, 1.0), Normal(0.0, 1.0)), kl_rule(Normal(1.0, 1.0), StudentT(3.0))
+        ('closed form', 'monte carlo')
+    """
+    try:
+        kl_divergence(q, p)
+    except NotImplementedError:
+        return "monte carlo"
+    return "closed form"

@@ -3,15 +3,29 @@
 import inspect
 
 from .ada_gvae import AdaGVAE as AdaGVAE
+from .ada_mlvae import AdaMLVAE as AdaMLVAE
 from .annealed_vae import AnnealedVAE as AnnealedVAE, Capacity as Capacity
 from .beta_tcvae import BetaTCVAE as BetaTCVAE, TotalCorrelation as TotalCorrelation
 from .beta_vae import BetaVAE as BetaVAE
+from .block_kl import BlockKL as BlockKL
 from .dip_vae import DIP as DIP, DIPVAEI as DIPVAEI, DIPVAEII as DIPVAEII
+from .drnet import DrNet as DrNet
+from .f_statistic import FStatistic as FStatistic
 from .factor_vae import FactorVAE as FactorVAE
+from .few_labels_vae import FewLabelsVAE as FewLabelsVAE
 from .gaussian_mixture_vae import GaussianMixtureVAE as GaussianMixtureVAE
+from .generalized_m2 import GeneralizedM2 as GeneralizedM2
+from .graph import Graph as Graph, Variable as Variable
+from .gvae import GVAE as GVAE
+from .hierarchical_mixture_vae import HierarchicalMixtureVAE as HierarchicalMixtureVAE
 from .infogan_cr import InfoGANCR as InfoGANCR
+from .joint_vae import JointVAE as JointVAE
+from .labelled_mixture_vae import LabelledMixtureVAE as LabelledMixtureVAE
 from .lord import LORD as LORD
+from .m1 import M1 as M1, classify_codes as classify_codes
+from .m1m2 import M1M2 as M1M2
 from .m2 import M2 as M2
+from .mathieu2016 import Mathieu2016 as Mathieu2016
 from .method import (
     Context as Context,
     Loss as Loss,
@@ -20,8 +34,16 @@ from .method import (
     Stage as Stage,
     play as play,
 )
+from .mixture_kl import MixtureKL as MixtureKL
+from .mixture_vae import MixtureVAE as MixtureVAE
+from .mlvae import MLVAE as MLVAE
+from .multi_latent_vae import MultiLatentVAE as MultiLatentVAE
+from .multimodal_vae import MultimodalVAE as MultimodalVAE
 from .penalty import KL as KL, Penalty as Penalty, Trace as Trace
+from .slow_vae import SlowVAE as SlowVAE
+from .vade import MixtureBound as MixtureBound, VaDE as VaDE
 from .vae import VAE as VAE
+from .vamp_vae import VampVAE as VampVAE
 
 __all__ = sorted(  # the methods that can be built, so that one line adds one
     name

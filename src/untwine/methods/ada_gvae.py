@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from ..data.batches import Pairs
 from ..distributions import diagonal_normal
-from ..functional import average, changed, share
+from ..functional import average, changed, geometric, product, share
 from .vae import VAE
 
 __all__ = ["AdaGVAE"]
+
+_AGGREGATES = {"average": average, "product": product, "geometric": geometric}
 
 
 class AdaGVAE(VAE):
@@ -26,14 +28,24 @@ class AdaGVAE(VAE):
         \tau = \tfrac12 (\max_j \delta_j + \min_j \delta_j)
 
     with :math:`\delta_j = D_{KL}(q(z_j|x_0) \,\|\, q(z_j|x_1))`. The loss is the VAE's (any
-    penalty) over both observations of every pair.
+    penalty) over both observations of every pair. With the number k of changed factors known, the
+    k dimensions of largest :math:`\delta_j` are kept and all others shared.
 
     Args:
         encoder: ``x -> q(z|x)``, a diagonal Gaussian.
         decoder: ``z -> p(x|z)``.
         prior: ``() -> p(z)``.
-        penalty: The regularizer, see `VAE`.
-        optimizer: Called with the parameters.
+        changed: k, the number of dimensions that change in every pair; ``None``, for the adaptive
+            threshold, where it is unknown.
+        symmetric: Whether :math:`\delta_j` is the mean of the divergences in both directions; the
+            paper's is the one above.
+        aggregate: What is shared: ``"average"`` of means and of variances (the paper's Ada-GVAE),
+            ``"product"`` of the densities (Ada-ML-VAE), or ``"geometric"``, their geometric mean.
+        **options: Passed to `VAE`.
+
+    Raises:
+        ValueError: for an unknown ``aggregate``, or a ``changed`` below 1 (above the number of
+            code dimensions: at the first batch).
 
     References:
         Locatello et al., "Weakly-Supervised Disentanglement Without Compromises", 2020,
@@ -42,13 +54,36 @@ class AdaGVAE(VAE):
 
     supervision = Pairs
 
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        prior: nn.Module,
+        *,
+        changed: int | None = None,
+        symmetric: bool = False,
+        aggregate: Literal["average", "product", "geometric"] = "average",
+        **options: Any,
+    ) -> None:
+        super().__init__(encoder, decoder, prior, **options)
+        if changed is not None and changed < 1:
+            raise ValueError(
+                f"changed is {changed}; expected a number of dimensions from 1 on, or None for "
+                "the adaptive threshold"
+            )
+        if aggregate not in _AGGREGATES:
+            raise ValueError(f"aggregate is {aggregate!r}; expected one of {[*_AGGREGATES]}")
+        self.changed, self.symmetric, self.aggregate = changed, symmetric, aggregate
+
     def infer(self, batch: Any) -> tuple[Tensor, Distribution]:
         """Both observations, ``(2 B, ...)``, with posteriors that share what did not change."""
         x = torch.cat([batch.x0, batch.x1])
         loc, scale = _moments(self.represent(x))
         n = len(batch.x0)
         q0, q1 = diagonal_normal(loc[:n], scale[:n]), diagonal_normal(loc[n:], scale[n:])
-        q0, q1 = share(q0, q1, average(q0, q1), ~changed(q0, q1))
+        common = _AGGREGATES[self.aggregate](q0, q1)
+        moved = changed(q0, q1, self.changed, symmetric=self.symmetric)
+        q0, q1 = share(q0, q1, common, ~moved)
         (m0, s0), (m1, s1) = _moments(q0), _moments(q1)
         return x, diagonal_normal(torch.cat([m0, m1]), torch.cat([s0, s1]))
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..functional import Linear, at, kl
+from torch.distributions import Distribution
+
+from ..functional import Linear, at, kl, kl_rule
 from .method import Context
 from .penalty import Penalty, Terms, Trace
 from .vae import VAE
@@ -40,6 +42,10 @@ class Capacity(Penalty):
         divergence = kl(t.q, t.prior, t.z).mean()
         distance = (divergence - at(self.capacity, ctx.step)).abs()
         return {"capacity": (self.gamma, distance), "kl": (0.0, divergence.detach())}
+
+    def rules(self, q: Distribution, prior: Distribution) -> dict[str, str]:
+        """That of ``kl``, see `functional.kl_rule`."""
+        return {"kl": kl_rule(q, prior)}
 
 
 class AnnealedVAE(VAE):

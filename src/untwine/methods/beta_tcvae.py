@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from torch.distributions import Distribution
+
 from ..functional import Schedule, at, decompose
 from .method import Context
 from .penalty import Penalty, Terms, Trace
@@ -55,6 +57,10 @@ class TotalCorrelation(Penalty):
             "tc": (at(self.beta, ctx.step), parts.total_correlation),
             "dimension_kl": (at(self.gamma, ctx.step), parts.dimension_kl),
         }
+
+    def rules(self, q: Distribution, prior: Distribution) -> dict[str, str]:
+        """All three by the same estimator of the aggregate posterior, from the batch."""
+        return dict.fromkeys(("mi", "tc", "dimension_kl"), f"monte carlo, {self.estimator}")
 
 
 class BetaTCVAE(VAE):

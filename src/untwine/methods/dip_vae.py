@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, MultivariateNormal
+from torch.distributions import Distribution
 
-from ..functional import Schedule, at, covariance, dip, kl
+from ..functional import Schedule, at, covariance, dip, kl, kl_rule
 from .method import Context
 from .penalty import Penalty, Terms, Trace
 from .vae import VAE
@@ -53,6 +53,10 @@ class DIP(Penalty):
             cov = cov + posterior_covariance(t.q).mean(0)
         distance = dip(cov, at(self.lambda_od, ctx.step), at(self.lambda_d, ctx.step))
         return {"kl": kl(t.q, t.prior, t.z), "dip": distance}
+
+    def rules(self, q: Distribution, prior: Distribution) -> dict[str, str]:
+        """That of ``kl``, see `functional.kl_rule`."""
+        return {"kl": kl_rule(q, prior)}
 
 
 class DIPVAEI(VAE):
@@ -117,6 +121,5 @@ class DIPVAEII(VAE):
 
 def posterior_covariance(q: Distribution) -> Tensor:
     """Each posterior's own covariance, ``(B, D, D)``: a matrix, also where it is diagonal."""
-    if isinstance(q, MultivariateNormal):
-        return q.covariance_matrix
-    return torch.diag_embed(q.variance)
+    whole = getattr(q, "covariance_matrix", None)
+    return torch.diag_embed(q.variance) if whole is None else whole

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..distributions import GaussianMixture
-from .vae import VAE
+from .clustering_vae import ClusteringVAE
 
 if TYPE_CHECKING:
     from ..data import FactorDataset
@@ -16,19 +15,22 @@ if TYPE_CHECKING:
 __all__ = ["GaussianMixtureVAE"]
 
 
-class GaussianMixtureVAE(VAE):
+class GaussianMixtureVAE(ClusteringVAE):
     r"""A VAE whose prior is a mixture of Gaussians, learned with everything else.
 
     .. math::
-        p(z) = \sum_k \pi_k \mathcal{N}(z; \mu_k, \mathrm{diag}(\sigma_k^2)), \qquad
+        p(z) = \sum_k \pi_k \mathcal{N}(z; \mu_k, \Sigma_k), \qquad
         D_{KL}(q(z|x) \,\|\, p(z)) \approx \log q(z|x) - \log p(z), \; z \sim q(z|x)
 
     The divergence has no closed form and is estimated with the one sample that is decoded, too.
+    Nothing but the density draws similar examples to one component; see `VaDE` for an objective
+    and a start that are made for clustering.
 
     Args:
         encoder: ``x -> q(z|x)``.
         decoder: ``z -> p(x|z)``.
         prior: A `GaussianMixture`.
+        pretrain: Whether a stage ``pretrain`` comes first, an autoencoder without noise or prior.
         penalty: The regularizer, see `VAE`.
         optimizer: Called with the parameters, the prior's among them.
 
@@ -39,7 +41,15 @@ class GaussianMixtureVAE(VAE):
 
     @classmethod
     def parts(
-        cls, data: FactorDataset, latent_dim: int = 10, *, components: int = 10, **parts: Any
+        cls,
+        data: FactorDataset,
+        latent_dim: int = 10,
+        *,
+        components: int = 10,
+        covariance: Literal["diagonal", "full"] = "diagonal",
+        init: Literal["random", "data", "kmeans"] = "random",
+        weights: Literal["trainable", "fixed"] = "trainable",
+        **parts: Any,
     ) -> dict[str, nn.Module]:
         """The VAE's parts, with a mixture for prior.
 
@@ -47,14 +57,13 @@ class GaussianMixtureVAE(VAE):
             data: What the method will learn from.
             latent_dim: The number of code dimensions.
             components: The number of Gaussians in the prior.
+            covariance: Of each Gaussian, ``"diagonal"`` or ``"full"``.
+            init: Where the Gaussians begin: ``"random"``, or from the codes at the start of
+                training, ``"data"`` or ``"kmeans"``, see `GaussianMixture`.
+            weights: Of the Gaussians: ``"trainable"``, or ``"fixed"`` and equal.
             **parts: Passed to `VAE.parts`.
         """
-        prior = GaussianMixture(latent_dim, components)
+        prior = GaussianMixture(
+            latent_dim, components, covariance=covariance, init=init, weights=weights
+        )
         return super().parts(data, latent_dim, prior=prior, **parts)
-
-    @torch.no_grad()
-    def cluster(self, x: Tensor) -> Tensor:
-        """Soft assignments p(k|z) at the posterior means, ``(B, K)``; rows sum to one."""
-        if not isinstance(self.prior, GaussianMixture):
-            raise TypeError(f"only a GaussianMixture has clusters; the prior is {self.prior}")
-        return self.prior.responsibilities(self.represent(x).mean)

@@ -14,8 +14,9 @@ from torch.optim import Adam, Optimizer
 from ..data.batches import Indexed
 from ..distributions import Conditional, Likelihood, Point
 from ..distributions.likelihoods import Bernoulli, Gaussian
-from ..nets import Architecture, default_architecture
+from ..nets import AdaIN, Architecture, Features, MultiScale, default_architecture
 from .method import Context, Loss, Method, Moves, Player, Stage
+from .penalty import Terms
 
 if TYPE_CHECKING:
     from ..data import FactorDataset, Sampler
@@ -24,20 +25,25 @@ __all__ = ["LORD"]
 
 
 class LORD(Method):
-    r"""Latent optimization for representation disentanglement, with a likelihood for its loss.
+    r"""Latent optimization for representation disentanglement.
 
     Stage ``optimize`` learns a content code per example, a class code per class, and a generator:
 
     .. math::
-        \min_{c_i, e_y, G} \; -\log p(x_i \mid G(c_i + \epsilon, e_{y_i})) + \lambda \|c_i\|^2,
+        \min_{c_i, e_y, G} \; \ell(x_i, G(c_i + \epsilon, e_{y_i})) + \lambda \|c_i\|^2,
         \qquad \epsilon \sim \mathcal{N}(0, \sigma^2 I)
 
-    The noise and the decay of contents leave what a class has in common to its class code. Stage
-    ``amortize`` learns encoders that find the codes of new examples:
+    The noise and the decay act on contents alone, and so leave what a class has in common to its
+    class code. Stage ``amortize`` learns encoders that find the codes of new examples, also of
+    classes that were never seen:
 
     .. math::
-        \min_{E_c, E_y, G} \; -\log p(x_i \mid G(E_c(x_i), E_y(x_i)))
-        + \|E_c(x_i) - c_i\|^2 + \|E_y(x_i) - e_{y_i}\|^2
+        \min_{E_c, E_y, G} \; \ell(x_i, G(E_c(x_i), E_y(x_i)))
+        + \mu \|E_c(x_i) - c_i\|^2 + \mu \|E_y(x_i) - e_{y_i}\|^2
+
+    Images are compared by their pixels and by features:
+    :math:`\ell = -\log p(x|c,e) + w \, d(x, \hat x)`, where d is a `nets.Features` distance between
+    the image and the mean of p(x|c,e).
 
     Args:
         decoder: ``(content, class code) -> p(x|c, e)``.
@@ -46,20 +52,28 @@ class LORD(Method):
         contents: Embedding of N content codes.
         classes: Embedding of the class codes.
         label: Name of the factor that is the class.
+        features: What images are compared by beside their pixels; ``None`` for pixels alone.
         sigma: :math:`\sigma`, the noise on contents.
         decay: :math:`\lambda`. With a log-likelihood summed over pixels and :math:`\sigma = 1`, 0.5
             is the KL divergence of a unit Gaussian around the code from the standard normal.
+        perceptual: :math:`w`, the weight of the distance between features; 0 leaves it out.
+        imitation: :math:`\mu`, the weight of the encoders' distance from the optimized codes.
         code_optimizer: Of the codes, in the first stage; called with them.
         generator_optimizer: Of the generator, in both stages.
         encoder_optimizer: Of the encoders, in the second stage.
 
     References:
         Gabbay, Hoshen, "Demystifying Inter-Class Disentanglement", 2020,
-        https://arxiv.org/abs/1906.11796, equations 1 to 6.
+        https://arxiv.org/abs/1906.11796, equations 1 to 6; weights and layers as in the code
+        released with it, https://github.com/avivga/lord-pytorch
 
     Deviations:
-        The reconstruction loss is a log-likelihood of pixels, not a perceptual distance; class
-        codes enter the generator as inputs, not through adaptive normalization.
+        Losses are sums over an image's values where the released code takes means, so that its
+        :math:`\lambda = 10^{-4}` is :math:`10^{-4} D` here for images of D values, and its 10 for
+        the mean over a code of K entries is :math:`\mu = 10 D / K`. With `distributions.Laplace`
+        for the likelihood and `nets.VGG16` for features, :math:`\ell` is D times its loss up to
+        a constant. Learning rates stay constant (cosine schedules there). Bernoulli pixels and
+        the pyramid of `nets.MultiScale` are the defaults, since they need no trained net.
     """
 
     supervision = Indexed
@@ -72,24 +86,29 @@ class LORD(Method):
         contents: nn.Embedding,
         classes: nn.Embedding,
         label: str,
+        features: Features | None = None,
         *,
         sigma: float = 1.0,
         decay: float = 0.5,
+        perceptual: float = 1.0,
+        imitation: float = 1.0,
         code_optimizer: Callable[..., Optimizer] = partial(
-            Adam, lr=1e-3, betas=(0.5, 0.999), fused=True
+            Adam, lr=3e-3, betas=(0.5, 0.999), fused=True
         ),
         generator_optimizer: Callable[..., Optimizer] = partial(
-            Adam, lr=1e-4, betas=(0.5, 0.999), fused=True
+            Adam, lr=3e-4, betas=(0.5, 0.999), fused=True
         ),
         encoder_optimizer: Callable[..., Optimizer] = partial(
-            Adam, lr=1e-4, betas=(0.5, 0.999), fused=True
+            Adam, lr=3e-4, betas=(0.5, 0.999), fused=True
         ),
     ) -> None:
         super().__init__()
         self.decoder = decoder
         self.content_encoder, self.class_encoder = content_encoder, class_encoder
         self.contents, self.classes, self.label = contents, classes, label
+        self.features = features
         self.sigma, self.decay = sigma, decay
+        self.perceptual, self.imitation = perceptual, imitation
         self.code_optimizer = code_optimizer
         self.generator_optimizer = generator_optimizer
         self.encoder_optimizer = encoder_optimizer
@@ -104,6 +123,7 @@ class LORD(Method):
         class_dim: int = 16,
         net: Architecture | None = None,
         likelihood: Likelihood | None = None,
+        features: Features | None = None,
     ) -> dict[str, Any]:
         """Codes for every example and class, and networks that fit the data.
 
@@ -112,24 +132,36 @@ class LORD(Method):
             latent_dim: The number of content dimensions.
             label: Name of the factor that is the class; by default the first.
             class_dim: The number of class dimensions.
-            net: The architecture of generator and encoders.
+            net: The architecture of generator and encoders; for images by default `nets.AdaIN`,
+                in which the class code modulates every layer.
             likelihood: The family of p(x|c,e), see `VAE.parts`.
+            features: What images are compared by beside their pixels: `nets.VGG16`, a
+                `nets.FrozenNet`, or by default `nets.MultiScale`. Vectors are compared by their
+                likelihood alone.
         """
         label = data.space.names[0] if label is None else label
-        net = default_architecture(data.shape) if net is None else net
+        images = len(data.shape) == 3
+        if net is None:
+            large = images and min(data.shape[1:]) >= 8
+            net = AdaIN() if large else default_architecture(data.shape)
         if likelihood is None:
-            likelihood = Bernoulli() if len(data.shape) == 3 else Gaussian()
+            likelihood = Bernoulli() if images else Gaussian()
+        likelihood = likelihood.adapted(data, class_dim)
+        outputs = likelihood.features(data.shape)
+        if features is None and images:
+            features = MultiScale()
         contents = nn.Embedding(len(data), latent_dim)
         classes = nn.Embedding(data.space.sizes[data.space.position(label)], class_dim)
         for codes in (contents, classes):
-            nn.init.normal_(codes.weight, std=0.05)
+            nn.init.uniform_(codes.weight, -0.05, 0.05)
         return {
-            "decoder": Conditional(net.decoder(latent_dim, data.shape, class_dim), likelihood),
+            "decoder": Conditional(net.decoder(latent_dim, outputs, class_dim), likelihood),
             "content_encoder": net.encoder(data.shape, latent_dim),
             "class_encoder": net.encoder(data.shape, class_dim),
             "contents": contents,
             "classes": classes,
             "label": label,
+            "features": features,
         }
 
     def sampler(self) -> Sampler:
@@ -159,26 +191,105 @@ class LORD(Method):
 
     def decode(self, z: Tensor) -> Distribution:
         """p(x|c, e) of codes as `represent` returns them."""
+        return self.decoder(*self.split(z))
+
+    def split(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Contents ``(B, latent_dim)`` and class codes ``(B, class_dim)`` of codes ``(B, D)``."""
         dim = self.contents.embedding_dim
-        return self.decoder(z[:, :dim], z[:, dim:])
+        return z[..., :dim], z[..., dim:]
+
+    def reconstruction(self, x: Tensor, p: Distribution) -> Terms:
+        r""":math:`\ell`, in its terms: ``nll`` and, if there are features, ``perceptual``."""
+        terms: Terms = {"nll": -p.log_prob(x)}
+        if self.features is not None and self.perceptual:
+            terms["perceptual"] = (self.perceptual, self.features.distance(x, p.mean))
+        return terms
 
     def moves(self, batch: Any, ctx: Context) -> Moves:
         """First stage: codes and generator at once."""
         c, e = self.contents(batch.index), self.classes(batch.label)
         p = self.decoder(c + self.sigma * torch.randn_like(c), e)
-        nll, size = -p.log_prob(batch.x), (c**2).sum(1)
+        terms, size = self.reconstruction(batch.x, p), (c**2).sum(1)
         yield {
-            "codes": Loss(nll=nll, size=(self.decay, size)),
-            "generator": Loss(nll=nll),
+            "codes": Loss(**terms, size=(self.decay, size)),
+            "generator": Loss(**terms),
         }
 
     def amortize(self, batch: Any, ctx: Context) -> Moves:
         """Second stage: encoders and generator at once."""
         c, e = self.content_encoder(batch.x), self.class_encoder(batch.x)
-        nll = -self.decoder(c, e).log_prob(batch.x)
+        terms = self.reconstruction(batch.x, self.decoder(c, e))
         content = ((c - self.contents(batch.index).detach()) ** 2).sum(1)
         label = ((e - self.classes(batch.label).detach()) ** 2).sum(1)
         yield {
-            "encoders": Loss(nll=nll, content=content, label=label),
-            "generator": Loss(nll=nll),
+            "encoders": Loss(
+                **terms, content=(self.imitation, content), label=(self.imitation, label)
+            ),
+            "generator": Loss(**terms),
         }
+
+    @torch.no_grad()
+    def swap(self, content_of: Tensor, class_of: Tensor) -> Tensor:
+        """Every content in every class: a grid whose rows are classes.
+
+        Args:
+            content_of: Images whose contents are taken.
+            class_of: Images whose classes are taken.
+
+        Shape:
+            content_of ``(N, ...)``; class_of ``(M, ...)``; returns ``(M, N, ...)``, means of
+            p(x|c,e).
+        """
+        n, m = len(content_of), len(class_of)
+        c, e = self.content_encoder(content_of), self.class_encoder(class_of)
+        x = self.decoder(c.repeat(m, 1), e.repeat_interleave(n, 0)).mean
+        return x.reshape(m, n, *x.shape[1:])
+
+    @torch.no_grad()
+    def one_shot(
+        self, x: Tensor, content_of: Tensor, *, steps: int = 0, lr: float = 0.01
+    ) -> Tensor:
+        """The class of one image, which need not have been seen in training, in other contents.
+
+        Args:
+            x: One image of the class, or several, whose class codes are averaged.
+            content_of: Images whose contents are taken.
+            steps: How often the class code is refined, see `fit_codes`.
+            lr: The learning rate of the refinement.
+
+        Shape:
+            x ``(...)`` or ``(K, ...)``; content_of ``(N, ...)``; returns ``(N, ...)``.
+        """
+        x = x[None] if x.ndim == content_of.ndim - 1 else x
+        e = self.split(self.fit_codes(x, steps, lr=lr, one_class=True))[1][:1]
+        return self.decoder(self.content_encoder(content_of), e.expand(len(content_of), -1)).mean
+
+    def fit_codes(
+        self, x: Tensor, steps: int = 100, *, lr: float = 0.01, one_class: bool = False
+    ) -> Tensor:
+        r"""The codes of new images by latent optimization, from what the encoders say.
+
+        The first stage's loss is minimized over the codes, without noise; the generator stays.
+
+        Args:
+            x: The images.
+            steps: Of Adam; 0 keeps what the encoders say.
+            lr: Its learning rate.
+            one_class: Whether all images share one class code, which begins as their average.
+
+        Shape:
+            x ``(B, ...)``; returns ``(B, latent_dim + class_dim)``, as `represent` does.
+        """
+        with torch.no_grad():
+            c, e = (part.clone() for part in self.split(self.represent(x).mean))
+        if one_class:
+            e = e.mean(0, keepdim=True)
+        codes = [c.requires_grad_(), e.requires_grad_()]
+        optimizer = Adam(codes, lr=lr)
+        with torch.enable_grad():
+            for _ in range(steps):
+                terms = self.reconstruction(x, self.decoder(c, e.expand(len(x), -1)))
+                loss = Loss(**terms, size=(self.decay, (c**2).sum(1))).total
+                c.grad, e.grad = torch.autograd.grad(len(x) * loss, codes)
+                optimizer.step()
+        return torch.cat([c, e.expand(len(x), -1)], -1).detach()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +16,13 @@ from ..data.batches import FewLabels
 from ..distributions import Likelihood, Posterior, StandardNormal
 from ..functional import Schedule, at, kl, one_hot
 from ..nets import Architecture, default_architecture
-from .method import Context, Loss, Method, Moves, Player
+from .method import Context, Loss, Method, Moves, Player, Stage
 from .vae import autoencoder
 
 if TYPE_CHECKING:
     from ..data import FactorDataset, Sampler
 
-__all__ = ["M2"]
+__all__ = ["M2", "check_batches"]
 
 
 class M2(Method):
@@ -47,8 +47,10 @@ class M2(Method):
         classes: Number of classes.
         label: Name of the factor that is the class.
         alpha: :math:`\alpha`, the weight of the classifier's own loss, in units of the paper's
-            number of examples N (the paper's :math:`\alpha = 0.1 N` is 0.1 here).
-        labelled: :math:`w`, the weight of the labelled part.
+            number of examples N: the paper's :math:`\alpha = 0.1 N` is 0.1 here, and takes some
+            thousands of epochs; short trainings need more.
+        labelled: :math:`w`, the weight of the labelled part; the paper's is the ratio of labelled
+            to unlabelled examples.
         optimizer: Of all parameters; called with them.
 
     References:
@@ -71,7 +73,7 @@ class M2(Method):
         classes: int,
         label: str,
         *,
-        alpha: float | Schedule = 0.1,
+        alpha: float | Schedule = 10.0,
         labelled: float | Schedule = 1.0,
         optimizer: Callable[..., Optimizer] = partial(Adam, lr=3e-4, fused=True),
     ) -> None:
@@ -123,6 +125,18 @@ class M2(Method):
         """One: everything moves together."""
         own = (self.encoder, self.decoder, self.prior, self.classifier)
         return {"m2": Player(own, self.optimizer)}
+
+    def stages(self) -> tuple[Stage, ...]:
+        """One, which begins with a look at the labels."""
+        return (Stage("fit", self.moves, self.check),)
+
+    def check(self, batches: Iterable[Any]) -> None:
+        """Refuses labels that are no classes.
+
+        Raises:
+            ValueError: naming one.
+        """
+        check_batches(batches, [self.label], [self.classes])
 
     def represent(self, x: Tensor) -> Distribution:
         r"""The marginal posterior :math:`q(z|x) = \sum_y q(y|x) q(z|x,y)`, a mixture."""
@@ -182,3 +196,36 @@ class M2(Method):
         shape = (self.classes, len(x), -1)
         loc, scale = (m.reshape(shape).transpose(0, 1) for m in (q.mean, q.stddev))
         return diagonal_normal(loc, scale)
+
+
+def check_batches(
+    batches: Iterable[Any], names: Sequence[str], sizes: Sequence[int], unknown: bool = False
+) -> None:
+    """Refuses labels that do not fit, before training begins.
+
+    Args:
+        batches: Of `FewLabels`; the first one is looked at.
+        names: Of the K factors.
+        sizes: Their numbers of values.
+        unknown: Whether -1 is accepted.
+
+    Raises:
+        ValueError: for a number of labels that is not K, and for a value that is no class, with
+            its place.
+    """
+    labels = next(iter(batches)).yl
+    table = labels.reshape(len(labels), -1)
+    if table.shape[1] != len(names):
+        raise ValueError(
+            f"the batch has {table.shape[1]} labels for each example; expected those of "
+            f"{list(names)}: FewLabelsSampler(label=...) gives them"
+        )
+    for name, size, column in zip(names, sizes, table.unbind(1), strict=True):
+        wrong = (column >= size) | (column < (-1 if unknown else 0))
+        if wrong.any():
+            row = int(wrong.to(torch.int64).argmax())
+            raise ValueError(
+                f"labelled example {row} of the batch has the value {int(column[row])} of factor "
+                f"{name!r}; expected 0 to {size - 1}"
+                + (", or -1 for unknown" if unknown else ": leave out those that are unknown")
+            )

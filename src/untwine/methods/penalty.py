@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.distributions import Distribution
 
-from ..functional import Schedule, at, kl
+from ..functional import Schedule, at, kl, kl_rule
 from ..spec import Recorded
 from .method import Context
 
@@ -43,6 +43,14 @@ class Penalty(Recorded, ABC):
     def __call__(self, t: Trace, ctx: Context) -> Terms:
         """The terms that are added to the negative log-likelihood."""
 
+    def rules(self, q: Distribution, prior: Distribution) -> dict[str, str]:
+        """How each divergence is computed for a posterior and a prior, by term.
+
+        ``"closed form"``, ``"monte carlo"`` (the one sample that is decoded, too), or the name of a
+        bound or an approximation. Empty for a penalty that does not say.
+        """
+        return {}
+
 
 class KL(Penalty):
     r"""The KL divergence, :math:`\beta \, D_{KL}(q(z|x) \,\|\, p(z))`.
@@ -57,3 +65,7 @@ class KL(Penalty):
     def __call__(self, t: Trace, ctx: Context) -> Terms:
         """One term, ``kl``."""
         return {"kl": (at(self.beta, ctx.step), kl(t.q, t.prior, t.z))}
+
+    def rules(self, q: Distribution, prior: Distribution) -> dict[str, str]:
+        """That of ``kl``, see `functional.kl_rule`."""
+        return {"kl": kl_rule(q, prior)}

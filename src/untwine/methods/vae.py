@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,6 +14,7 @@ from torch.optim import Adam, Optimizer
 from ..data.batches import Images
 from ..distributions import (
     Bernoulli,
+    ClusteredPrior,
     Conditional,
     Diagonal,
     Gaussian,
@@ -22,14 +23,16 @@ from ..distributions import (
     Prior,
     StandardNormal,
 )
-from ..nets import Architecture, default_architecture
-from .method import Context, Loss, Method, Moves, Player
+from ..nets import MLP, Architecture, default_architecture
+from .method import Context, Loss, Method, Moves, Player, Stage
 from .penalty import KL, Penalty, Trace
 
 if TYPE_CHECKING:
     from ..data import FactorDataset
 
 __all__ = ["VAE", "autoencoder"]
+
+_START = 5000  # examples whose codes a prior may start from
 
 
 class VAE(Method):
@@ -97,10 +100,11 @@ class VAE(Method):
             likelihood: The family of p(x|z); by default Bernoulli for images, Gaussian of unit
                 scale for vectors.
             posterior: The family of q(z|x); independent Gaussians by default.
-            prior: p(z); the standard normal by default.
+            prior: p(z), any `Prior`; the standard normal by default.
         """
         encoder, decoder = autoencoder(data, latent_dim, net, likelihood, posterior)
         prior = StandardNormal(latent_dim) if prior is None else prior
+        prior.attach(data, encoder)
         if prior().event_shape != (latent_dim,):
             raise ValueError(
                 f"the prior is over {tuple(prior().event_shape)} but latent_dim is {latent_dim}"
@@ -110,6 +114,29 @@ class VAE(Method):
     def players(self) -> Mapping[str, Player]:
         """One: encoder, decoder and prior move together."""
         return {"vae": Player((self.encoder, self.decoder, self.prior), self.optimizer)}
+
+    def stages(self) -> tuple[Stage, ...]:
+        """One; a prior that starts from codes is given some before the first move."""
+        starts = isinstance(self.prior, Prior) and self.prior.starts
+        return (Stage("fit", self.moves, self.start_prior if starts else None),)
+
+    def start_prior(self, batches: Iterable[Any]) -> None:
+        """Gives the prior the codes of a few thousand examples, see `Prior.start`."""
+        if isinstance(self.prior, Prior):
+            self.prior.start(self.some_codes(batches, _START))
+
+    @torch.no_grad()
+    def some_codes(self, batches: Iterable[Any], count: int) -> Tensor:
+        """Posterior means of ``count`` examples, or of as many as there are, in evaluation mode."""
+        training, found, seen = self.training, [], 0
+        self.eval()
+        for batch in batches:
+            found.append(self.infer(batch)[1].mean)
+            seen += len(found[-1])
+            if seen >= count:
+                break
+        self.train(training)
+        return torch.cat(found)[:count]
 
     def represent(self, x: Tensor, c: Tensor | None = None) -> Distribution:
         """The posterior q(z|x); its mean is the code."""
@@ -133,6 +160,20 @@ class VAE(Method):
         """One turn: negative log-likelihood and penalty."""
         t = self.trace(batch)
         yield {"vae": Loss(nll=-t.p.log_prob(t.x), **self.penalty(t, ctx))}
+
+    @torch.no_grad()
+    def cluster(self, x: Tensor, c: Tensor | None = None) -> Tensor:
+        """Soft assignments p(k|z) at the posterior means, ``(B, K)``; rows sum to one.
+
+        Raises:
+            TypeError: if the prior has no components.
+        """
+        if not isinstance(self.prior, ClusteredPrior):
+            raise TypeError(
+                f"{type(self.prior).__name__} has no components and so no clusters: build the "
+                "method with a prior that has, such as prior=GaussianMixture(latent_dim, 10)"
+            )
+        return self.prior.responsibilities(self.represent(x, c).mean)
 
     @torch.no_grad()
     def sample(self, n: int) -> Tensor:
@@ -163,14 +204,16 @@ def autoencoder(
     """
     if latent_dim < 1:
         raise ValueError(f"latent_dim is {latent_dim}; expected at least 1")
-    net = default_architecture(data.shape) if net is None else net
     posterior = Diagonal() if posterior is None else posterior
     if likelihood is None:
         likelihood = Bernoulli() if len(data.shape) == 3 else Gaussian()
+    if net is None:
+        net = MLP(inputs="log1p") if likelihood.counts else default_architecture(data.shape)
     if data.covariates is not None:
         covariates += data.covariates.shape[1]
-    features = posterior.features(latent_dim)
+    likelihood = likelihood.adapted(data, covariates)
+    features, outputs = posterior.features(latent_dim), likelihood.features(data.shape)
     return (
-        Conditional(net.encoder(data.shape, features, covariates), posterior),
-        Conditional(net.decoder(latent_dim, data.shape, covariates), likelihood),
+        Conditional(net.encoder(data.shape, features, covariates), posterior, covariates),
+        Conditional(net.decoder(latent_dim, outputs, covariates), likelihood, covariates),
     )

@@ -16,6 +16,14 @@ from .aggregate import (
 from .beta_vae_score import beta_vae_score as beta_vae_score
 from .blocks import block_mutual_information as block_mutual_information
 from .catalog import METRICS as METRICS
+from .clustering import (
+    ari as ari,
+    batch_silhouette as batch_silhouette,
+    cluster_accuracy as cluster_accuracy,
+    lisi as lisi,
+    nmi as nmi,
+    silhouette as silhouette,
+)
 from .codes import Codes as Codes, encode as encode
 from .dci import dci as dci
 from .dcimig import dcimig as dcimig

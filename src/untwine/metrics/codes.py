@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch.distributions import (
+    Distribution,
+    Independent,
+    LowRankMultivariateNormal,
+    MultivariateNormal,
+    Normal,
+)
+
+from ..distributions import Blocks, Point
 
 if TYPE_CHECKING:
     from ..data import FactorDataset, FactorSpace
     from ..methods import Method
 
-__all__ = ["Codes", "encode"]
+__all__ = ["Codes", "encode", "inputs_of"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +32,8 @@ class Codes:
     Attributes:
         mean: The codes, means of the posteriors, ``(N, D)``.
         stddev: The posteriors' standard deviations, ``(N, D)``, or ``None`` where the
-            representation is deterministic.
+            representation is deterministic, or no Gaussian (a class, an angle, a mixture), which
+            two moments do not describe.
         factors: ``(N, K)``, -1 where unknown.
         space: The factors' names and sizes.
     """
@@ -70,26 +81,55 @@ class Codes:
         device = next((p.device for p in method.parameters()), torch.device("cpu"))
         training = method.training
         method.eval()
-        means, deviations = [], []
+        means, deviations, gaussian = [], [], True
         try:
             for start in range(0, len(index), batch_size):
                 part = index[start : start + batch_size]
-                arguments: list[Any] = [data.observations(part).to(device)]
-                if data.covariates is not None:
-                    arguments.append(torch.as_tensor(data.covariates[part]).to(device))
-                q = method.represent(*arguments)
+                inputs, present = inputs_of(data, part, device)
+                q = method.represent(*inputs, **present)
                 means.append(q.mean.float().cpu().numpy())
-                deviations.append(q.stddev.float().cpu().numpy())
+                gaussian = gaussian and _gaussian(q)
+                if gaussian:
+                    deviations.append(q.stddev.float().cpu().numpy())
         finally:
             method.train(training)
-        mean, stddev = np.concatenate(means), np.concatenate(deviations)
+        mean = np.concatenate(means)
+        stddev = np.concatenate(deviations) if gaussian else None
         if not np.isfinite(mean).all():
             row = int(np.argwhere(~np.isfinite(mean))[0, 0])
             raise ValueError(
                 f"the code of observation {index[row]} is not finite: the model's weights or the "
                 "observation are not; load an earlier checkpoint, or look at that observation"
             )
-        return cls(mean, stddev if stddev.any() else None, data.factors[index], data.space)
+        if stddev is not None and not stddev.any():
+            stddev = None
+        return cls(mean, stddev, data.factors[index], data.space)
+
+
+def _gaussian(q: Distribution) -> bool:
+    """Whether means and standard deviations say what each dimension's distribution is."""
+    if isinstance(q, Blocks):
+        return all(_gaussian(part) for part in q.parts.values())
+    if isinstance(q, Independent):
+        return isinstance(q.base_dist, Normal)
+    return isinstance(q, Normal | MultivariateNormal | LowRankMultivariateNormal | Point)
+
+
+def inputs_of(
+    data: Any, rows: np.ndarray, device: torch.device
+) -> tuple[list[Any], dict[str, Any]]:
+    """Observations, and covariates if there are any; and which of several modalities are there."""
+    x = data.observations(rows)
+    present: dict[str, Any] = {}
+    if isinstance(x, Mapping):
+        x = {name: part.to(device) for name, part in x.items()}
+        kept = torch.from_numpy(rows)
+        present["present"] = {name: mask[kept].to(device) for name, mask in data.present.items()}
+    else:
+        x = x.to(device)
+    if data.covariates is None:
+        return [x], present
+    return [x, torch.as_tensor(data.covariates[rows]).to(device)], present
 
 
 def encode(method: Method, data: FactorDataset, n: int | None = None, seed: int = 0) -> Codes:

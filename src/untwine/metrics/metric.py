@@ -22,6 +22,8 @@ Captures = Literal[
     "information",  # how much the code says about the observation
     "fairness",  # a prediction does not depend on a sensitive factor
     "agreement",  # runs with other seeds find the same
+    "clusters",  # codes lie together by the values of a factor
+    "mixing",  # neighbors have all values of a factor
 ]
 
 

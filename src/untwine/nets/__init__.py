@@ -1,16 +1,26 @@
 """Architectures, and nothing but: no losses, no distributions."""
 
+from .adain import AdaIN, adain
 from .architecture import Architecture, default_architecture
 from .conv import Burgess2018, Conv, Locatello2019
 from .critics import mlp_critic
+from .features import VGG16, Features, FrozenNet, MultiScale
 from .mlp import MLP, mlp
+from .recurrent import Recurrent
 
 __all__ = [
     "MLP",
+    "VGG16",
+    "AdaIN",
     "Architecture",
     "Burgess2018",
     "Conv",
+    "Features",
+    "FrozenNet",
     "Locatello2019",
+    "MultiScale",
+    "Recurrent",
+    "adain",
     "default_architecture",
     "mlp",
     "mlp_critic",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import Literal
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from .architecture import Architecture, Decode, Encode
 
@@ -27,21 +29,50 @@ def mlp(
     return [*layers, nn.Linear(sizes[-1], outputs)]
 
 
+class LogEncode(Encode):
+    """Layers that see logarithms of counts, and covariates as they are."""
+
+    by_library: bool = False
+
+    def forward(self, x: Tensor, c: Tensor | None = None) -> Tensor:
+        """``(B, *shape)`` counts and ``(B, covariates)`` to features."""
+        if self.by_library:
+            x = x * (1e4 / x.flatten(1).sum(1).clamp(min=1)).reshape(-1, *[1] * (x.ndim - 1))
+        return super().forward(torch.log1p(x), c)
+
+
 class MLP(Architecture):
-    """Fully connected encoder and decoder, for vectors and for small images.
+    r"""Fully connected encoder and decoder, for vectors and for small images.
 
     Args:
         hidden: Widths of the encoder's hidden layers; the decoder has them in reverse.
+        inputs: What the encoder sees of an observation: ``"raw"``, itself; ``"log1p"``, for counts,
+            :math:`\log(1 + x)`; ``"library"``, for counts whose total says nothing,
+            :math:`\log(1 + 10^4 x / \sum_i x_i)`. Covariates are never transformed. Without a net
+            of your own, count likelihoods choose ``"log1p"``.
+
+    Raises:
+        ValueError: for another word.
     """
 
-    def __init__(self, hidden: Sequence[int] = (256, 256)) -> None:
-        self.hidden = tuple(hidden)
+    def __init__(
+        self,
+        hidden: Sequence[int] = (256, 256),
+        inputs: Literal["raw", "log1p", "library"] = "raw",
+    ) -> None:
+        if inputs not in ("raw", "log1p", "library"):
+            raise ValueError(f"inputs is {inputs!r}; expected 'raw', 'log1p' or 'library'")
+        self.hidden, self.inputs = tuple(hidden), inputs
 
     def encoder(self, shape: Sequence[int], features: int, covariates: int = 0) -> nn.Module:
         """Covariates of images join as channels, so each pixel's column sees them."""
         inputs = math.prod(shape)
         inputs += covariates * (math.prod(shape[1:]) if len(shape) == 3 else 1)
-        return Encode(nn.Flatten(), *mlp(inputs, self.hidden, features))
+        encode = Encode if self.inputs == "raw" else LogEncode
+        made = encode(nn.Flatten(), *mlp(inputs, self.hidden, features))
+        if isinstance(made, LogEncode):
+            made.by_library = self.inputs == "library"
+        return made
 
     def decoder(self, latent_dim: int, shape: Sequence[int], covariates: int = 0) -> nn.Module:
         """The mirror image of the encoder."""

@@ -5,21 +5,30 @@ after ``%matplotlib inline``.
 """
 
 from .charts import dimension_kl, training_curves
+from .clusters import cluster_map, cluster_tree, prior_paths, responsibilities
 from .compute import Traversals, posterior_span, reconstruct, sample, traverse
 from .factors import latents_against_factors, position_pairs
 from .images import reconstructions, samples, traversal_grid
 from .matrices import importance, mutual_information
+from .modalities import batch_mixing, cross_modal, feature_correlations
 
 __all__ = [
     "Traversals",
+    "batch_mixing",
+    "cluster_map",
+    "cluster_tree",
+    "cross_modal",
     "dimension_kl",
+    "feature_correlations",
     "importance",
     "latents_against_factors",
     "mutual_information",
     "position_pairs",
     "posterior_span",
+    "prior_paths",
     "reconstruct",
     "reconstructions",
+    "responsibilities",
     "sample",
     "samples",
     "training_curves",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor
 from torch.distributions import Independent, MultivariateNormal, Normal
 
 from ..metrics.activity import dimension_kl
-from ..metrics.codes import Codes
+from ..metrics.codes import Codes, inputs_of
 from ..metrics.information import histogram_information
 from ..plots.compute import posterior_span, reconstruct, sample, traverse
 from ..plots.pictures import drawable, pictures, vector_bounds
@@ -112,6 +113,8 @@ def find(method: Any, data: Any, *, n: int, seed: int) -> Findings:
     name = type(method).__name__
     if not hasattr(method, "decode"):
         reason = f"{name} has no decode(z): codes cannot be turned back into observations"
+    elif isinstance(data.shape, Mapping):
+        reason = f"observations of several modalities ({', '.join(data.shape)}) are not drawn here"
     elif not drawable(tuple(data.shape)):
         reason = (
             f"observations of shape {tuple(data.shape)} cannot be drawn: expected images of 1 or "
@@ -139,8 +142,10 @@ def _strength(method: Any, data: Any, codes: Codes) -> tuple[np.ndarray, str, st
     """How active each dimension is, in which unit, and why that is not a KL divergence."""
     spread = codes.mean.std(0).astype(np.float64)
     if codes.stddev is None:
-        return spread, "std", "the representation is deterministic: it has no posterior"
-    posterior = method.represent(*_inputs(method, data, np.arange(min(2, len(data)))))
+        return spread, "std", "the codes have no Gaussian posterior"
+    few = np.arange(min(2, len(data)))
+    inputs, present = inputs_of(data, few, _device(method))
+    posterior = method.represent(*inputs, **present)
     if not _normal(posterior):
         return spread, "std", "the posterior is no Gaussian: its divergence has no closed form"
     prior = method.prior() if hasattr(method, "prior") else None
@@ -214,12 +219,12 @@ def _traversal(
 
 def _inputs(method: Any, data: Any, index: np.ndarray) -> list[Tensor]:
     """Observations, and covariates if the data has some, where the method is."""
+    return inputs_of(data, index, _device(method))[0]
+
+
+def _device(method: Any) -> torch.device:
     parameters = method.parameters() if hasattr(method, "parameters") else iter(())
-    device = next((p.device for p in parameters), torch.device("cpu"))
-    inputs = [data.observations(index).to(device)]
-    if data.covariates is not None:
-        inputs.append(torch.as_tensor(data.covariates[index]).to(device))
-    return inputs
+    return next((p.device for p in parameters), torch.device("cpu"))
 
 
 def _stacked(above: np.ndarray, below: np.ndarray) -> np.ndarray:

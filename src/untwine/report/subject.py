@@ -10,9 +10,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import yaml
 
+from ..metrics.codes import inputs_of
 from ..training import Run
 from .findings import Findings
 from .settings import hyperparameters, plain_text, written
@@ -62,7 +64,13 @@ def about(subject: Subject, found: Findings) -> dict[str, Any]:
     if hasattr(method, "parameters"):
         facts["parameters"] = f"{sum(p.numel() for p in method.parameters()):,}"
     facts["observations"] = f"{len(data):,}"
-    facts["shape of one"] = " × ".join(map(str, data.shape))
+    shapes = data.shape if isinstance(data.shape, Mapping) else {"": data.shape}
+    facts["shape of one"] = ", ".join(
+        f"{name} {' × '.join(map(str, shape))}".strip() for name, shape in shapes.items()
+    )
+    rules = _rules(method, data)
+    if rules:
+        facts["divergences"] = ", ".join(f"{term}: {rule}" for term, rule in rules.items())
     training = {
         key: written(value)
         for key, value in spec.items()
@@ -85,6 +93,17 @@ def about(subject: Subject, found: Findings) -> dict[str, Any]:
         "machine": _machine(subject.folder),
         "version": version("untwine"),
     }
+
+
+def _rules(method: Any, data: Any) -> dict[str, str]:
+    """How each divergence of the loss is computed, where the penalty says."""
+    penalty = getattr(method, "penalty", None)
+    if penalty is None or not hasattr(penalty, "rules") or not hasattr(method, "prior"):
+        return {}
+    device = next((p.device for p in method.parameters()), torch.device("cpu"))
+    inputs, present = inputs_of(data, np.arange(min(2, len(data))), device)
+    with torch.no_grad():
+        return penalty.rules(method.represent(*inputs, **present), method.prior())
 
 
 def _sizes(data: Any) -> list[tuple[str, int]]:

@@ -90,7 +90,7 @@ class PriorSnapshots(Callback):
     def _take(self, state: State) -> None:
         weights, loc = state.method.prior.components()  # type: ignore[operator, union-attr]
         step = state.position.done
-        self._taken[step] = loc.float().cpu().numpy(), weights.float().cpu().numpy()
+        self._taken[step] = loc.float().cpu().numpy().copy(), weights.float().cpu().numpy().copy()
         if state.out is not None and state.fabric.is_global_zero:
             import io
 

@@ -1,0 +1,400 @@
+"""Annotated matrices, such as single cells by genes: in, and back out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .dataset import FactorDataset, Subset
+from .files import existing_file
+from .modalities import Multimodal
+from .table import Table
+
+if TYPE_CHECKING:
+    from ..methods import Method
+    from ..training import Run
+
+__all__ = ["H5AD", "Cells", "MultimodalCells", "annotate"]
+
+
+class Cells(Table):
+    """A data set of an annotated matrix (AnnData), such as cells by genes; sparse stays sparse.
+
+    Args:
+        cells: The AnnData object, or the path of a ``.h5ad`` file.
+        factors: The columns of ``obs`` that are factors; by default the categorical ones.
+        covariates: The columns of ``obs`` that encoder and decoder are told, so that the code need
+            not hold them: numbers as they are, text and categories one-hot.
+        layer: The layer that holds the observations, such as ``"counts"``; by default ``X``.
+        like: Another data set of cells, such as the one that a method was trained on: layer,
+            covariates, their values and the order of genes are taken from there.
+
+    Attributes:
+        features: The names of the genes.
+        covariate_values: The values of each covariate, in the order of their one-hot columns;
+            empty for numbers.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ImportError: if anndata is not installed.
+        ValueError: for a column, a layer or a gene that is not there, and for a value of a
+            covariate that ``like`` does not have.
+
+    Example:
+        >>> import anndata
+        >>> adata = anndata.AnnData(np.eye(4, dtype=np.float32))
+        >>> adata.obs["donor"] = ["a", "a", "b", "b"]
+        >>> data = Cells(adata, covariates=["donor"])
+        >>> data.covariates.tolist(), data.covariate_values
+        ([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]], {'donor': ('a', 'b')})
+    """
+
+    layer: str | None
+    features: tuple[str, ...]
+    covariate_values: dict[str, tuple[str, ...]]
+
+    def __init__(
+        self,
+        cells: Any,
+        *,
+        factors: Sequence[str] | None = None,
+        covariates: Sequence[str] | None = None,
+        layer: str | None = None,
+        like: Cells | None = None,
+    ) -> None:
+        adata, name = _read(cells, "h5ad")
+        known: Mapping[str, tuple[str, ...]] = {}
+        if like is not None:
+            layer = like.layer if layer is None else layer
+            covariates = list(like.covariate_values) if covariates is None else covariates
+            known = like.covariate_values
+            if list(map(str, adata.var_names)) != list(like.features):
+                adata = adata[:, _places(adata.var_names, like.features, name)]
+        if layer is not None and layer not in adata.layers:
+            raise ValueError(f"{name} has no layer {layer!r}; its layers are {list(adata.layers)}")
+        for column in (*(factors or ()), *(covariates or ())):
+            if column not in adata.obs:
+                raise ValueError(
+                    f"{name} has no column {column!r} in obs; its columns are {list(adata.obs)}"
+                )
+        if factors is None:
+            factors = [column for column in adata.obs if adata.obs[column].dtype == "category"]
+        c, self.covariate_values = _covariates(adata.obs, covariates or (), known)
+        self.layer = layer
+        self.features = tuple(str(gene) for gene in adata.var_names)
+        x = adata.X if layer is None else adata.layers[layer]
+        if x is None:
+            raise ValueError(f"{name} has no X; its layers are {list(adata.layers)}: name layer=")
+        super().__init__(x, adata.obs[list(factors)], covariates=c)
+
+
+class H5AD(Cells):
+    """A data set of an annotated matrix, such as single cells by genes; sparse ones stay sparse.
+
+    Args:
+        path: The ``.h5ad`` file.
+        factors: The columns of ``obs`` that are factors; by default the categorical ones.
+        covariates: The columns of ``obs`` that are covariates: numbers as they are, text and
+            categories one-hot.
+        layer: The layer that holds the observations; by default ``X``.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ImportError: if anndata is not installed.
+        ValueError: for a column or layer that is not there, listing those that are.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        factors: Sequence[str] | None = None,
+        covariates: Sequence[str] | None = None,
+        layer: str | None = None,
+    ) -> None:
+        super().__init__(existing_file(path), factors=factors, covariates=covariates, layer=layer)
+
+
+class MultimodalCells(Multimodal):
+    """Cells with several modalities (MuData); a cell may lack some of them.
+
+    Args:
+        cells: The MuData object, or the path of a ``.h5mu`` file.
+        modalities: Which modalities to take; by default all.
+        layers: The layer of each modality that holds its observations; ``X`` where none is named.
+        factors: The columns of ``obs`` that are factors, of the whole or of a modality; by default
+            the categorical ones of the whole.
+        covariates: The columns of ``obs`` of the whole that encoders and decoders are told.
+        like: Another such data set, as for `Cells`.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ImportError: if mudata is not installed.
+        ValueError: for a modality, a column or a layer that is not there.
+
+    Example:
+        >>> import anndata, mudata
+        >>> rna, protein = (anndata.AnnData(np.ones((3, n), np.float32)) for n in (5, 2))
+        >>> mudata.set_options(pull_on_update=False) and None
+        >>> data = MultimodalCells(mudata.MuData({"rna": rna, "protein": protein[:2].copy()}))
+        >>> data.shape, data.present["protein"].tolist()
+        ({'rna': (5,), 'protein': (2,)}, [True, True, False])
+    """
+
+    layers: dict[str, str]
+    covariate_values: dict[str, tuple[str, ...]]
+
+    def __init__(
+        self,
+        cells: Any,
+        *,
+        modalities: Sequence[str] | None = None,
+        layers: Mapping[str, str] | None = None,
+        factors: Sequence[str] | None = None,
+        covariates: Sequence[str] | None = None,
+        like: MultimodalCells | None = None,
+    ) -> None:
+        mdata, name = _read(cells, "h5mu")
+        known: Mapping[str, tuple[str, ...]] = {}
+        if like is not None:
+            modalities = list(like.parts) if modalities is None else modalities
+            layers = like.layers if layers is None else layers
+            covariates = list(like.covariate_values) if covariates is None else covariates
+            known = like.covariate_values
+        modalities = list(mdata.mod) if modalities is None else list(modalities)
+        for modality in modalities:
+            if modality not in mdata.mod:
+                raise ValueError(f"{name} has no modality {modality!r}; it has {list(mdata.mod)}")
+        obs = mdata.obs.copy()
+        for modality in modalities:
+            for column in factors or ():
+                if column not in obs and column in mdata.mod[modality].obs:
+                    obs[column] = mdata.mod[modality].obs[column].reindex(obs.index)
+        for column in (*(factors or ()), *(covariates or ())):
+            if column not in obs:
+                raise ValueError(f"{name} has no column {column!r} in obs; it has {list(obs)}")
+        if factors is None:
+            factors = [column for column in obs if obs[column].dtype == "category"]
+        c, self.covariate_values = _covariates(obs, covariates or (), known)
+        self.layers = dict(layers or {})
+        parts: dict[str, FactorDataset] = {}
+        present: dict[str, np.ndarray] = {}
+        for modality in modalities:
+            before = None if like is None else like.parts[modality]
+            part = Cells(
+                mdata.mod[modality],
+                factors=(),
+                layer=self.layers.get(modality),
+                like=before.whole if isinstance(before, _Padded) else None,
+            )
+            rows = part_rows(obs.index, mdata.mod[modality].obs_names)
+            parts[modality] = _Padded(part, rows, obs[list(factors)], c)
+            present[modality] = rows >= 0
+        some = {modality: mask for modality, mask in present.items() if not mask.all()}
+        super().__init__(parts, some)
+
+
+class _Padded(Table):
+    """One modality of cells, with rows of zeros for the cells that lack it."""
+
+    def __init__(self, whole: Cells, rows: np.ndarray, factors: Any, covariates: Any) -> None:
+        import scipy.sparse as sp
+
+        here = np.flatnonzero(rows >= 0)
+        spread = (np.ones(len(here), np.float32), (here, rows[here]))
+        x = sp.csr_matrix(spread, shape=(len(rows), len(whole))) @ sp.csr_matrix(whole._x)
+        super().__init__(x, factors, covariates=covariates)
+        self.whole = whole
+        self.features = whole.features
+
+
+def part_rows(every: Any, some: Any) -> np.ndarray:
+    """Where each of the names ``every`` is in ``some``, -1 for those that are not there."""
+    place = {name: i for i, name in enumerate(some)}
+    return np.array([place.get(name, -1) for name in every], np.int64)
+
+
+@torch.no_grad()
+def annotate(
+    cells: Any,
+    method: Method | Run,
+    data: FactorDataset | Multimodal | None = None,
+    *,
+    key: str = "X_untwine",
+    clusters: str = "untwine_cluster",
+    denoised: str | None = None,
+    batch_size: int = 512,
+) -> None:
+    """Writes what a method has learned of cells into their annotations, in place.
+
+    ``obsm[key]`` are the codes. Of a method whose prior has clusters, ``obs[clusters]`` is the
+    likeliest one of each cell, and ``obsm[key + "_cluster"]`` holds the responsibilities. Of a
+    method of several modalities, cells are a MuData object, or an AnnData object of one of them.
+
+    Args:
+        cells: An AnnData or MuData object with the genes and covariates of the training data.
+        method: The method, or its run.
+        data: The `Cells` that it was trained on, or a part of them: says which layer, covariates
+            and genes it takes. By default the run's data; without a run, ``X`` and no covariates.
+        key: Of the codes in ``obsm``.
+        clusters: Of the cluster assignments in ``obs``.
+        denoised: The layer that is given the means of p(x|z), counts at the cell's own library
+            size; not written by default, since it is dense.
+        batch_size: Cells at a time.
+
+    Raises:
+        TypeError: for cells that are neither AnnData nor MuData.
+        ValueError: for genes, layers or covariates that do not fit.
+
+    Example:
+        >>> import anndata
+        >>> from untwine.methods import GaussianMixtureVAE
+        >>> adata = anndata.AnnData(np.random.default_rng(0).random((20, 6)).astype("float32"))
+        >>> method = GaussianMixtureVAE.build(Cells(adata), latent_dim=2, components=3)
+        >>> annotate(adata, method)
+        >>> adata.obsm["X_untwine"].shape, adata.obsm["X_untwine_cluster"].shape
+        ((20, 2), (20, 3))
+    """
+    from ..metrics.codes import Codes
+    from ..training import Run
+
+    if isinstance(method, Run):
+        data = method.data if data is None else data
+        method = method.method
+    several = hasattr(cells, "mod")
+    if not (several or hasattr(cells, "obsm")):
+        raise TypeError(f"cells is a {type(cells).__name__}; expected an AnnData or MuData object")
+    like = _origin(data)
+    source: Any
+    if several:
+        source = MultimodalCells(cells, like=like if isinstance(like, MultimodalCells) else None)
+    else:
+        source = Cells(cells, factors=(), like=like if isinstance(like, Cells) else None)
+    cells.obsm[key] = Codes.of(method, source, batch_size=batch_size).mean
+    has_clusters = hasattr(method, "cluster") and hasattr(
+        getattr(method, "prior", None), "responsibilities"
+    )
+    if has_clusters:
+        of = method.cluster
+        weights = [of(*inputs) for inputs in _batches(method, source, batch_size)]  # type: ignore[operator]
+        soft = torch.cat(weights).cpu().numpy()
+        cells.obsm[f"{key}_cluster"] = soft
+        cells.obs[clusters] = _categories(soft.argmax(1), soft.shape[1])
+    if denoised is not None:
+        if several:
+            raise ValueError(
+                "denoised layers of several modalities are not written: use method.translate"
+            )
+        cells.layers[denoised] = np.concatenate(
+            [_means(method, *inputs) for inputs in _batches(method, source, batch_size)]
+        )
+
+
+def _means(method: Any, x: Tensor, c: Tensor | None = None) -> np.ndarray:
+    z = method.represent(x, c).mean
+    p = method.decode(z, c)
+    if getattr(p, "reference", None) is not None:  # counts: at the cell's own library size
+        p = p.at(x.sum(-1))
+    return p.mean.float().cpu().numpy()
+
+
+def _batches(method: Any, data: Any, batch_size: int) -> Any:
+    """What `represent` is given, batch by batch."""
+    from ..metrics.codes import inputs_of
+
+    device = next((p.device for p in method.parameters()), torch.device("cpu"))
+    for start in range(0, len(data), batch_size):
+        rows = np.arange(start, min(start + batch_size, len(data)))
+        positional, named = inputs_of(data, rows, device)
+        if named:
+            positional = [positional[0], positional[1] if len(positional) > 1 else None]
+            positional.append(named["present"])
+        yield positional
+
+
+def _categories(numbers: np.ndarray, count: int) -> Any:
+    import pandas as pd
+
+    return pd.Categorical(numbers.astype(str), [str(k) for k in range(count)])
+
+
+def _origin(data: Any) -> Any:
+    """The data set that subsets and splits were taken of."""
+    while isinstance(data, Subset):
+        data = data.data
+    return getattr(data, "whole", None) or data
+
+
+def _read(cells: Any, kind: str) -> tuple[Any, str]:
+    """An annotated object, and what to call it in messages."""
+    if not isinstance(cells, str | Path):
+        return cells, type(cells).__name__
+    path = existing_file(cells)
+    package = {"h5ad": "anndata", "h5mu": "mudata"}[kind]
+    try:
+        if kind == "h5ad":
+            from anndata import read_h5ad as read
+        else:
+            from mudata import read_h5mu as read
+    except ImportError as error:
+        raise ImportError(
+            f'reading .{kind} needs {package}: pip install "untwine[cells]"'
+        ) from error
+    return read(path), str(path)
+
+
+def _covariates(
+    obs: Any, columns: Sequence[str], known: Mapping[str, tuple[str, ...]]
+) -> tuple[np.ndarray | None, dict[str, tuple[str, ...]]]:
+    """Numbers as they are, then text and categories one-hot; and the values of each column."""
+    import pandas as pd
+
+    def is_number(column: str) -> bool:
+        dtype = obs[column].dtype
+        return pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
+
+    parts: list[np.ndarray] = []
+    values: dict[str, tuple[str, ...]] = {}
+    for column in sorted(columns, key=is_number, reverse=True):  # numbers come first
+        series = obs[column]
+        if is_number(column):
+            parts.append(series.to_numpy(np.float32)[:, None])
+            values[column] = ()
+            continue
+        if series.isna().any():
+            raise ValueError(
+                f"covariate {column!r} is missing in {int(series.isna().sum())} cells: give it a "
+                "value of its own, or leave those cells out"
+            )
+        text = series.astype(str).to_numpy()
+        levels = known.get(column) or tuple(
+            map(str, series.cat.categories)
+            if series.dtype == "category"
+            else sorted(set(text.tolist()))
+        )
+        unseen = sorted(set(text.tolist()) - set(levels))
+        if unseen:
+            raise ValueError(
+                f"covariate {column!r} has values {unseen} that were not there before; there were "
+                f"{list(levels)}: networks cannot be told of a batch that they have not seen"
+            )
+        place = {level: i for i, level in enumerate(levels)}
+        parts.append(np.eye(len(levels), dtype=np.float32)[[place[value] for value in text]])
+        values[column] = levels
+    return (np.concatenate(parts, 1) if parts else None), values
+
+
+def _places(names: Any, wanted: Sequence[str], where: str) -> np.ndarray:
+    rows = part_rows(wanted, [str(name) for name in names])
+    if (rows < 0).any():
+        missing = [wanted[i] for i in np.flatnonzero(rows < 0)[:3]]
+        raise ValueError(
+            f"{where} lacks {int((rows < 0).sum())} of the {len(wanted)} genes of the training "
+            f"data, such as {', '.join(missing)}"
+        )
+    return rows

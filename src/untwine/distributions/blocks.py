@@ -1,0 +1,315 @@
+"""Several latents in one code: named blocks, each with its own posterior and prior."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, constraints
+
+from ..spec import Recorded
+from .angles import AnglesPosterior, AnglesPrior
+from .categorical import OneHotPosterior, OneHotPrior
+from .posteriors import Diagonal, Posterior
+from .priors import Prior, StandardNormal
+
+__all__ = [
+    "AngleBlock",
+    "Block",
+    "Blocks",
+    "BlocksPosterior",
+    "BlocksPrior",
+    "CategoricalBlock",
+    "GaussianBlock",
+]
+
+
+class Blocks(Distribution):
+    r"""Independent named parts of one vector: :math:`q(z) = \prod_b q_b(z_b)`.
+
+    Args:
+        parts: By name, each with an event of one dimension; they lie in ``z`` in this order.
+
+    Raises:
+        ValueError: for no parts, or a part whose event is no vector.
+
+    Shape:
+        Batch shape: that of the parts, broadcast. Event shape ``(D,)``, the sum of the parts'.
+
+    Example:
+        >>> from untwine.distributions import OneHot, diagonal_normal
+        >>> s = diagonal_normal(torch.zeros(5, 3), torch.ones(5, 3))
+        >>> q = Blocks({"s": s, "k": OneHot(torch.zeros(5, 2))})
+        >>> q.event_shape, q["k"].mean[0].tolist(), q.slices["k"]
+        (torch.Size([5]), [0.5, 0.5], slice(3, 5, None))
+    """
+
+    arg_constraints: dict[str, constraints.Constraint] = {}
+
+    def __init__(self, parts: Mapping[str, Distribution]) -> None:
+        if not parts:
+            raise ValueError("a code has at least one block, got none")
+        self.parts = dict(parts)
+        self.slices: dict[str, slice] = {}
+        start = 0
+        for name, part in self.parts.items():
+            if len(part.event_shape) != 1:
+                raise ValueError(
+                    f"block {name!r} has event shape {tuple(part.event_shape)}; expected a vector"
+                )
+            self.slices[name] = slice(start, start + part.event_shape[0])
+            start += part.event_shape[0]
+        batch = torch.broadcast_shapes(*(p.batch_shape for p in self.parts.values()))
+        super().__init__(batch, torch.Size([start]), validate_args=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the blocks, in order."""
+        return tuple(self.parts)
+
+    @property
+    def has_rsample(self) -> bool:  # type: ignore[override]
+        """Whether all parts have reparameterized samples."""
+        return all(part.has_rsample for part in self.parts.values())
+
+    def __getitem__(self, name: str) -> Distribution:
+        """A block's own distribution.
+
+        Raises:
+            KeyError: for a name that no block has.
+        """
+        if name not in self.parts:
+            raise KeyError(f"there is no block {name!r}; the blocks are {', '.join(self.names)}")
+        return self.parts[name]
+
+    def split(self, z: Tensor) -> dict[str, Tensor]:
+        """``(..., D)`` to each block's own entries."""
+        return {name: z[..., own] for name, own in self.slices.items()}
+
+    def snap(self, z: Tensor) -> Tensor:
+        """The exact sample that a relaxed one stands for; see `OneHot.snap`."""
+        return torch.cat(
+            [
+                part.snap(z[..., own]) if hasattr(part, "snap") else z[..., own]
+                for part, own in zip(self.parts.values(), self.slices.values(), strict=True)
+            ],
+            -1,
+        )
+
+    def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Blocks:
+        """The same blocks for a larger batch."""
+        return Blocks({n: part.expand(torch.Size(batch_shape)) for n, part in self.parts.items()})
+
+    @property
+    def mean(self) -> Tensor:
+        """The blocks' means."""
+        return self._join([part.mean for part in self.parts.values()])
+
+    @property
+    def variance(self) -> Tensor:
+        """The blocks' variances."""
+        return self._join([part.variance for part in self.parts.values()])
+
+    @property
+    def covariance_matrix(self) -> Tensor:
+        """``(..., D, D)``: the blocks' own covariances, and zeros between blocks."""
+        mean = self.mean
+        whole = mean.new_zeros(*mean.shape, mean.shape[-1])
+        for name, part in self.parts.items():
+            own = getattr(part, "covariance_matrix", None)
+            own = torch.diag_embed(part.variance) if own is None else own
+            whole[..., self.slices[name], self.slices[name]] = own
+        return whole
+
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """Reparameterized samples, block after block."""
+        shape = torch.Size(sample_shape)
+        return self._join([part.rsample(shape) for part in self.parts.values()], shape)
+
+    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
+        """Exact samples, categorical blocks as unit vectors."""
+        shape = torch.Size(sample_shape)
+        return self._join([part.sample(shape) for part in self.parts.values()], shape)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """The sum of the blocks' log densities, in nats."""
+        each = [part.log_prob(value[..., self.slices[n]]) for n, part in self.parts.items()]
+        return sum(each[1:], each[0])
+
+    def entropy(self) -> Tensor:
+        """The sum of the blocks' entropies, in nats."""
+        each = [part.entropy() for part in self.parts.values()]
+        return sum(each[1:], each[0])
+
+    def _join(self, values: list[Tensor], shape: Sequence[int] = ()) -> Tensor:
+        batch = (*shape, *self.batch_shape)
+        return torch.cat([value.expand(*batch, value.shape[-1]) for value in values], -1)
+
+
+class Block(Recorded):
+    """One named part of a code: how wide it is, its posterior and its prior.
+
+    Args:
+        dim: Entries of the code.
+        posterior: The family of its posterior.
+        prior: Its prior.
+
+    Raises:
+        ValueError: for fewer than one entry, a prior of another width, or one that is made of the
+            encoder, which is that of the whole code and not of the block.
+    """
+
+    def __init__(self, dim: int, posterior: Posterior, prior: Prior) -> None:
+        if dim < 1:
+            raise ValueError(f"dim is {dim}; a block has at least 1 entry")
+        if type(prior).attach is not Prior.attach:
+            raise ValueError(
+                f"a {type(prior).__name__} looks at the data through the encoder of the whole "
+                "code and fits no block; give it to a VAE without blocks"
+            )
+        if prior().event_shape != (dim,):
+            raise ValueError(
+                f"the block's prior is over {tuple(prior().event_shape)}, not ({dim},)"
+            )
+        self.dim, self.posterior, self.prior = dim, posterior, prior
+
+
+class GaussianBlock(Block):
+    """Continuous dimensions.
+
+    Args:
+        dim: How many.
+        posterior: The family of its posterior; independent Gaussians by default.
+        prior: Its prior; the standard normal by default.
+    """
+
+    def __init__(
+        self, dim: int, posterior: Posterior | None = None, prior: Prior | None = None
+    ) -> None:
+        if dim < 1:
+            raise ValueError(f"dim is {dim}; a block has at least 1 entry")
+        super().__init__(
+            dim,
+            Diagonal() if posterior is None else posterior,
+            StandardNormal(dim) if prior is None else prior,
+        )
+
+
+class CategoricalBlock(Block):
+    """One class of several, as a (relaxed) one-hot vector; see `OneHot`.
+
+    Args:
+        classes: How many, and the entries of the block.
+        temperature: Of the relaxed sample.
+        straight_through: Whether the decoder sees unit vectors.
+        prior: Of the classes; equal probabilities by default.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        temperature: float = 0.67,
+        straight_through: bool = False,
+        prior: Prior | None = None,
+    ) -> None:
+        super().__init__(
+            classes,
+            OneHotPosterior(temperature, straight_through),
+            OneHotPrior(classes) if prior is None else prior,
+        )
+
+
+class AngleBlock(Block):
+    """Angles, each as a cosine and a sine: two entries; see `Angles`.
+
+    Args:
+        angles: How many.
+    """
+
+    def __init__(self, angles: int = 1) -> None:
+        super().__init__(2 * angles, AnglesPosterior(), AnglesPrior(angles))
+
+
+class BlocksPosterior(Posterior):
+    """A head for several blocks: each takes its share of the encoder's features, in order.
+
+    Args:
+        blocks: By name. A name is a Python identifier.
+
+    Raises:
+        ValueError: for no blocks, or a name that is no identifier.
+    """
+
+    def __init__(self, blocks: Mapping[str, Block]) -> None:
+        super().__init__()
+        _check(blocks)
+        self.names = tuple(blocks)
+        self.widths = tuple(b.dim for b in blocks.values())
+        self.heads = nn.ModuleList(b.posterior for b in blocks.values())
+
+    def features(self, latent_dim: int) -> int:
+        """The sum over the blocks.
+
+        Raises:
+            ValueError: if ``latent_dim`` is not the sum of the blocks' widths.
+        """
+        if latent_dim != sum(self.widths):
+            raise ValueError(f"latent_dim is {latent_dim}; the blocks have {sum(self.widths)}")
+        return sum(self._shares())
+
+    def forward(self, h: Tensor) -> Blocks:
+        """``(B, features)`` to a distribution over ``(D,)``."""
+        own = h.split(self._shares(), -1)
+        return Blocks({n: f(x) for n, f, x in zip(self.names, self.heads, own, strict=True)})
+
+    def _shares(self) -> list[int]:
+        return [
+            head.features(w)  # type: ignore[operator]
+            for head, w in zip(self.heads, self.widths, strict=True)
+        ]
+
+
+class BlocksPrior(Prior):
+    r"""Independent blocks, each with its own prior: :math:`p(z) = \prod_b p_b(z_b)`.
+
+    Args:
+        blocks: By name.
+
+    Raises:
+        ValueError: for no blocks, or a name that is no identifier.
+    """
+
+    def __init__(self, blocks: Mapping[str, Block]) -> None:
+        super().__init__()
+        _check(blocks)
+        self.names = tuple(blocks)
+        self.priors = nn.ModuleList(b.prior for b in blocks.values())
+
+    def forward(self) -> Blocks:
+        """The prior."""
+        return Blocks({n: p() for n, p in zip(self.names, self.priors, strict=True)})
+
+    def start(self, codes: Tensor) -> None:
+        """Shows each block's prior its own entries of the codes."""
+        for prior, own in zip(self.priors, self().split(codes).values(), strict=True):
+            prior.start(own)  # type: ignore[operator]
+
+    @property
+    def starts(self) -> bool:
+        """Whether a block's prior looks at codes before training."""
+        return any(prior.starts for prior in self.priors)
+
+
+def _check(blocks: Mapping[str, Block]) -> None:
+    if not blocks:
+        raise ValueError("a code has at least one block, got none")
+    for name, block in blocks.items():
+        if not name.isidentifier():
+            raise ValueError(f"block name {name!r} is no identifier, such as 'style'")
+        if not isinstance(block, Block):
+            raise ValueError(
+                f"block {name!r} is a {type(block).__name__}; expected a Block, such as "
+                "GaussianBlock(4) or CategoricalBlock(10)"
+            )

@@ -1,0 +1,289 @@
+"""Priors made of components: soft cluster assignments, and what each component is used for."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import (
+    Categorical,
+    Distribution,
+    MixtureSameFamily,
+    MultivariateNormal,
+)
+
+from .posteriors import diagonal_normal
+from .priors import Prior
+
+__all__ = ["ClusteredPrior", "GaussianMixture"]
+
+
+class ClusteredPrior(Prior):
+    r"""A prior with K components, :math:`p(z) = \sum_k \pi_k \, p_k(z)`: each is a cluster."""
+
+    @abstractmethod
+    def log_joint(self, z: Tensor) -> Tensor:
+        r"""Log densities of codes with each component, :math:`\log \pi_k p_k(z)`.
+
+        Shape: ``(B, D)`` to ``(B, K)``.
+        """
+
+    @abstractmethod
+    def components(self) -> tuple[Tensor, Tensor]:
+        """Weights ``(K,)``, which sum to one, and means ``(K, D)``."""
+
+    def responsibilities(self, z: Tensor) -> Tensor:
+        r"""Soft assignments :math:`p(k | z) \propto \pi_k p_k(z)`.
+
+        Shape: ``(B, D)`` to ``(B, K)``; rows sum to one.
+        """
+        return self.log_joint(z).softmax(-1)
+
+    def usage(self, z: Tensor) -> Tensor:
+        """The share of codes ``(B, D)`` that each component is responsible for, ``(K,)``."""
+        return self.responsibilities(z).mean(0)
+
+    def effective_components(self, z: Tensor) -> float:
+        r"""How many components the codes use: :math:`e^{H(u)}` of the shares u in `usage`.
+
+        K if all are used alike, one if a single component is responsible for everything.
+        """
+        return float(torch.special.entr(self.usage(z).detach()).sum().exp())
+
+    def dead(self, z: Tensor, share: float = 0.1) -> list[int]:
+        """Components that the codes hardly use: less than ``share`` of an equal part, 1/K."""
+        usage = self.usage(z)
+        return [k for k, used in enumerate(usage.tolist()) if used * len(usage) < share]
+
+
+class GaussianMixture(ClusteredPrior):
+    r"""A mixture of Gaussians whose weights, means and covariances are learned.
+
+    .. math::
+        p(z) = \sum_{k=1}^K \pi_k \, \mathcal{N}(z; \mu_k, \Sigma_k), \qquad
+        \Sigma_k = \mathrm{diag}(\sigma_k^2) \;\text{ or }\; L_k L_k^\top
+
+    The density is computed by log-sum-exp. With one component of mean 0 and scale 1 it is the
+    standard normal.
+
+    Args:
+        latent_dim: :math:`D`.
+        components: :math:`K`.
+        spread: Standard deviation of the initial means around 0; with 0 all components would stay
+            alike for ever.
+        covariance: ``"diagonal"``, or ``"full"``, by Cholesky factors.
+        init: ``"random"`` means; or at the start of training ``"data"``, codes of examples drawn
+            at random for means and the codes' standard deviation for every scale; or
+            ``"kmeans"``, weights, means and covariances of the codes' k-means clusters. An
+            encoder that has learned nothing yet gives codes with few clusters: see `VaDE`, which
+            trains it first.
+        weights: ``"trainable"``, or ``"fixed"`` at 1/K.
+
+    Raises:
+        ValueError: for fewer than one component, or a word that is not among those named.
+
+    Example:
+        >>> prior = GaussianMixture(2, components=3, covariance="full")
+        >>> prior.responsibilities(torch.zeros(5, 2)).sum(1).round(decimals=5).tolist()
+        [1.0, 1.0, 1.0, 1.0, 1.0]
+    """
+
+    logits: Tensor
+
+    def __init__(
+        self,
+        latent_dim: int,
+        components: int = 10,
+        spread: float = 1.0,
+        *,
+        covariance: Literal["diagonal", "full"] = "diagonal",
+        init: Literal["random", "data", "kmeans"] = "random",
+        weights: Literal["trainable", "fixed"] = "trainable",
+    ) -> None:
+        super().__init__()
+        if components < 1:
+            raise ValueError(f"a mixture has at least 1 component, got components={components}")
+        among("covariance", covariance, ("diagonal", "full"))
+        among("init", init, ("random", "data", "kmeans"))
+        among("weights", weights, ("trainable", "fixed"))
+        self.covariance, self.init, self.weights = covariance, init, weights
+        if weights == "trainable":
+            self.logits = nn.Parameter(torch.zeros(components))
+        else:
+            self.register_buffer("logits", torch.zeros(components))
+        self.loc = nn.Parameter(spread * torch.randn(components, latent_dim))
+        self.log_scale = nn.Parameter(torch.zeros(components, latent_dim))
+        below = latent_dim * (latent_dim - 1) // 2
+        full = covariance == "full" and below > 0
+        self.below = nn.Parameter(torch.zeros(components, below)) if full else None
+
+    def forward(self) -> MixtureSameFamily:
+        """The mixture."""
+        weights = Categorical(logits=self.logits, validate_args=False)
+        return MixtureSameFamily(weights, self.gaussians(), validate_args=False)
+
+    def gaussians(self, which: Tensor | None = None) -> Distribution:
+        """The components, batch shape ``(K,)``, or those of given numbers ``(B,)``."""
+        rows = slice(None) if which is None else which
+        if self.below is None:
+            return diagonal_normal(self.loc[rows], self.log_scale[rows].exp())
+        factor = self._factor()[rows]
+        return MultivariateNormal(self.loc[rows], scale_tril=factor, validate_args=False)
+
+    def log_joint(self, z: Tensor) -> Tensor:
+        """See `ClusteredPrior`."""
+        return self.gaussians().log_prob(z.unsqueeze(-2)) + self.logits.log_softmax(-1)
+
+    def components(self) -> tuple[Tensor, Tensor]:
+        """See `ClusteredPrior`."""
+        return self.logits.softmax(-1), self.loc
+
+    @property
+    def starts(self) -> bool:
+        """Whether the means wait for codes."""
+        return self.init != "random"
+
+    @torch.no_grad()
+    def start(self, codes: Tensor) -> None:
+        """Puts the components where the codes are, as ``init`` says.
+
+        Raises:
+            ValueError: for fewer codes than components.
+        """
+        k = len(self.loc)
+        if len(codes) < k:
+            raise ValueError(f"{k} components cannot start from {len(codes)} codes")
+        if self.init == "data":
+            self.loc.copy_(codes[torch.randperm(len(codes))[:k].to(codes.device)])
+            self.log_scale.copy_(codes.std(0).clamp(min=1e-3).log().expand_as(self.loc))
+            if self.below is not None:
+                self.below.zero_()
+        elif self.init == "kmeans":
+            labels, _ = kmeans(codes, k)
+            self.fit(codes, torch.eye(k, dtype=codes.dtype, device=codes.device)[labels])
+
+    @torch.no_grad()
+    def fit(self, codes: Tensor, assigned: Tensor, floor: float = 1e-6) -> None:
+        """Sets weights, means and covariances to those of softly assigned codes.
+
+        Args:
+            codes: ``(N, D)``.
+            assigned: Shares of each code, ``(N, K)``; rows sum to one.
+            floor: Added to variances, relative to the codes' own, so that none vanishes.
+        """
+        share = assigned.sum(0).clamp(min=1e-3)
+        loc = (assigned.mT @ codes) / share[:, None]
+        centered = codes - loc[:, None]  # (K, N, D)
+        ridge = floor * codes.var(0).clamp(min=1e-8)
+        self.loc.copy_(loc)
+        if self.weights == "trainable":
+            self.logits.copy_((share / share.sum()).log())
+        if self.below is None:
+            variance = torch.einsum("nk,knd->kd", assigned, centered**2) / share[:, None]
+            self.log_scale.copy_(0.5 * (variance + ridge).log())
+            return
+        spread = torch.einsum("nk,kni,knj->kij", assigned, centered, centered)
+        spread = spread / share[:, None, None] + torch.diag_embed(ridge)
+        factor = torch.linalg.cholesky(spread)
+        dim = codes.shape[1]
+        rows, columns = torch.tril_indices(dim, dim, -1, device=codes.device)
+        self.log_scale.copy_(torch.diagonal(factor, dim1=-2, dim2=-1).log())
+        self.below.copy_(factor[:, rows, columns])
+
+    @torch.no_grad()
+    def overlap(self) -> Tensor:
+        r"""How alike two components are, ``(K, K)`` from 0 to 1: Bhattacharyya's coefficient.
+
+        .. math::
+            \int \sqrt{p_a p_b} = e^{-\frac18 d^\top \Sigma^{-1} d}
+            \Big( \frac{|\Sigma_a|^{1/2} |\Sigma_b|^{1/2}}{|\Sigma|} \Big)^{1/2}, \qquad
+            \Sigma = \tfrac12 (\Sigma_a + \Sigma_b), \; d = \mu_a - \mu_b
+        """
+        factor = self._factor()
+        sigma = factor @ factor.mT
+        middle = torch.linalg.cholesky((sigma[:, None] + sigma[None]) / 2)
+        apart = (self.loc[:, None] - self.loc[None]).unsqueeze(-1)
+        distance = torch.linalg.solve_triangular(middle, apart, upper=False).square().sum((-2, -1))
+        half = self.log_scale.sum(-1)  # log |Sigma_k|^(1/2)
+        volume = torch.diagonal(middle, dim1=-2, dim2=-1).log().sum(-1)
+        return (0.5 * (half[:, None] + half[None]) - volume - distance / 8).exp()
+
+    def duplicates(self, threshold: float = 0.9) -> list[tuple[int, ...]]:
+        """Groups of components that are nearly the same, by `overlap`; each could be one."""
+        from scipy.sparse.csgraph import connected_components
+
+        _, group = connected_components((self.overlap() >= threshold).cpu().numpy())
+        found: dict[int, list[int]] = {}
+        for k, g in enumerate(group.tolist()):
+            found.setdefault(g, []).append(k)
+        return [tuple(members) for members in found.values() if len(members) > 1]
+
+    @torch.no_grad()
+    def merged(self, groups: Sequence[Sequence[int]]) -> GaussianMixture:
+        """A smaller mixture, in which each group is the one Gaussian of its mean and covariance.
+
+        Args:
+            groups: Components to make one of, such as `duplicates` returns; the others are kept,
+                in their order, and a group stands where its first component stood.
+
+        Raises:
+            ValueError: if a component is in two groups, or there is no such component.
+        """
+        k, dim = self.loc.shape
+        named = [c for group in groups for c in group]
+        if len(set(named)) < len(named) or not set(named) <= set(range(k)):
+            raise ValueError(f"groups {groups!r} must name components 0 to {k - 1}, each once")
+        whole = [tuple(g) for g in groups] + [(c,) for c in range(k) if c not in named]
+        whole.sort(key=min)
+        weights, factor = self.logits.softmax(-1), self._factor()
+        made = GaussianMixture(dim, len(whole), covariance=self.covariance).to(self.loc)
+        for j, group in enumerate(whole):
+            rows = list(group)
+            share = weights[rows] / weights[rows].sum()
+            loc = share @ self.loc[rows]
+            apart = self.loc[rows] - loc
+            sigma = torch.einsum("k,kij->ij", share, factor[rows] @ factor[rows].mT)
+            sigma = sigma + torch.einsum("k,ki,kj->ij", share, apart, apart)
+            made.logits[j] = weights[rows].sum().log()
+            made.loc[j] = loc
+            if made.below is None:
+                made.log_scale[j] = 0.5 * sigma.diagonal().log()
+            else:
+                root = torch.linalg.cholesky(sigma)
+                below = torch.tril_indices(dim, dim, -1, device=loc.device)
+                made.log_scale[j] = root.diagonal().log()
+                made.below[j] = root[below[0], below[1]]
+        return made
+
+    def _factor(self) -> Tensor:
+        """Cholesky factors, ``(K, D, D)``."""
+        factor = torch.diag_embed(self.log_scale.exp())
+        if self.below is None:
+            return factor
+        k, dim = self.loc.shape
+        rows, columns = torch.tril_indices(dim, dim, -1, device=factor.device)
+        which = torch.arange(k, device=factor.device)[:, None]
+        return factor.index_put((which, rows, columns), self.below)
+
+
+def kmeans(codes: Tensor, clusters: int) -> tuple[Tensor, Tensor]:
+    """Labels ``(N,)`` and centers ``(K, D)`` by k-means, seeded by torch's global generator."""
+    from sklearn.cluster import KMeans
+
+    seed = int(torch.randint(2**31, ()))
+    found = KMeans(clusters, n_init=10, random_state=seed).fit(codes.detach().cpu().double())
+    labels = torch.from_numpy(found.labels_).long().to(codes.device)
+    return labels, torch.from_numpy(found.cluster_centers_).to(codes)
+
+
+def among(name: str, value: str, words: Sequence[str]) -> None:
+    """Refuses a word that is not one of those there are.
+
+    Raises:
+        ValueError: naming them.
+    """
+    if value not in words:
+        raise ValueError(f"{name} is {value!r}; expected one of {', '.join(map(repr, words))}")

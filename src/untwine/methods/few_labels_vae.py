@@ -1,0 +1,169 @@
+"""A VAE some of whose codes are told what to mean, by few labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+from torch.optim import Adam, Optimizer
+
+from ..data.batches import FewLabels
+from ..functional import (
+    Schedule,
+    at,
+    label_covariance,
+    label_cross_entropy,
+    label_squares,
+)
+from .m2 import check_batches
+from .method import Context, Loss, Moves, Stage
+from .penalty import Penalty
+from .vae import VAE
+
+if TYPE_CHECKING:
+    from ..data import FactorDataset, Sampler
+
+__all__ = ["FewLabelsVAE"]
+
+Supervised = Literal["cross_entropy", "squares", "covariance"]
+_LOSSES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "cross_entropy": label_cross_entropy,
+    "squares": label_squares,
+    "covariance": label_covariance,
+}
+
+
+class FewLabelsVAE(VAE):
+    r"""Any unsupervised penalty, and a supervised one on a few labelled examples.
+
+    .. math::
+        \overline{-\log p(x|z)} + \text{penalty}
+        + \gamma \, \overline{R_s(\mu(x_l), y_l)}, \qquad
+        R_s = -\sum_{k=1}^{K} v_k \log \sigma(\mu_k) + (1 - v_k) \log (1 - \sigma(\mu_k))
+
+    with :math:`v_k = y_k / n_k` for factor k of :math:`n_k` values, whose code is dimension k. With
+    :math:`\gamma = 0` it is the unsupervised method.
+
+    Args:
+        encoder: ``x -> q(z|x)``.
+        decoder: ``z -> p(x|z)``.
+        prior: ``() -> p(z)``.
+        labels: Names of the labelled factors; the first codes are theirs.
+        sizes: How many values each of them has.
+        penalty: The unsupervised regularizer, see `VAE`.
+        gamma: :math:`\gamma`, the weight of the supervised one; a number or a schedule.
+        supervised: :math:`R_s`: ``"cross_entropy"`` as above, ``"squares"``
+            (:math:`\sum_k (\sigma(\mu_k) - v_k)^2`) or ``"covariance"``
+            (:math:`\sum_{j \ne k} \mathrm{Cov}(\mu_j, v_k)^2`).
+        optimizer: Called with the parameters.
+
+    Raises:
+        ValueError: for more labelled factors than codes, and for an unknown word.
+
+    References:
+        Locatello, Tschannen, Bauer, Rätsch, Schölkopf, Bachem, "Disentangling Factors of Variation
+        Using Few Labels", 2020, https://arxiv.org/abs/1905.01258, section 4.
+
+    Deviations:
+        The supervised term is averaged over the labelled batch, like every other term; the
+        authors' code sums it, so that its weight is ours times the size of that batch.
+        Covariances are of values in [0, 1], in the authors' code of integers.
+    """
+
+    supervision = FewLabels
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        prior: nn.Module,
+        labels: Sequence[str],
+        sizes: Sequence[int],
+        *,
+        penalty: Penalty | None = None,
+        gamma: float | Schedule = 16.0,
+        supervised: Supervised = "cross_entropy",
+        optimizer: Callable[..., Optimizer] = partial(Adam, lr=1e-4, fused=True),
+    ) -> None:
+        super().__init__(encoder, decoder, prior, penalty=penalty, optimizer=optimizer)
+        if supervised not in _LOSSES:
+            raise ValueError(
+                f"supervised is {supervised!r}; expected one of {', '.join(map(repr, _LOSSES))}"
+            )
+        self.labels, self.gamma, self.supervised = tuple(labels), gamma, supervised
+        self.register_buffer("sizes", torch.tensor(tuple(sizes)), persistent=False)
+
+    sizes: Tensor
+
+    @classmethod
+    def parts(
+        cls,
+        data: FactorDataset,
+        latent_dim: int = 10,
+        *,
+        label: str | Sequence[str] = "*",
+        **parts: Any,
+    ) -> dict[str, Any]:
+        """The VAE's parts, and which factors have labels.
+
+        Args:
+            data: What the method will learn from.
+            latent_dim: The number of code dimensions, at least as many as labelled factors.
+            label: Names of the labelled factors, one or a list; ``"*"`` means all.
+            **parts: Passed to `VAE.parts`.
+        """
+        names = data.space.names if label == "*" else label
+        names = (names,) if isinstance(names, str) else tuple(names)
+        if not names:
+            raise ValueError("there are no factors to be labelled: the data has none, or label")
+        if len(names) > latent_dim:
+            raise ValueError(
+                f"{len(names)} factors have labels, but latent_dim is {latent_dim}: each needs a "
+                "code of its own; raise latent_dim, or name fewer factors as label"
+            )
+        sizes = [data.space.sizes[data.space.position(name)] for name in names]
+        found: dict[str, Any] = super().parts(data, latent_dim, **parts)
+        return {**found, "labels": names, "sizes": sizes}
+
+    def sampler(self) -> Sampler:
+        """Unlabelled examples, and others drawn at random whose labels are given."""
+        from ..data import FewLabelsSampler
+
+        return FewLabelsSampler(label=self.labels, balanced=False, known="any")
+
+    def infer(self, batch: Any) -> tuple[Tensor, Distribution]:
+        """The unlabelled observations and their posteriors."""
+        return batch.x, self.represent(batch.x)
+
+    def stages(self) -> tuple[Stage, ...]:
+        """One, which begins with a look at the labels."""
+        return (Stage("fit", self.moves, self._begin),)
+
+    def moves(self, batch: Any, ctx: Context) -> Moves:
+        """One turn: the unsupervised loss of the one part, the supervised one of the other."""
+        t = self.trace(batch)
+        labels = batch.yl.reshape(len(batch.yl), -1)
+        if labels.shape[1] != len(self.labels):
+            raise ValueError(
+                f"the batch has {labels.shape[1]} labels for each example, but the method's are "
+                f"{list(self.labels)}: give fit sampler=FewLabelsSampler(label=...) these names"
+            )
+        codes = self.represent(batch.xl).mean
+        supervised = _LOSSES[self.supervised](codes, labels, self.sizes)
+        yield {
+            "vae": Loss(
+                nll=-t.p.log_prob(t.x),
+                **self.penalty(t, ctx),
+                supervised=(at(self.gamma, ctx.step), supervised),
+            )
+        }
+
+    def _begin(self, batches: Iterable[Any]) -> None:
+        check_batches(batches, self.labels, self.sizes.tolist(), unknown=True)
+        begin = super().stages()[0].begin
+        if begin is not None:
+            begin(batches)

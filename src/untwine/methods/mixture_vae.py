@@ -1,0 +1,109 @@
+"""A VAE whose posterior is a mixture of Gaussians."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from torch import nn
+
+from ..distributions import GaussianMixture, Mixture, MixturePosterior, Posterior, Prior
+from ..functional import Schedule
+from .method import Context, Loss, Moves
+from .mixture_kl import MixtureKL
+from .penalty import Trace
+from .vae import VAE
+
+if TYPE_CHECKING:
+    from ..data import FactorDataset
+
+__all__ = ["MixtureVAE"]
+
+
+class MixtureVAE(VAE):
+    r"""A VAE whose posterior is a mixture of Gaussians, and whose prior may be one, too.
+
+    .. math::
+        q(z|x) = \sum_k \pi_k(x) \, \mathcal{N}(z; \mu_k(x), \Sigma_k(x)), \qquad
+        \mathcal{L} = -\sum_k \pi_k(x) \, \mathbb{E}_{q_k(z|x)}[\log p(x|z)]
+        + \beta \, D_{KL}(q(z|x) \,\|\, p(z))
+
+    The sum over components is exact (every component's sample is decoded, so that a step costs K
+    decodings), or one component is chosen by Gumbel-softmax. The divergence has no closed form and
+    is computed in the way that is chosen, see `MixtureKL`.
+
+    Args:
+        *parts: Encoder, decoder and prior, see `VAE`; the encoder with a `MixturePosterior`.
+        how: ``"monte_carlo"``, ``"variational"``, ``"convexity"``, ``"matched"`` or
+            ``"approximation"``, see `MixtureKL`.
+        beta: :math:`\beta`, the weight of the divergence.
+        choice: ``"exact"`` sums over components, or ``"relaxed"`` by Gumbel-softmax, see `Mixture`.
+        **options: Passed to `VAE`.
+
+    Raises:
+        ValueError: for another choice.
+
+    References:
+        Hershey, Olsen, "Approximating the Kullback Leibler Divergence Between Gaussian Mixture
+        Models", 2007, https://doi.org/10.1109/ICASSP.2007.366913, sections 6 to 8. Jang, Gu, Poole,
+        "Categorical Reparameterization with Gumbel-Softmax", 2017,
+        https://arxiv.org/abs/1611.01144. Morningstar et al., "Automatic Differentiation Variational
+        Inference with Mixtures", 2021, https://arxiv.org/abs/2003.01687 (the sum over components).
+    """
+
+    def __init__(
+        self,
+        *parts: Any,
+        how: Literal[
+            "monte_carlo", "variational", "convexity", "matched", "approximation"
+        ] = "monte_carlo",
+        beta: float | Schedule = 1.0,
+        choice: Literal["exact", "relaxed"] = "exact",
+        **options: Any,
+    ) -> None:
+        if choice not in ("exact", "relaxed"):
+            raise ValueError(f"choice is {choice!r}; expected 'exact' or 'relaxed'")
+        super().__init__(*parts, penalty=MixtureKL(how, beta), **options)
+        self.choice = choice
+
+    @classmethod
+    def parts(
+        cls,
+        data: FactorDataset,
+        latent_dim: int = 10,
+        *,
+        components: int = 3,
+        component: Posterior | None = None,
+        temperature: float = 0.5,
+        straight_through: bool = True,
+        prior: Prior | None = None,
+        **parts: Any,
+    ) -> dict[str, nn.Module]:
+        """The VAE's parts, with a mixture for posterior.
+
+        Args:
+            data: What the method will learn from.
+            latent_dim: The number of code dimensions.
+            components: :math:`K` of the posterior, and of the default prior.
+            component: The family of a component; independent Gaussians by default.
+            temperature: Of the relaxed choice of a component.
+            straight_through: Whether that choice is an exact sample.
+            prior: p(z); by default a `GaussianMixture` with as many components.
+            **parts: Passed to `VAE.parts`.
+        """
+        posterior = MixturePosterior(components, component, temperature, straight_through)
+        prior = GaussianMixture(latent_dim, components) if prior is None else prior
+        return super().parts(data, latent_dim, posterior=posterior, prior=prior, **parts)
+
+    def moves(self, batch: Any, ctx: Context) -> Moves:
+        """One turn: negative log-likelihood and penalty."""
+        x, q = self.infer(batch)
+        if self.choice == "relaxed" or not isinstance(q, Mixture):
+            yield from super().moves(batch, ctx)
+            return
+        each = q.each()
+        count = each.shape[-2]
+        c = getattr(batch, "c", None)
+        p = self.decode(each.flatten(0, 1), None if c is None else c.repeat_interleave(count, 0))
+        nll = -p.log_prob(x.repeat_interleave(count, 0)).unflatten(0, (-1, count))
+        t = Trace(x, q, q.choose(each), p, self.prior())
+        yield {"vae": Loss(nll=(q.choice.probs * nll).sum(-1), **self.penalty(t, ctx))}

@@ -1,0 +1,104 @@
+"""SlowVAE: codes of successive observations mostly stay where they are, and sometimes jump."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from ..data.batches import Pairs
+from ..distributions import diagonal_normal
+from ..functional import Schedule, at, laplace_transition
+from .method import Context, Loss, Moves
+from .vae import VAE
+
+if TYPE_CHECKING:
+    from ..data import Sampler
+
+__all__ = ["SlowVAE"]
+
+
+class SlowVAE(VAE):
+    r"""A VAE of pairs of successive observations, whose codes change by sparse steps.
+
+    .. math::
+        \mathcal{L} = -\mathbb{E}[\log p(x_0|z_0) + \log p(x_1|z_1)]
+        + \tfrac{\beta}{2} \sum_{i} D_{KL}(q(z_i|x_i) \,\|\, p(z))
+        + \tfrac{\gamma}{2} \sum_{i} \mathbb{E}_{q(z_{1-i}|x_{1-i})}
+        D_{KL}\big(q(z_i|x_i) \,\|\, p(z_i|z_{1-i})\big)
+
+    with the transition prior
+    :math:`p(z_i|z_{1-i}) = \prod_j \tfrac{\lambda}{2} e^{-\lambda |z_{i,j} - z_{1-i,j}|}`. The unit
+    is nats per pair, as in the paper: one prior and one transition, two likelihoods. Any penalty
+    takes the place of the :math:`\beta` term.
+
+    Args:
+        encoder: ``x -> q(z|x)``, a diagonal Gaussian.
+        decoder: ``z -> p(x|z)``.
+        prior: ``() -> p(z)``.
+        gamma: :math:`\gamma`, the weight of the transition; a number or a schedule.
+        rate: :math:`\lambda`, the inverse scale of the steps; larger means sparser.
+        time: Name of the factor that is time: pairs are successive rows then, with all other
+            factors unchanged. ``None`` takes pairs that differ in some factors.
+        **options: Passed to `VAE`.
+
+    Raises:
+        ValueError: for a rate that is not positive.
+
+    References:
+        Klindt et al., "Towards Nonlinear Disentanglement in Natural Data with Temporal Sparse
+        Coding", 2021, https://arxiv.org/abs/2007.10930, section 4: the transition prior and the
+        evidence lower bound.
+
+    Deviations:
+        Prior and transition are averaged over both directions of time, and the expectation over
+        the other code is exact; the authors' code sums the cross entropies of both directions,
+        subtracts one entropy, and puts the mean in the place of the other code. Their values
+        (beta 1, gamma 10, rate 6) are the defaults.
+    """
+
+    supervision = Pairs
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        prior: nn.Module,
+        *,
+        gamma: float | Schedule = 10.0,
+        rate: float = 6.0,
+        time: str | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(encoder, decoder, prior, **options)
+        if not rate > 0:
+            raise ValueError(f"rate is {rate}; expected a positive number")
+        self.gamma, self.rate, self.time = gamma, rate, time
+
+    def sampler(self) -> Sampler | None:
+        """Successive rows, where a factor is time."""
+        from ..data import SuccessivePairsSampler
+
+        return None if self.time is None else SuccessivePairsSampler(self.time)
+
+    def infer(self, batch: Any) -> tuple[Tensor, Distribution]:
+        """Both observations, ``(2 B, ...)``, with their posteriors."""
+        x = torch.cat([batch.x0, batch.x1])
+        return x, self.represent(x)
+
+    def moves(self, batch: Any, ctx: Context) -> Moves:
+        """One turn: likelihoods, penalty, and transitions both ways."""
+        t = self.trace(batch)
+        n = len(batch.x0)
+        loc, scale = t.q.mean, t.q.stddev
+        one, two = diagonal_normal(loc[:n], scale[:n]), diagonal_normal(loc[n:], scale[n:])
+        steps = laplace_transition(one, two, self.rate) + laplace_transition(two, one, self.rate)
+        yield {
+            "vae": Loss(
+                nll=(2.0, -t.p.log_prob(t.x)),
+                transition=(at(self.gamma, ctx.step), steps / 2),
+                **self.penalty(t, ctx),
+            )
+        }

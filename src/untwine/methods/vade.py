@@ -1,0 +1,176 @@
+"""VaDE: clusters by a mixture prior that starts from the codes of an autoencoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import nn
+from torch.distributions import (
+    Distribution,
+    Independent,
+    MixtureSameFamily,
+    MultivariateNormal,
+    Normal,
+    kl_divergence,
+)
+from torch.optim import Adam, Optimizer
+
+from ..distributions import GaussianMixture, diagonal_normal
+from .clustering_vae import ClusteringVAE
+from .method import Context
+from .penalty import Penalty, Terms, Trace
+
+if TYPE_CHECKING:
+    from ..data import FactorDataset
+
+__all__ = ["MixtureBound", "VaDE"]
+
+_CODES = 20_000  # examples whose codes the mixture is fitted to
+
+
+class MixtureBound(Penalty):
+    r"""The divergence of q(z|x) q(c|x) from p(z|c) p(c), exactly summed over components c.
+
+    .. math::
+        \sum_c \gamma_c \, D_{KL}(q(z|x) \,\|\, p(z|c))
+        + \sum_c \gamma_c \log \frac{\gamma_c}{\pi_c}, \qquad
+        \gamma_c = q(c|x) = p(c \mid z), \; z \sim q(z|x)
+
+    It takes any prior whose distribution is a mixture of Gaussians, and is an upper bound of
+    :math:`D_{KL}(q(z|x) \,\|\, p(z))` in expectation.
+
+    References:
+        Jiang et al., "Variational Deep Embedding: An Unsupervised and Generative Approach to
+        Clustering", 2017, https://arxiv.org/abs/1611.05148, equations 12 and 16.
+    """
+
+    def __call__(self, t: Trace, ctx: Context) -> Terms:
+        """``kl``, to the components, and ``categorical``, of the assignments.
+
+        Raises:
+            TypeError: for a prior that is no mixture, or a posterior that is no Gaussian.
+        """
+        if not isinstance(t.prior, MixtureSameFamily):
+            raise TypeError(f"MixtureBound needs a mixture prior, got {type(t.prior).__name__}")
+        components = t.prior.component_distribution
+        log_pi = t.prior.mixture_distribution.logits.log_softmax(-1)
+        log_gamma = (components.log_prob(t.z.unsqueeze(-2)) + log_pi).log_softmax(-1)
+        gamma = log_gamma.exp()
+        return {
+            "kl": (gamma * kl_divergence(_beside(t.q), components)).sum(-1),
+            "categorical": (gamma * (log_gamma - log_pi)).sum(-1),
+        }
+
+    def rules(self, q: Distribution, prior: Distribution) -> dict[str, str]:
+        """Their sum is the bound."""
+        how = "upper bound (exact over components, assignments at one sample)"
+        return {"kl": how, "categorical": how}
+
+
+class VaDE(ClusteringVAE):
+    r"""A VAE for clustering: a mixture prior, and an exact sum over the component of each example.
+
+    .. math::
+        \mathcal{L}(x) = -\mathbb{E}_{q(z|x)}[\log p(x|z)]
+        + \sum_c \gamma_c \, D_{KL}(q(z|x) \,\|\, \mathcal{N}(\mu_c, \sigma_c^2))
+        + \sum_c \gamma_c \log \frac{\gamma_c}{\pi_c}, \qquad
+        \gamma_c = \frac{\pi_c \mathcal{N}(z; \mu_c, \sigma_c^2)}
+        {\sum_{c'} \pi_{c'} \mathcal{N}(z; \mu_{c'}, \sigma_{c'}^2)}
+
+    With constants that cancel, this is equation 12 of the paper: its second and last term are the
+    divergence of the posterior from each component, its third and fourth that of :math:`\gamma`
+    from :math:`\pi`.
+
+    Two stages: ``pretrain`` learns an autoencoder without noise or prior; at the start of
+    ``fit`` a Gaussian mixture is fitted to its codes, by expectation maximization, and from
+    there on everything is learned by the bound. Without the first stage, most of an untrained
+    mixture's components are left empty.
+
+    Args:
+        encoder: ``x -> q(z|x)``, a Gaussian.
+        decoder: ``z -> p(x|z)``.
+        prior: A `GaussianMixture`.
+        penalty: The regularizer; `MixtureBound` by default.
+        optimizer: Of all parameters, in both stages; called with them.
+
+    References:
+        Jiang, Zheng, Tan, Tang, Zhou, "Variational Deep Embedding: An Unsupervised and Generative
+        Approach to Clustering", 2017, https://arxiv.org/abs/1611.05148, equations 12 and 16.
+
+    Deviations:
+        The autoencoder is trained as a whole (the paper stacks denoising layers, with dropout, for
+        some sets), with the likelihood for its loss. The learning rate is constant (the paper's
+        falls by a tenth every ten epochs). The default nets are those of `VAE`; the paper's are
+        ``net=MLP((500, 500, 2000))``.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        prior: nn.Module,
+        *,
+        penalty: Penalty | None = None,
+        optimizer: Callable[..., Optimizer] = partial(Adam, lr=1e-3, fused=True),
+    ) -> None:
+        penalty = MixtureBound() if penalty is None else penalty
+        super().__init__(
+            encoder, decoder, prior, pretrain=True, penalty=penalty, optimizer=optimizer
+        )
+
+    @classmethod
+    def parts(
+        cls,
+        data: FactorDataset,
+        latent_dim: int = 10,
+        *,
+        components: int = 10,
+        covariance: Literal["diagonal", "full"] = "diagonal",
+        **parts: Any,
+    ) -> dict[str, nn.Module]:
+        """The VAE's parts, with a mixture for prior.
+
+        Args:
+            data: What the method will learn from.
+            latent_dim: The number of code dimensions.
+            components: The number of clusters.
+            covariance: Of each component; the paper's are ``"diagonal"``.
+            **parts: Passed to `VAE.parts`.
+        """
+        prior = GaussianMixture(latent_dim, components, covariance=covariance, init="kmeans")
+        return super().parts(data, latent_dim, prior=prior, **parts)
+
+    def start_prior(self, batches: Iterable[Any]) -> None:
+        """Fits the mixture to codes by expectation maximization, which k-means clusters begin.
+
+        Raises:
+            TypeError: for another prior.
+        """
+        from sklearn.mixture import GaussianMixture as Fitted
+
+        if not isinstance(self.prior, GaussianMixture):
+            raise TypeError(f"VaDE fits a GaussianMixture; the prior is {self.prior}")
+        codes = self.some_codes(batches, _CODES)
+        kind = "diag" if self.prior.covariance == "diagonal" else "full"
+        array = codes.cpu().double().numpy()
+        seed = int(torch.randint(2**31, ()))
+        k = len(self.prior.loc)
+        fitted = Fitted(k, covariance_type=kind, n_init=3, reg_covar=1e-4, random_state=seed)
+        assigned = torch.from_numpy(fitted.fit(array).predict_proba(array)).to(codes)
+        self.prior.fit(codes, assigned)
+
+
+def _beside(q: Distribution) -> Distribution:
+    """Posteriors ``(B,)`` as ``(B, 1)``, to be compared with every component."""
+    if isinstance(q, Independent) and isinstance(q.base_dist, Normal):
+        return diagonal_normal(q.base_dist.loc.unsqueeze(-2), q.base_dist.scale.unsqueeze(-2))
+    if isinstance(q, MultivariateNormal):
+        factor = q.scale_tril.unsqueeze(-3)
+        return MultivariateNormal(q.loc.unsqueeze(-2), scale_tril=factor, validate_args=False)
+    raise TypeError(
+        f"MixtureBound knows diagonal and full-covariance Gaussian posteriors, not a "
+        f"{type(q).__name__}"
+    )

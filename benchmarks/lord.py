@@ -201,6 +201,7 @@ def main() -> None:
     data = ut.FactorDataset.from_arrays(x[~unseen], factors[~unseen], names)
     print(data, unseen_data, chance(data), flush=True)
     out, rows, seconds = Path(args.out), {}, {}
+    out.mkdir(parents=True, exist_ok=True)
     for arm in args.arms:
         for seed in args.seeds:
             method, took = train(data, arm, seed, args)

@@ -70,7 +70,9 @@ def about(subject: Subject, found: Findings) -> dict[str, Any]:
     )
     rules = _rules(method, data)
     if rules:
-        facts["divergences"] = ", ".join(f"{term}: {rule}" for term, rule in rules.items())
+        one = len(set(rules.values())) == 1
+        each = [rule if one else f"{term}: {rule}" for term, rule in rules.items()]
+        facts["divergences"] = each[0] if one else "; ".join(each)
     training = {
         key: written(value)
         for key, value in spec.items()

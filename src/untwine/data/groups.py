@@ -10,7 +10,7 @@ import torch
 
 from .batches import Clips, Groups, Pairs
 from .rows import Rows
-from .sampler import Sampler, stacked
+from .sampler import Sampler, paired, stacked
 from .space import FactorSpace
 
 __all__ = ["ClipsSampler", "GroupsSampler", "SuccessivePairsSampler"]
@@ -225,5 +225,4 @@ class SuccessivePairsSampler(Sampler):
         return self._clips(space, factors, n, generator)
 
     def batch(self, data: Any, indices: np.ndarray, draw: int = 0) -> Pairs:
-        x = data.observations(indices.T.reshape(-1), draw)
-        return Pairs(*x.split(len(indices)))
+        return paired(data, indices, draw)

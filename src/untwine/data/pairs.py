@@ -8,7 +8,7 @@ import numpy as np
 
 from .batches import Pairs
 from .rows import Rows
-from .sampler import Sampler
+from .sampler import Sampler, paired
 from .space import FactorSpace
 
 __all__ = ["LaplacePairsSampler", "PairsSampler"]
@@ -75,8 +75,7 @@ class PairsSampler(Sampler):
         return self._look_up(rows, n, generator)
 
     def batch(self, data: Any, indices: np.ndarray, draw: int = 0) -> Pairs:
-        x = data.observations(indices.T.reshape(-1), draw)
-        return Pairs(*x.split(len(indices)))
+        return paired(data, indices, draw)
 
     def _choose(self, rows: Rows, n: int, generator: np.random.Generator) -> np.ndarray:
         """Which factors change, ``(n, K)`` of bool."""
@@ -176,8 +175,7 @@ class LaplacePairsSampler(Sampler):
         return np.stack([first, rows.row_of[space.index(second)]], axis=1)
 
     def batch(self, data: Any, indices: np.ndarray, draw: int = 0) -> Pairs:
-        x = data.observations(indices.T.reshape(-1), draw)
-        return Pairs(*x.split(len(indices)))
+        return paired(data, indices, draw)
 
 
 def _partners(

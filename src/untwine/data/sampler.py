@@ -9,10 +9,11 @@ import numpy as np
 from torch import Tensor
 
 from ..spec import Recorded
+from .batches import Pairs
 from .rows import Rows
 from .space import FactorSpace
 
-__all__ = ["Indices", "Sampler", "label_column", "stacked"]
+__all__ = ["Indices", "Sampler", "label_column", "paired", "stacked"]
 
 Indices = np.ndarray | tuple[np.ndarray, ...]
 """An array, or several, whose first axis is the batch."""
@@ -68,3 +69,9 @@ def stacked(data: Any, indices: np.ndarray, draw: int) -> Tensor:
     """Observations in the shape of their indices, ``(B, G) -> (B, G, ...)``."""
     x = data.observations(indices.reshape(-1), draw)
     return x.reshape(*indices.shape, *x.shape[1:])
+
+
+def paired(data: Any, indices: np.ndarray, draw: int) -> Pairs:
+    """Pairs of observations from pairs of indices, ``(B, 2)``."""
+    x = data.observations(indices.T.reshape(-1), draw)
+    return Pairs(*x.split(len(indices)))

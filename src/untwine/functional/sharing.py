@@ -13,7 +13,7 @@ from ..distributions.posteriors import diagonal_normal
 __all__ = ["average", "changed", "geometric", "pool", "product", "share"]
 
 
-def _parameters(q: Distribution) -> tuple[Tensor, Tensor]:
+def moments_of(q: Distribution) -> tuple[Tensor, Tensor]:
     if isinstance(q, Independent) and isinstance(q.base_dist, Normal):
         return q.base_dist.loc, q.base_dist.scale
     raise TypeError(
@@ -29,7 +29,7 @@ def average(a: Distribution, b: Distribution) -> Independent:
         Hosoya, "Group-based Learning of Disentangled Representations with Generalizability for
         Novel Contents", 2019, https://arxiv.org/abs/1809.02383.
     """
-    (m0, s0), (m1, s1) = _parameters(a), _parameters(b)
+    (m0, s0), (m1, s1) = moments_of(a), moments_of(b)
     return diagonal_normal((m0 + m1) / 2, ((s0**2 + s1**2) / 2).sqrt())
 
 
@@ -44,7 +44,7 @@ def product(a: Distribution, b: Distribution) -> Independent:
         Bouchacourt, Tomioka, Nowozin, "Multi-Level Variational Autoencoder", 2018,
         https://arxiv.org/abs/1705.08841, section 3.
     """
-    (m0, s0), (m1, s1) = _parameters(a), _parameters(b)
+    (m0, s0), (m1, s1) = moments_of(a), moments_of(b)
     precision = s0**-2 + s1**-2
     return diagonal_normal((m0 * s0**-2 + m1 * s1**-2) / precision, precision**-0.5)
 
@@ -59,7 +59,7 @@ def geometric(a: Distribution, b: Distribution) -> Independent:
     Unlike the product it gives two equal posteriors back as they are. It is what the code that
     Locatello et al. published (disentanglement_lib) computes where their paper has the product.
     """
-    loc, scale = _parameters(product(a, b))
+    loc, scale = moments_of(product(a, b))
     return diagonal_normal(loc, 2**0.5 * scale)
 
 
@@ -99,7 +99,7 @@ def pool(
         >>> pool(q).variance, pool(q, how="average").variance
         (tensor([[0.2500, 0.2500]]), tensor([[1., 1.]]))
     """
-    loc, scale = _parameters(q)
+    loc, scale = moments_of(q)
     weight = torch.ones_like(loc[..., :1])
     if present is not None:
         weight = present.unsqueeze(-1).to(loc.dtype)
@@ -142,7 +142,7 @@ def changed(
         Locatello et al., "Weakly-Supervised Disentanglement Without Compromises", 2020,
         https://arxiv.org/abs/2002.02886, section 4.
     """
-    (m0, s0), (m1, s1) = _parameters(a), _parameters(b)
+    (m0, s0), (m1, s1) = moments_of(a), moments_of(b)
     one, two = Normal(m0, s0, validate_args=False), Normal(m1, s1, validate_args=False)
     delta = kl_divergence(one, two)
     if symmetric:
@@ -161,7 +161,7 @@ def changed(
 
 def share(a: Distribution, b: Distribution, common: Distribution, where: Tensor) -> tuple:
     """Both posteriors with the dimensions ``where`` (boolean, ``(B, D)``) taken from ``common``."""
-    (m0, s0), (m1, s1), (m, s) = _parameters(a), _parameters(b), _parameters(common)
+    (m0, s0), (m1, s1), (m, s) = moments_of(a), moments_of(b), moments_of(common)
     return (
         diagonal_normal(torch.where(where, m, m0), torch.where(where, s, s0)),
         diagonal_normal(torch.where(where, m, m1), torch.where(where, s, s1)),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from .sharing import _parameters
+from .sharing import moments_of
 
 __all__ = ["laplace_transition"]
 
@@ -39,7 +39,7 @@ def laplace_transition(before: Distribution, after: Distribution, rate: float) -
         Klindt et al., "Towards Nonlinear Disentanglement in Natural Data with Temporal Sparse
         Coding", 2021, https://arxiv.org/abs/2007.10930, section 4.
     """
-    (m0, s0), (m1, s1) = _parameters(before), _parameters(after)
+    (m0, s0), (m1, s1) = moments_of(before), moments_of(after)
     shift, variance = m1 - m0, s0**2 + s1**2
     spread = (2 * variance).sqrt()
     distance = spread / math.sqrt(math.pi) * (-((shift / spread) ** 2)).exp()

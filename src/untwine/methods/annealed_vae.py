@@ -29,6 +29,10 @@ class Capacity(Penalty):
 
     Raises:
         ValueError: if the capacity is negative or the warm-up shorter than 1 step.
+
+    References:
+        Burgess et al., "Understanding disentangling in beta-VAE", 2018,
+        https://arxiv.org/abs/1804.03599, equation 8.
     """
 
     def __init__(self, gamma: float = 1000.0, capacity: float = 25.0, warmup: int = 100_000):

@@ -36,6 +36,10 @@ class TotalCorrelation(Penalty):
 
     Raises:
         ValueError: for an unknown estimator.
+
+    References:
+        Chen, Li, Grosse, Duvenaud, "Isolating Sources of Disentanglement in VAEs", 2018,
+        https://arxiv.org/abs/1802.04942, equation 4.
     """
 
     def __init__(

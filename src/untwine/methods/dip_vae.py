@@ -34,6 +34,10 @@ class DIP(Penalty):
 
     Raises:
         ValueError: for another kind.
+
+    References:
+        Kumar, Sattigeri, Balakrishnan, "Variational Inference of Disentangled Latent Concepts from
+        Unlabeled Observations", 2018, https://arxiv.org/abs/1711.00848, equations 6 and 7.
     """
 
     def __init__(

@@ -46,6 +46,10 @@ class MixtureKL(Penalty):
 
     Raises:
         ValueError: for an unknown way.
+
+    References:
+        Hershey, Olsen, "Approximating the Kullback Leibler Divergence Between Gaussian Mixture
+        Models", 2007, https://doi.org/10.1109/ICASSP.2007.366913; each function says which part.
     """
 
     def __init__(

@@ -57,6 +57,10 @@ class KL(Penalty):
 
     Args:
         beta: :math:`\beta`, the weight of the KL divergence; a number or a schedule.
+
+    References:
+        Higgins et al., "beta-VAE: Learning Basic Visual Concepts with a Constrained Variational
+        Framework", 2017, https://openreview.net/forum?id=Sy2fzU9gl.
     """
 
     def __init__(self, beta: float | Schedule = 1.0) -> None:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .architecture import Architecture, Encode
-from .conv import Flatten, Unflatten, _channels_last
+from .conv import Flatten, Unflatten, channels_last
 from .mlp import mlp
 
 __all__ = ["AdaIN", "adain"]
@@ -88,7 +88,7 @@ class AdaIN(Architecture):
             layers += [nn.Conv2d(inputs, outputs, 4, 2, 1), nn.LeakyReLU()]
         flat = channels[-1] * math.prod(sizes[-1])
         hidden = mlp(flat, (self.width, self.width), features, nn.LeakyReLU)
-        return _channels_last(Encode(*layers, Flatten(), *hidden))
+        return channels_last(Encode(*layers, Flatten(), *hidden))
 
     def decoder(self, latent_dim: int, shape: Sequence[int], covariates: int = 0) -> nn.Module:
         """A network ``(B, latent_dim), (B, covariates) -> (B, C, H, W)``.
@@ -101,7 +101,7 @@ class AdaIN(Architecture):
                 "the AdaIN generator is modulated by covariates, and there are none: use "
                 "nets.Conv, or a method with a class code such as LORD"
             )
-        return _channels_last(
+        return channels_last(
             _Generator(latent_dim, shape[0], _sizes(shape), covariates, self.width)
         )
 

@@ -39,7 +39,7 @@ class Locatello2019(Architecture):
     def __init__(self, init: Literal["torch", "glorot"] = "torch") -> None:
         if init not in ("torch", "glorot"):
             raise ValueError(f"init is {init!r}; expected 'torch' or 'glorot'")
-        self.finish = _glorot if init == "glorot" else _channels_last
+        self.finish = _glorot if init == "glorot" else channels_last
 
     def encoder(self, shape: Sequence[int], features: int, covariates: int = 0) -> nn.Module:
         """A network ``(B, C, 64, 64) -> (B, features)``."""
@@ -89,7 +89,7 @@ class Burgess2018(Architecture):
     def encoder(self, shape: Sequence[int], features: int, covariates: int = 0) -> nn.Module:
         """A network ``(B, C, 64, 64) -> (B, features)``."""
         _require_64(shape, "Burgess2018")
-        return _channels_last(
+        return channels_last(
             Encode(
                 *_halve(shape[0] + covariates, 32),
                 *_halve(32, 32),
@@ -103,7 +103,7 @@ class Burgess2018(Architecture):
     def decoder(self, latent_dim: int, shape: Sequence[int], covariates: int = 0) -> nn.Module:
         """A network ``(B, latent_dim) -> (B, C, 64, 64)``."""
         _require_64(shape, "Burgess2018")
-        return _channels_last(
+        return channels_last(
             Decode(
                 *mlp(latent_dim + covariates, (256, 256), 512),
                 nn.ReLU(inplace=True),
@@ -141,7 +141,7 @@ class Conv(Architecture):
             layers += _halve(inputs, outputs)
             inputs = outputs
         flat = channels[-1] * math.prod(sizes[-1])
-        return _channels_last(Encode(*layers, Flatten(), *mlp(flat, self.hidden, features)))
+        return channels_last(Encode(*layers, Flatten(), *mlp(flat, self.hidden, features)))
 
     def decoder(self, latent_dim: int, shape: Sequence[int], covariates: int = 0) -> nn.Module:
         """A network ``(B, latent_dim) -> (B, C, H, W)``."""
@@ -158,7 +158,7 @@ class Conv(Architecture):
             layers.append(nn.ConvTranspose2d(steps[i], steps[i - 1], 4, 2, 1, extra))
             if i > 1:
                 layers.append(nn.ReLU(inplace=True))
-        return _channels_last(Decode(*layers))
+        return channels_last(Decode(*layers))
 
     def _plan(self, shape: Sequence[int]) -> tuple[list[tuple[int, int]], list[int]]:
         if len(shape) != 3 or min(shape[1:]) < 8:
@@ -219,10 +219,10 @@ def _glorot(net: nn.Module) -> nn.Module:
             nn.init.xavier_uniform_(layer.weight)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
-    return _channels_last(net)
+    return channels_last(net)
 
 
-def _channels_last(net: nn.Module) -> nn.Module:
+def channels_last(net: nn.Module) -> nn.Module:
     """Weights in the memory format that convolutions run fastest in; the values are the same."""
     for parameter in net.parameters():
         if parameter.ndim == 4:

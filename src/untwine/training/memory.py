@@ -17,8 +17,8 @@ def keep_freed_memory() -> bool:
 
     A step on the CPU frees and allocates the same megabytes over and over. By default glibc maps
     each large block afresh, and the system clears every page of it again: with the literature's
-    64x64 nets a quarter of the step's time. From here on, up to 1 GiB of freed memory stays with
-    the process.
+    64x64 nets about a fifth of the step's time (``benchmarks/results/training_step.md``). From here
+    on, up to 1 GiB of freed memory stays with the process.
 
     Nothing is done where another C library is in use, or where the user has already decided by
     ``MALLOC_MMAP_THRESHOLD_`` or ``MALLOC_TRIM_THRESHOLD_``.

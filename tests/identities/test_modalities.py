@@ -212,7 +212,7 @@ def test_covariates_that_are_missing_are_asked_for():
         (lambda: MultimodalVAE.build(dataset(), weights={"a->d": 1.0}), "weights names 'a->d'"),
         (
             lambda: MultimodalVAE.build(dataset(), latent_dim=2, prior=StandardNormal(3)),
-            r"the prior is over \(3,\) but latent_dim is 2",
+            r"the prior is over \(3,\) but its code has 2 dimensions",
         ),
         (
             lambda: MultimodalVAE.build(dataset()).represent({"d": torch.zeros(1, 2)}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from ..distributions import (
     Diagonal,
     Likelihood,
     Posterior,
-    StandardNormal,
+    Prior,
     diagonal_normal,
 )
 from ..functional import Schedule, at, one_hot, self_normalized
@@ -27,7 +28,7 @@ from .graph import Graph, Variable
 from .m2 import check_batches
 from .method import Context, Loss, Method, Moves, Player, Stage
 from .particles import Particles
-from .vae import autoencoder
+from .vae import autoencoder, fitting_prior, gathered
 
 if TYPE_CHECKING:
     from ..data import FactorDataset, Sampler
@@ -193,7 +194,9 @@ class GeneralizedM2(Method):
                 outputs = variable.width * (1 if prior is None else 2)
                 priors[_key(name)] = _with_head(nn.Sequential(*mlp(inputs, hidden, outputs)), prior)
             elif variable.dim is not None:
-                priors[_key(name)] = StandardNormal(variable.dim)
+                priors[_key(name)] = fitting_prior(
+                    deepcopy(variable.prior), variable.dim, data, recognition[_key(name)]
+                )
         seen = [variable for variable in graph.variables.values() if variable.decoded]
         continuous = sum(variable.dim or 0 for variable in seen)
         discrete = sum(variable.classes or 0 for variable in seen)
@@ -220,8 +223,8 @@ class GeneralizedM2(Method):
         return {"m2": Player((self.recognition, self.priors, self.decoder), self.optimizer)}
 
     def stages(self) -> tuple[Stage, ...]:
-        """One, which begins with a look at the labels."""
-        return (Stage("fit", self.moves, self._check),)
+        """One, which begins with a look at the labels and gives priors some codes."""
+        return (Stage("fit", self.moves, self._begin),)
 
     def moves(self, batch: Any, ctx: Context) -> Moves:
         """One turn: labelled bound, unlabelled bound, classification."""
@@ -395,6 +398,16 @@ class GeneralizedM2(Method):
             else:
                 p.settle(name, p.level(q.mean), p.level(q.variance))
         return p.moments()
+
+    def _begin(self, batches: Iterable[Any]) -> None:
+        self._check(batches)
+        for name, variable in self.graph.variables.items():
+            prior = None if variable.prior is None else self.priors[_key(name)]
+            if isinstance(prior, Prior) and prior.starts:
+                prior.start(gathered(self, partial(self._codes, name), batches))
+
+    def _codes(self, name: str, batch: Any) -> Tensor:
+        return self.values(batch.x)[name]
 
     def _check(self, batches: Iterable[Any]) -> None:
         labels, variables = self.graph.labels, self.graph.variables

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from ..distributions import Prior, VampPrior
 from ..spec import Recorded
 
 __all__ = ["Graph", "Variable"]
@@ -26,6 +27,8 @@ class Variable(Recorded):
             variables.
         prior_given: What its prior is conditioned on: other variables. Without any it is the
             standard normal, or all classes alike.
+        prior: The prior of a continuous variable that is not conditioned on others: any `Prior` of
+            as many dimensions; each method takes a copy.
         decoded: Whether the decoder sees it.
         relaxed: Where a discrete variable is not observed: ``None`` sums over all of its classes,
             exactly; a number is the temperature of a Gumbel-softmax sample in place of the sum, for
@@ -43,6 +46,7 @@ class Variable(Recorded):
         supervised: bool | str = False,
         given: Sequence[str] = ("x",),
         prior_given: Sequence[str] = (),
+        prior: Prior | None = None,
         decoded: bool = True,
         relaxed: float | None = None,
     ) -> None:
@@ -68,6 +72,17 @@ class Variable(Recorded):
                 raise ValueError(f"{which} is {names!r}; expected a list of names, [{names!r}]")
         if not given:
             raise ValueError("given is empty; a recognition model is conditioned on 'x' or others")
+        if prior is not None and (dim is None or prior_given):
+            raise ValueError(
+                f"prior is {type(prior).__name__}, which is for a continuous variable whose prior "
+                f"is given nothing; here dim is {dim} and prior_given {list(prior_given)}"
+            )
+        if isinstance(prior, VampPrior) and tuple(given) != ("x",):
+            raise ValueError(
+                f"prior is a VampPrior, which encodes pseudo-inputs: the variable must be given x "
+                f"alone, but given is {list(given)}"
+            )
+        self.prior = prior
         self.dim, self.classes, self.supervised = dim, classes, supervised
         self.given, self.prior_given = tuple(given), tuple(prior_given)
         self.decoded, self.relaxed = decoded, relaxed

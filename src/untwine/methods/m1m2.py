@@ -13,13 +13,14 @@ from torch.distributions import Categorical, Distribution
 from torch.optim import Adam, Optimizer
 
 from ..data.batches import FewLabels, Images
-from ..distributions import Likelihood, Posterior, diagonal_normal
+from ..distributions import Likelihood, Posterior, Prior, diagonal_normal
 from ..functional import Schedule
 from ..nets import MLP, Architecture
 from .m1 import standardize_by
 from .m2 import M2
 from .method import Context, Method, Moves, Player, Stage
-from .vae import VAE
+from .penalty import Penalty
+from .vae import VAE, gathered
 
 if TYPE_CHECKING:
     from ..data import FactorDataset, Sampler
@@ -104,8 +105,12 @@ class M1M2(Method):
         net: Architecture | None = None,
         likelihood: Likelihood | None = None,
         posterior: Posterior | None = None,
+        prior: Prior | None = None,
+        penalty: Penalty | None = None,
         m2_net: Architecture | None = None,
         m2_likelihood: Likelihood | None = None,
+        m2_prior: Prior | None = None,
+        m2_penalty: Penalty | None = None,
         alpha: float | Schedule = 10.0,
         labelled: float | Schedule = 1.0,
         optimizer: Callable[..., Optimizer] = partial(Adam, lr=3e-4, fused=True),
@@ -120,9 +125,13 @@ class M1M2(Method):
             net: The architecture of the VAE of x.
             likelihood: The family of p(x|z1), see `VAE.parts`.
             posterior: The family of q(z1|x) and q(z2|z1,y); independent Gaussians by default.
+            prior: p(z1), any `Prior`; the standard normal by default.
+            penalty: The regularizer of z1; the KL divergence by default.
             m2_net: The architecture of M2; by default fully connected, 2 hidden layers of 256.
             m2_likelihood: The family of p(z1|y,z2); by default `NormalCodes`,
                 Gaussians with a mean and a variance for each code.
+            m2_prior: p(z2), see `M2.parts`.
+            m2_penalty: The regularizer of z2, see `M2`.
             alpha: Weight of the classifier's own loss, see `M2`.
             labelled: Weight of M2's labelled part, see `M2`.
             optimizer: Of both; called with the parameters.
@@ -130,9 +139,9 @@ class M1M2(Method):
         from ..data import FactorDataset
 
         first: dict[str, Any] = VAE.parts(
-            data, features_dim, net=net, likelihood=likelihood, posterior=posterior
+            data, features_dim, net=net, likelihood=likelihood, posterior=posterior, prior=prior
         )
-        m1 = VAE(**first, optimizer=optimizer)
+        m1 = VAE(**first, penalty=penalty, optimizer=optimizer)
         codes = FactorDataset.from_arrays(  # what M2 sees of the data: its width, and its classes
             np.zeros((1, features_dim), np.float32),
             np.zeros((1, len(data.space.names)), np.int64),
@@ -147,7 +156,9 @@ class M1M2(Method):
                 net=MLP() if m2_net is None else m2_net,
                 likelihood=NormalCodes() if m2_likelihood is None else m2_likelihood,
                 posterior=posterior,
+                prior=m2_prior,
             ),
+            penalty=m2_penalty,
             alpha=alpha,
             labelled=labelled,
             optimizer=optimizer,
@@ -215,3 +226,6 @@ class M1M2(Method):
             return q.sample() if self.features == "sample" else q.mean
 
         self.shift, self.scale = standardize_by(codes, batches)
+        prior = self.m2.prior
+        if isinstance(prior, Prior) and prior.starts:
+            prior.start(gathered(self, lambda batch: self.represent(batch.x).mean, batches))

@@ -13,11 +13,12 @@ from torch.distributions import Categorical, Distribution, MixtureSameFamily
 from torch.optim import Adam, Optimizer
 
 from ..data.batches import FewLabels
-from ..distributions import Likelihood, Posterior, StandardNormal
+from ..distributions import Likelihood, Posterior, Prior, VampPrior
 from ..functional import Schedule, at, kl, one_hot
 from ..nets import Architecture, default_architecture
 from .method import Context, Loss, Method, Moves, Player, Stage
-from .vae import autoencoder
+from .penalty import KL, Penalty, Terms, Trace
+from .vae import autoencoder, fitting_prior, gathered
 
 if TYPE_CHECKING:
     from ..data import FactorDataset, Sampler
@@ -37,7 +38,9 @@ class M2(Method):
         \mathcal{J} = w \, \overline{\mathcal{L}(x_l, y_l)} + \overline{\mathcal{U}(x)}
         + \alpha \, \overline{-\log q(y_l|x_l)}
 
-    The sum over y is exact.
+    The sum over y is exact. Any penalty takes the place of the KL divergence. One that compares
+    the codes of a batch sees those of all unlabelled examples under every class, alike, and those
+    of the labelled examples by themselves.
 
     Args:
         encoder: ``(x, y as one-hot) -> q(z|x,y)``.
@@ -46,6 +49,7 @@ class M2(Method):
         classifier: ``x -> (B, classes)`` logits of q(y|x).
         classes: Number of classes.
         label: Name of the factor that is the class.
+        penalty: The regularizer of z; the KL divergence by default.
         alpha: :math:`\alpha`, the weight of the classifier's own loss, in units of the paper's
             number of examples N: the paper's :math:`\alpha = 0.1 N` is 0.1 here, and takes some
             thousands of epochs; short trainings need more.
@@ -73,6 +77,7 @@ class M2(Method):
         classes: int,
         label: str,
         *,
+        penalty: Penalty | None = None,
         alpha: float | Schedule = 10.0,
         labelled: float | Schedule = 1.0,
         optimizer: Callable[..., Optimizer] = partial(Adam, lr=3e-4, fused=True),
@@ -80,6 +85,7 @@ class M2(Method):
         super().__init__()
         self.encoder, self.decoder, self.prior = encoder, decoder, prior
         self.classifier, self.classes, self.label = classifier, classes, label
+        self.penalty = KL() if penalty is None else penalty
         self.alpha, self.labelled, self.optimizer = alpha, labelled, optimizer
 
     @classmethod
@@ -92,6 +98,7 @@ class M2(Method):
         net: Architecture | None = None,
         likelihood: Likelihood | None = None,
         posterior: Posterior | None = None,
+        prior: Prior | None = None,
     ) -> dict[str, Any]:
         """Networks that fit the data.
 
@@ -102,14 +109,23 @@ class M2(Method):
             net: The architecture of encoder, decoder and classifier.
             likelihood: The family of p(x|y,z), see `VAE.parts`.
             posterior: The family of q(z|x,y); independent Gaussians by default.
+            prior: p(z), any `Prior` but those that encode; the standard normal by default.
+
+        Raises:
+            ValueError: for a `VampPrior`: it encodes pseudo-inputs, and q(z|x,y) needs classes.
         """
+        if isinstance(prior, VampPrior):
+            raise ValueError(
+                "prior is a VampPrior, which encodes pseudo-inputs, but q(z|x,y) needs a class for "
+                "each: take another, such as GaussianMixture(latent_dim, 10)"
+            )
         label = data.space.names[0] if label is None else label
         classes = data.space.sizes[data.space.position(label)]
         encoder, decoder = autoencoder(data, latent_dim, net, likelihood, posterior, classes)
         return {
             "encoder": encoder,
             "decoder": decoder,
-            "prior": StandardNormal(latent_dim),
+            "prior": fitting_prior(prior, latent_dim, data, encoder),
             "classifier": (net or default_architecture(data.shape)).encoder(data.shape, classes),
             "classes": classes,
             "label": label,
@@ -127,8 +143,8 @@ class M2(Method):
         return {"m2": Player(own, self.optimizer)}
 
     def stages(self) -> tuple[Stage, ...]:
-        """One, which begins with a look at the labels."""
-        return (Stage("fit", self.moves, self.check),)
+        """One, which begins with a look at the labels and gives the prior some codes."""
+        return (Stage("fit", self.moves, self._begin),)
 
     def check(self, batches: Iterable[Any]) -> None:
         """Refuses labels that are no classes.
@@ -161,17 +177,17 @@ class M2(Method):
 
     def bound(self, x: Tensor, y: Tensor) -> Tensor:
         r""":math:`\mathcal{L}(x, y)`, ``(B,)``, for one-hot classes ``(B, classes)``."""
-        q = self.encoder(x, y)
-        z = q.rsample()
-        uniform = math.log(self.classes)
-        return -self.decoder(z, y).log_prob(x) + uniform + kl(q, self.prior(), z)
+        t = self._trace(x, y)
+        return self._cost(t, {"kl": kl(t.q, t.prior, t.z)})
 
     def moves(self, batch: Any, ctx: Context) -> Moves:
         """One turn: labelled bound, unlabelled bound, classification."""
-        labelled = self.bound(batch.xl, one_hot(batch.yl, self.classes))
+        t = self._trace(batch.xl, one_hot(batch.yl, self.classes))
+        labelled = self._cost(t, self.penalty(t, ctx))
         q = self.classify(batch.x)
-        x, y = self._every_class(batch.x)
-        each = self.bound(x, y).reshape(self.classes, len(batch.x)).mT
+        t = self._trace(*self._every_class(batch.x))
+        penalty = self.penalty(t, Context(ctx.step, self.classes * ctx.size))
+        each = self._cost(t, penalty).reshape(self.classes, len(batch.x)).mT
         unlabelled = (q.probs * each).sum(1) - q.entropy()
         yield {
             "m2": Loss(
@@ -183,6 +199,24 @@ class M2(Method):
                 ),
             )
         }
+
+    def _trace(self, x: Tensor, y: Tensor) -> Trace:
+        q = self.encoder(x, y)
+        z = q.rsample()
+        return Trace(x, q, z, self.decoder(z, y), self.prior())
+
+    def _cost(self, t: Trace, penalty: Terms) -> Tensor:
+        """Negative log-likelihood of x and y, with a penalty's terms, ``(B,)``."""
+        cost = math.log(self.classes) - t.p.log_prob(t.x)
+        for term in penalty.values():
+            weight, value = term if isinstance(term, tuple) else (1.0, term)
+            cost = cost + weight * value
+        return cost
+
+    def _begin(self, batches: Iterable[Any]) -> None:
+        self.check(batches)
+        if isinstance(self.prior, Prior) and self.prior.starts:
+            self.prior.start(gathered(self, lambda batch: self.represent(batch.x).mean, batches))
 
     def _every_class(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Each example under each class, classes slowest: ``(K B, ...)`` and ``(K B, K)``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +14,17 @@ from torch.nn.utils.parametrizations import spectral_norm
 from torch.optim import Adam, Optimizer
 
 from ..data.batches import Groups
-from ..distributions import Diagonal, Likelihood, Point, StandardNormal
-from ..functional import Schedule, at, kl, one_hot
+from ..distributions import Diagonal, Likelihood, Point, Prior
+from ..functional import Schedule, at, one_hot
 from ..nets import Architecture, default_architecture, mlp
-from .method import Context, Loss, Method, Moves, Player
-from .vae import autoencoder
+from .method import Context, Loss, Method, Moves, Player, Stage
+from .penalty import KL, Penalty, Trace
+from .vae import autoencoder, fitting_prior, gathered
 
 if TYPE_CHECKING:
     from ..data import FactorDataset, Sampler
 
-__all__ = ["ClassCritic", "Mathieu2016"]
+__all__ = ["ClassCritic", "Mathieu2016", "Unspecified"]
 
 
 class Mathieu2016(Method):
@@ -47,7 +48,9 @@ class Mathieu2016(Method):
         - \tfrac12 \log (1 - D(\tilde x_{\cdot 2}, y_2))
 
     A batch is made of groups of two (or more, of which two are used) of one class each; the
-    :math:`x_2` of a group is the first member of the next group.
+    :math:`x_2` of a group is the first member of the next group. Any penalty takes the place of the
+    KL divergence; give it weight (`KL` with a beta of 3, say) and z few dimensions, as nothing else
+    keeps z from holding all there is while the critic is still learning.
 
     Args:
         encoder: ``x -> (B, specified_dim + 2 z_dim)``: s, then means and log variances of z.
@@ -58,7 +61,7 @@ class Mathieu2016(Method):
         classes: The number of classes.
         label: Name of the factor that is the class.
         adversarial: :math:`\lambda`, the weight of the critic; a number or a schedule.
-        beta: The weight of the KL divergence.
+        penalty: The regularizer of z; the KL divergence by default.
         optimizer: Of encoder and decoder; called with their parameters.
         critic_optimizer: Of the critic.
 
@@ -88,7 +91,7 @@ class Mathieu2016(Method):
         label: str,
         *,
         adversarial: float | Schedule = 5.0,
-        beta: float | Schedule = 1.0,
+        penalty: Penalty | None = None,
         optimizer: Callable[..., Optimizer] = partial(Adam, lr=2e-4, fused=True),
         critic_optimizer: Callable[..., Optimizer] = partial(
             Adam, lr=2e-4, betas=(0.5, 0.999), fused=True
@@ -97,7 +100,8 @@ class Mathieu2016(Method):
         super().__init__()
         self.encoder, self.decoder, self.critic, self.prior = encoder, decoder, critic, prior
         self.specified_dim, self.classes, self.label = specified_dim, classes, label
-        self.adversarial, self.beta = adversarial, beta
+        self.penalty = KL() if penalty is None else penalty
+        self.adversarial = adversarial
         self.optimizer, self.critic_optimizer = optimizer, critic_optimizer
 
     @classmethod
@@ -110,6 +114,7 @@ class Mathieu2016(Method):
         specified_dim: int | None = None,
         net: Architecture | None = None,
         likelihood: Likelihood | None = None,
+        prior: Prior | None = None,
     ) -> dict[str, Any]:
         """Networks that fit the data; spectral norm in the critic.
 
@@ -120,6 +125,7 @@ class Mathieu2016(Method):
             specified_dim: How many of the code dimensions are s; by default half.
             net: The architecture of encoder, decoder and critic.
             likelihood: The family of p(x|z, s), see `VAE.parts`.
+            prior: p(z), any `Prior`; the standard normal by default.
 
         Raises:
             ValueError: if no dimension is left for s or for z.
@@ -139,12 +145,13 @@ class Mathieu2016(Method):
         for layer in list(critic.modules()):
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 spectral_norm(layer)
+        encoder = net.encoder(data.shape, specified_dim + 2 * z_dim)
         return {
-            "encoder": net.encoder(data.shape, specified_dim + 2 * z_dim),
+            "encoder": encoder,
             "decoder": decoder,
             "critic": critic,
             "specified_dim": specified_dim,
-            "prior": StandardNormal(z_dim),
+            "prior": fitting_prior(prior, z_dim, data, Unspecified(encoder, specified_dim)),
             "classes": classes,
             "label": label,
         }
@@ -162,11 +169,19 @@ class Mathieu2016(Method):
             "critic": Player((self.critic,), self.critic_optimizer),
         }
 
+    def stages(self) -> tuple[Stage, ...]:
+        """One; a prior that starts from codes is given some before the first move."""
+        starts = isinstance(self.prior, Prior) and self.prior.starts
+        return (Stage("fit", self.moves, self.start_prior if starts else None),)
+
+    def start_prior(self, batches: Iterable[Any]) -> None:
+        """Gives the prior means of q(z|x) of a few thousand examples, see `Prior.start`."""
+        if isinstance(self.prior, Prior):
+            self.prior.start(gathered(self, lambda b: self.infer(b.x[:, 0])[1].mean, batches))
+
     def infer(self, x: Tensor) -> tuple[Tensor, Independent]:
         """s(x), ``(B, specified_dim)``, and q(z|x)."""
-        h = self.encoder(x)
-        h = h.float() if h.dtype.itemsize < 4 else h
-        return h[:, : self.specified_dim], Diagonal()(h[:, self.specified_dim :])
+        return _divided(self.encoder(x), self.specified_dim)
 
     def represent(self, x: Tensor) -> Distribution:
         """``[s(x), mean of q(z|x)]``, a point, ``(B, latent_dim)``."""
@@ -214,11 +229,12 @@ class Mathieu2016(Method):
         fresh = self.prior().sample((len(x),))
         sampled = self.decoder(torch.cat([s.roll(1, 0), fresh], -1)).mean
         weight = at(self.adversarial, ctx.step)
+        p = self.decoder(torch.cat([s, z], -1))
         yield {
             "autoencoder": Loss(
-                nll=-self.decoder(torch.cat([s, z], -1)).log_prob(x),
+                nll=-p.log_prob(x),
                 nll_same=-self.decoder(torch.cat([s_same, z], -1)).log_prob(x),
-                kl=(at(self.beta, ctx.step), kl(q, self.prior(), z)),
+                **self.penalty(Trace(x, q, z, p, self.prior()), ctx),
                 swapped=(weight, F.softplus(-self.critic(swapped, y_other))),
                 sampled=(weight, F.softplus(-self.critic(sampled, y_other))),
             )
@@ -231,6 +247,29 @@ class Mathieu2016(Method):
                 sampled=(0.5, F.softplus(self.critic(sampled.detach(), y_other))),
             )
         }
+
+
+def _divided(h: Tensor, specified_dim: int) -> tuple[Tensor, Independent]:
+    """s, and q(z|x), of what the encoder returns."""
+    h = h.float() if h.dtype.itemsize < 4 else h
+    return h[:, :specified_dim], Diagonal()(h[:, specified_dim:])
+
+
+class Unspecified(nn.Module):
+    """An encoder's ``x -> q(z|x)`` without s, for priors that encode.
+
+    Args:
+        encoder: ``x -> (B, specified_dim + 2 z_dim)``.
+        specified_dim: The number of dimensions of s.
+    """
+
+    def __init__(self, encoder: nn.Module, specified_dim: int) -> None:
+        super().__init__()
+        self.encoder, self.specified_dim = encoder, specified_dim
+
+    def forward(self, x: Tensor) -> Independent:
+        """``(B, ...)`` to q(z|x), batch shape ``(B,)``."""
+        return _divided(self.encoder(x), self.specified_dim)[1]
 
 
 class ClassCritic(nn.Module):

@@ -18,7 +18,7 @@ from ..distributions.mixtures import ClusteredPrior
 from ..functional import Schedule, at, kl
 from ..nets import Architecture
 from .method import Context, Loss, Method, Moves, Player, Stage
-from .vae import autoencoder
+from .vae import autoencoder, gathered
 
 if TYPE_CHECKING:
     from ..data import Multimodal
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["MultimodalVAE"]
 
 _FUSIONS = ("common", "product", "mixture")
-_START = 4096
 _SHORT = partial(Adam, lr=1e-3, fused=True)
 
 
@@ -178,7 +177,8 @@ class MultimodalVAE(Method):
         prior = StandardNormal(latent_dim) if prior is None else prior
         if prior().event_shape != (latent_dim,):
             raise ValueError(
-                f"the prior is over {tuple(prior().event_shape)} but latent_dim is {latent_dim}"
+                f"the prior is over {tuple(prior().event_shape)} but its code has {latent_dim} "
+                "dimensions"
             )
         return {"encoders": encoders, "decoders": decoders, "prior": prior, "fusion": fusion}
 
@@ -196,18 +196,10 @@ class MultimodalVAE(Method):
         starts = getattr(self.prior, "starts", False)
         return (Stage("fit", self.moves, self.start_prior if starts else None),)
 
-    @torch.no_grad()
     def start_prior(self, batches: Iterable[Any]) -> None:
         """Gives the prior the codes of a few thousand examples, see `Prior.start`."""
-        training, found, seen = self.training, [], 0
-        self.eval()
-        for batch in batches:
-            found.append(self.represent(batch.x, batch.c, batch.present).mean)
-            seen += len(found[-1])
-            if seen >= _START:
-                break
-        self.train(training)
-        self.prior.start(torch.cat(found)[:_START])  # type: ignore[operator]
+        codes = gathered(self, lambda b: self.represent(b.x, b.c, b.present).mean, batches)
+        self.prior.start(codes)  # type: ignore[operator]
 
     def posteriors(
         self, x: Mapping[str, Tensor], c: Tensor | None = None

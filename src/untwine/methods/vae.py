@@ -30,7 +30,7 @@ from .penalty import KL, Penalty, Trace
 if TYPE_CHECKING:
     from ..data import FactorDataset
 
-__all__ = ["VAE", "autoencoder"]
+__all__ = ["VAE", "autoencoder", "fitting_prior", "gathered"]
 
 _START = 5000  # examples whose codes a prior may start from
 
@@ -103,12 +103,7 @@ class VAE(Method):
             prior: p(z), any `Prior`; the standard normal by default.
         """
         encoder, decoder = autoencoder(data, latent_dim, net, likelihood, posterior)
-        prior = StandardNormal(latent_dim) if prior is None else prior
-        prior.attach(data, encoder)
-        if prior().event_shape != (latent_dim,):
-            raise ValueError(
-                f"the prior is over {tuple(prior().event_shape)} but latent_dim is {latent_dim}"
-            )
+        prior = fitting_prior(prior, latent_dim, data, encoder)
         return {"encoder": encoder, "decoder": decoder, "prior": prior}
 
     def players(self) -> Mapping[str, Player]:
@@ -125,18 +120,9 @@ class VAE(Method):
         if isinstance(self.prior, Prior):
             self.prior.start(self.some_codes(batches, _START))
 
-    @torch.no_grad()
     def some_codes(self, batches: Iterable[Any], count: int) -> Tensor:
         """Posterior means of ``count`` examples, or of as many as there are, in evaluation mode."""
-        training, found, seen = self.training, [], 0
-        self.eval()
-        for batch in batches:
-            found.append(self.infer(batch)[1].mean)
-            seen += len(found[-1])
-            if seen >= count:
-                break
-        self.train(training)
-        return torch.cat(found)[:count]
+        return gathered(self, lambda batch: self.infer(batch)[1].mean, batches, count)
 
     def represent(self, x: Tensor, c: Tensor | None = None) -> Distribution:
         """The posterior q(z|x); its mean is the code."""
@@ -179,6 +165,53 @@ class VAE(Method):
     def sample(self, n: int) -> Tensor:
         """Draws codes from the prior and decodes them, ``(n, ...)``; means of p(x|z)."""
         return self.decode(self.prior().sample((n,))).mean
+
+
+def fitting_prior(
+    prior: Prior | None,
+    latent_dim: int,
+    data: FactorDataset,
+    encoder: nn.Module,
+) -> Prior:
+    """The prior, by default the standard normal, after it has seen data and encoder.
+
+    Raises:
+        ValueError: for a prior over another number of dimensions.
+    """
+    prior = StandardNormal(latent_dim) if prior is None else prior
+    prior.attach(data, encoder)
+    if prior().event_shape != (latent_dim,):
+        raise ValueError(
+            f"the prior is over {tuple(prior().event_shape)} but its code has {latent_dim} "
+            "dimensions"
+        )
+    return prior
+
+
+@torch.no_grad()
+def gathered(
+    method: Method,
+    codes: Callable[[Any], Tensor],
+    batches: Iterable[Any],
+    count: int = _START,
+) -> Tensor:
+    """Codes of ``count`` examples, or of as many as there are, in evaluation mode.
+
+    Args:
+        method: Whose mode is changed meanwhile.
+        codes: From a batch to its codes, ``(B, D)``.
+        batches: As many as are asked for.
+        count: How many codes.
+    """
+    training, found, seen = method.training, [], 0
+    method.eval()
+    for batch in batches:
+        found.append(codes(batch))
+        seen += len(found[-1])
+        if seen >= count:
+            break
+    method.train(training)
+    return torch.cat(found)[:count]
 
 
 def autoencoder(

@@ -20,6 +20,7 @@ import untwine as ut
 from untwine.data import FactorDataset
 from untwine.methods import VAE, BetaTCVAE, Method
 from untwine.report import report
+from untwine.report.findings import _varied, find
 from untwine.report.settings import hyperparameters, plain_text, written
 from untwine.report.sheets import png, shrunk
 
@@ -278,7 +279,10 @@ def test_every_method_has_a_report(name: str, tmp_path: Path) -> None:
     _fit(method, data, tmp_path / "run", steps=2)
     run = ut.Run(tmp_path / "run", method=method.eval(), data=data)
     page = Page(ut.report(run, n=80, scores=False))
-    assert [s["id"] for s in page.all("section")] == SECTIONS
+    swaps = issubclass(cls, ut.methods.Swaps)
+    shown = [*SECTIONS[:4], *["swaps"] * swaps, *SECTIONS[4:]]
+    assert [s["id"] for s in page.all("section")] == shown
+    assert len([i for i in page.all("img") if i.get("class") == "swaps"]) == swaps
     draws = hasattr(method, "decode") and cls.supervision is not ut.data.Modalities
     assert (len(page.all("canvas")) >= 3) == draws
     reasons = re.findall(r"Not shown: ([^<]*)\.<", page.html)
@@ -288,6 +292,35 @@ def test_every_method_has_a_report(name: str, tmp_path: Path) -> None:
         assert any("decode" in reason or "modalities" in reason for reason in reasons)
     if name in other:
         assert any(other[name] in reason for reason in reasons)
+
+
+def test_swaps_are_the_methods_own_and_of_clips_too(tmp_path: Path) -> None:
+    clips = ut.data.MovingDigits(
+        np.random.default_rng(0).integers(0, 256, (20, 8, 8), dtype=np.uint8),
+        np.arange(20) % 4,
+        size=16,
+        length=6,
+        clips=30,
+    )
+    method = ut.methods.DrNet.build(clips, latent_dim=3, seed=0).eval()
+    page = Page(
+        report(None, method=method, data=clips, n=20, out=tmp_path / "page.html", scores=False)
+    )
+    (image,) = [i for i in page.all("img") if i.get("class") == "swaps"]
+    assert image["alt"] == "Grid of swaps: rows give the content, columns the pose"
+    drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(image["src"].partition(",")[2]))))
+    assert drawn.shape[:2] == (9 * 18 - 2, 9 * 18 - 2)  # eight and eight, and those beside them
+
+    found = find(method, clips, n=20, seed=0)
+    assert found.swaps == image["src"]
+    assert found.swapped == ("content", "pose")
+
+
+def test_swaps_take_observations_of_different_classes() -> None:
+    data = FactorDataset.from_arrays(np.zeros((40, 3)), np.arange(40) // 10, ["kind"])
+    for half in _varied(data, "kind", 16, np.random.default_rng(0)):
+        assert len(half) == 8
+        assert sorted(data.factors[half[:4], 0]) == [0, 1, 2, 3]
 
 
 def test_vectors_covariates_and_no_factors(tmp_path: Path) -> None:

@@ -200,3 +200,20 @@ def test_stages_have_distinct_names(method):
     names = [s.name for s in method.stages()]
     assert len(names) == len(set(names))
     assert all(isinstance(s, Stage) for s in method.stages())
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in ut.methods.__all__ if issubclass(getattr(ut.methods, n), ut.methods.Swaps)]
+)
+def test_swaps_join_what_their_row_and_their_column_give(name):
+    data = make_data()
+    method = getattr(ut.methods, name).build(data, latent_dim=4, seed=0).eval()
+    x = data.observations(range(0, 60, 10))
+    grid = method.swap_grid(x[:2], x[2:])
+    assert grid.shape == (2, 4, *data.shape)
+    assert not grid.requires_grad
+    for i in range(2):
+        for j in range(4):
+            alone = method.swap_grid(x[i : i + 1], x[2 + j : 3 + j])[0, 0]
+            torch.testing.assert_close(alone, grid[i, j], rtol=1e-4, atol=1e-5)
+    assert method.of_rows != method.of_columns

@@ -51,6 +51,16 @@ FIGURES = {
     "reconstructions": lambda: plots.reconstructions(*RNG.random((2, 13, 3, 28, 20))),
     "samples": lambda: plots.samples(RNG.random((13, 30))),
     "samples of one": lambda: plots.samples(RNG.random((1, 1, 64, 64))),
+    "swap_grid": lambda: plots.swap_grid(
+        RNG.random((5, 7, 3, 12, 12)),
+        RNG.random((5, 3, 12, 12)),
+        RNG.random((7, 3, 12, 12)),
+        of_rows="unspecified part",
+        of_columns="specified part",
+    ),
+    "swap_grid of vectors": lambda: plots.swap_grid(
+        RNG.normal(size=(2, 2, 20)), RNG.normal(size=(2, 20)), RNG.normal(size=(2, 20))
+    ),
     "dimension_kl": lambda: plots.dimension_kl(RNG.random(10)),
     "dimension_kl of 64": lambda: plots.dimension_kl(RNG.random(64) * 100),
     "training_curves": lambda: plots.training_curves(_log()),
@@ -140,6 +150,17 @@ def test_a_grid_holds_the_images_in_their_places() -> None:
     assert (shown[height : height + gap, :, 3] == 0).all()
 
 
+def test_swaps_stand_between_their_row_and_their_column() -> None:
+    rows, columns = np.zeros((2, 1, 4, 4)), np.ones((3, 1, 4, 4))
+    grid = np.arange(6).reshape(2, 3, 1, 1, 1) / 10 + np.zeros((1, 4, 4))
+    figure = plots.swap_grid(grid, rows, columns, of_rows="style", of_columns="content")
+    shown = figure.axes[0].images[0].get_array()[::6, ::6, 0]
+    expected = [[255, 255, 255, 255], [0, 0, 26, 51], [0, 76, 102, 128]]
+    np.testing.assert_array_equal(shown, expected)
+    labels = [t.get_text() for t in figure.axes[0].get_yticklabels()]
+    assert labels == ["", "style of", ""]
+
+
 def test_reconstructions_stand_below_their_observations() -> None:
     x = np.zeros((3, 1, 4, 4))
     figure = plots.reconstructions(x, x + 1, columns=2)
@@ -191,6 +212,10 @@ def test_a_long_vector_shows_its_peaks() -> None:
             "reference has shape",
         ),
         (lambda: plots.reconstructions(np.zeros((2, 9)), np.zeros((3, 9))), "one reconstruction"),
+        (
+            lambda: plots.swap_grid(np.zeros((2, 3, 9)), np.zeros((3, 9)), np.zeros((3, 9))),
+            r"rows \(3, 9\) and columns \(3, 9\); expected \(M, N, ...\), \(M",
+        ),
         (lambda: plots.dimension_kl(np.zeros((2, 2))), r"\(2, 2\)"),
         (lambda: plots.mutual_information(np.zeros((2, 3)), ["a", "b"]), "2 of factors"),
         (lambda: plots.mutual_information([[np.inf, 0]]), "1 entries are not finite"),

@@ -41,6 +41,7 @@ from .multi_latent_vae import MultiLatentVAE as MultiLatentVAE
 from .multimodal_vae import MultimodalVAE as MultimodalVAE
 from .penalty import KL as KL, Penalty as Penalty, Trace as Trace
 from .slow_vae import SlowVAE as SlowVAE
+from .swaps import Swaps as Swaps
 from .vade import MixtureBound as MixtureBound, VaDE as VaDE
 from .vae import VAE as VAE
 from .vamp_vae import VampVAE as VampVAE

@@ -17,6 +17,7 @@ from ..distributions.likelihoods import Bernoulli, Gaussian
 from ..functional import Schedule, at, cross_entropy_to, cross_entropy_to_uniform
 from ..nets import Architecture, Recurrent, default_architecture, mlp_critic
 from .method import Context, Loss, Method, Moves, Player, Stage
+from .swaps import Swaps
 
 if TYPE_CHECKING:
     from ..data import FactorDataset, Sampler
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["DrNet"]
 
 
-class DrNet(Method):
+class DrNet(Swaps, Method):
     r"""Disentangled representation net: a content code and a pose code of every frame of a clip.
 
     Stage ``disentangle``: a frame is decoded from the content of one frame and the pose of another,
@@ -79,6 +80,7 @@ class DrNet(Method):
     """
 
     supervision = Clips
+    of_rows, of_columns = "content", "pose"
 
     def __init__(
         self,
@@ -318,6 +320,10 @@ class DrNet(Method):
         return self._render(
             self.content_encoder(content_of), poses.expand(len(content_of), *poses.shape)
         )
+
+    def swap_grid(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """Contents of rows with poses of columns, frames both, see `Swaps`."""
+        return self.swap(content_of=rows, pose_of=columns)
 
     def _continue(self, content: Tensor, poses: Tensor, steps: int) -> Tensor:
         """Foretold poses 2 to n + steps, ``(B, n + steps - 1, P)``, from the n poses seen."""

@@ -17,6 +17,7 @@ from ..distributions.likelihoods import Bernoulli, Gaussian
 from ..nets import AdaIN, Architecture, Features, MultiScale, default_architecture
 from .method import Context, Loss, Method, Moves, Player, Stage
 from .penalty import Terms
+from .swaps import Swaps
 
 if TYPE_CHECKING:
     from ..data import FactorDataset, Sampler
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["LORD"]
 
 
-class LORD(Method):
+class LORD(Swaps, Method):
     r"""Latent optimization for representation disentanglement.
 
     Stage ``optimize`` learns a content code per example, a class code per class, and a generator:
@@ -77,6 +78,7 @@ class LORD(Method):
     """
 
     supervision = Indexed
+    of_rows, of_columns = "class", "content"
 
     def __init__(
         self,
@@ -244,6 +246,10 @@ class LORD(Method):
         c, e = self.content_encoder(content_of), self.class_encoder(class_of)
         x = self.decoder(c.repeat(m, 1), e.repeat_interleave(n, 0)).mean
         return x.reshape(m, n, *x.shape[1:])
+
+    def swap_grid(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """Classes of rows with contents of columns, see `Swaps`."""
+        return self.swap(content_of=columns, class_of=rows)
 
     @torch.no_grad()
     def one_shot(

@@ -20,6 +20,7 @@ from .m1 import standardize_by
 from .m2 import M2
 from .method import Context, Method, Moves, Player, Stage
 from .penalty import Penalty
+from .swaps import Swaps, every_pair
 from .vae import VAE, gathered
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class NormalCodes(Likelihood):
         return diagonal_normal(loc, (0.5 * log_variance).exp() + self.floor)
 
 
-class M1M2(Method):
+class M1M2(Swaps, Method):
     r"""M2 on the codes of a VAE that was trained before, and is frozen.
 
     .. math::
@@ -82,6 +83,7 @@ class M1M2(Method):
     """
 
     supervision = FewLabels
+    of_rows, of_columns = "rest", "class"
 
     def __init__(self, m1: VAE, m2: M2, *, features: Literal["sample", "mean"] = "sample") -> None:
         super().__init__()
@@ -201,6 +203,14 @@ class M1M2(Method):
     def decode(self, z: Tensor, y: Tensor | None = None) -> Distribution:
         """p(x|z1) at the mean of p(z1|y,z2); without ``y``, with all classes in equal parts."""
         return self.m1.decode(self.m2.decode(z, y).mean * self.scale + self.shift)
+
+    def swap_grid(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """Means of z2 of rows with the likeliest classes of columns, see `Swaps`."""
+
+        def combine(row: Tensor, column: Tensor) -> Tensor:
+            return self.decode(self.represent(row).mean, self.classify(column).probs.argmax(1)).mean
+
+        return every_pair(combine, rows, columns)
 
     @torch.no_grad()
     def sample(self, n: int) -> Tensor:

@@ -18,6 +18,7 @@ from ..functional import Schedule, at, kl, one_hot
 from ..nets import Architecture, default_architecture
 from .method import Context, Loss, Method, Moves, Player, Stage
 from .penalty import KL, Penalty, Terms, Trace
+from .swaps import Swaps, every_pair
 from .vae import autoencoder, fitting_prior, gathered
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["M2", "check_batches"]
 
 
-class M2(Method):
+class M2(Swaps, Method):
     r"""Semi-supervised VAE with a class variable y and a continuous rest z.
 
     .. math::
@@ -67,6 +68,7 @@ class M2(Method):
     """
 
     supervision = FewLabels
+    of_rows, of_columns = "rest", "class"
 
     def __init__(
         self,
@@ -168,6 +170,14 @@ class M2(Method):
         if y is None:
             return self.decoder(z, z.new_full((len(z), self.classes), 1 / self.classes))
         return self.decoder(z, one_hot(y, self.classes))
+
+    def swap_grid(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """Means of z of rows with the likeliest classes of columns, see `Swaps`."""
+
+        def combine(row: Tensor, column: Tensor) -> Tensor:
+            return self.decode(self.represent(row).mean, self.classify(column).probs.argmax(1)).mean
+
+        return every_pair(combine, rows, columns)
 
     @torch.no_grad()
     def sample(self, n: int) -> Tensor:

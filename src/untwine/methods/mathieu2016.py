@@ -19,6 +19,7 @@ from ..functional import Schedule, at, one_hot
 from ..nets import Architecture, default_architecture, mlp
 from .method import Context, Loss, Method, Moves, Player, Stage
 from .penalty import KL, Penalty, Trace
+from .swaps import Swaps, every_pair
 from .vae import autoencoder, fitting_prior, gathered
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["ClassCritic", "Mathieu2016", "Unspecified"]
 
 
-class Mathieu2016(Method):
+class Mathieu2016(Swaps, Method):
     r"""A VAE-GAN that keeps what a class specifies apart from what it leaves unspecified.
 
     An encoder gives a point :math:`s(x)` for the specified factors and a Gaussian
@@ -79,6 +80,7 @@ class Mathieu2016(Method):
     """
 
     supervision = Groups
+    of_rows, of_columns = "unspecified part", "specified part"
 
     def __init__(
         self,
@@ -215,6 +217,10 @@ class Mathieu2016(Method):
         s, _ = self.infer(specified)
         _, q = self.infer(unspecified)
         return self.decoder(torch.cat([s, q.mean], -1))
+
+    def swap_grid(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """The z of rows with the s of columns, see `Swaps`."""
+        return every_pair(lambda row, column: self.swap(column, row).mean, rows, columns)
 
     def moves(self, batch: Any, ctx: Context) -> Moves:
         """The turn of encoder and decoder, then the critic's on the images of before."""

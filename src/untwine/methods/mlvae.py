@@ -20,6 +20,7 @@ from ..distributions import (
 from ..functional import pool
 from .method import Context, Loss, Moves
 from .penalty import Terms, Trace
+from .swaps import Swaps, every_pair
 from .vae import VAE
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["MLVAE"]
 
 
-class MLVAE(VAE):
+class MLVAE(Swaps, VAE):
     r"""A VAE with one content per group of observations, and a style for each of them.
 
     .. math::
@@ -80,6 +81,7 @@ class MLVAE(VAE):
     """
 
     supervision = Groups
+    of_rows, of_columns = "style", "content"
     _pooling: Literal["product", "average"] = "product"
 
     def __init__(
@@ -186,6 +188,10 @@ class MLVAE(VAE):
         c, _ = self.split(self.represent(content))
         _, s = self.split(self.represent(style))
         return self.decode(torch.cat([c.mean, s.mean], -1))
+
+    def swap_grid(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """Styles of rows with contents of columns, see `Swaps`."""
+        return every_pair(lambda row, column: self.swap(column, row).mean, rows, columns)
 
     def infer(self, batch: Any) -> tuple[Tensor, Distribution]:
         """All members of all groups, ``(B G, ...)``, with the content posterior of their group."""

@@ -8,7 +8,7 @@ from .charts import dimension_kl, training_curves
 from .clusters import cluster_map, cluster_tree, prior_paths, responsibilities
 from .compute import Traversals, posterior_span, reconstruct, sample, traverse
 from .factors import latents_against_factors, position_pairs
-from .images import reconstructions, samples, traversal_grid
+from .images import reconstructions, samples, swap_grid, traversal_grid
 from .matrices import importance, mutual_information
 from .modalities import batch_mixing, cross_modal, feature_correlations
 
@@ -31,6 +31,7 @@ __all__ = [
     "responsibilities",
     "sample",
     "samples",
+    "swap_grid",
     "training_curves",
     "traversal_grid",
     "traverse",

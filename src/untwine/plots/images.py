@@ -13,7 +13,7 @@ from .style import INK, MUTED, SIZE, bare, figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["reconstructions", "samples", "traversal_grid"]
+__all__ = ["reconstructions", "samples", "swap_grid", "swap_mosaic", "traversal_grid"]
 
 _GAP = 2
 
@@ -136,6 +136,62 @@ def samples(images: Any, *, columns: int = 10) -> Figure:
     lines = [_padded(drawn[:, i : i + columns], columns) for i in range(0, drawn.shape[1], columns)]
     cells = np.concatenate(lines)[:, : drawn.shape[1]]
     return _grid(mosaic(cells, _GAP), cells.shape[2:4], [""] * len(cells))
+
+
+def swap_grid(
+    images: Any, rows: Any, columns: Any, *, of_rows: str = "rows", of_columns: str = "columns"
+) -> Figure:
+    """Swaps: each picture combines what its row's and what its column's observation give.
+
+    Where the two parts of a code are apart, a row keeps the one and a column the other.
+
+    Args:
+        images: ``images[i, j]`` is decoded from one part of the code of ``rows[i]`` and the other
+            part of the code of ``columns[j]``, as a method's ``swap_grid`` does.
+        rows: The observations at the left.
+        columns: The observations at the top.
+        of_rows: What the rows' observations give: ``method.of_rows``.
+        of_columns: What the columns' observations give: ``method.of_columns``.
+
+    Shape:
+        - images: ``(M, N, C, H, W)`` with one or three channels, or ``(M, N, F)``.
+        - rows: ``(M, C, H, W)`` or ``(M, F)``; columns: ``(N, C, H, W)`` or ``(N, F)``.
+
+    Raises:
+        ValueError: for unequal or other shapes.
+
+    Example:
+        >>> x = np.zeros((5, 1, 16, 16))
+        >>> figure = swap_grid(np.zeros((2, 3, 1, 16, 16)), x[:2], x[2:], of_columns="content")
+        >>> [text.get_text() for text in figure.axes[0].get_xticklabels()]
+        ['', 'content of', '', '']
+    """
+    cells = swap_mosaic(images, rows, columns)
+    heads = ["", f"{of_columns} of", *[""] * (cells.shape[1] - 2)]
+    labels = ["", f"{of_rows} of", *[""] * (cells.shape[0] - 2)]
+    return _grid(mosaic(cells, _GAP), cells.shape[2:4], labels, heads)
+
+
+def swap_mosaic(images: Any, rows: Any, columns: Any) -> np.ndarray:
+    """The pictures of `swap_grid` with their rows' and columns' beside them, and a white corner.
+
+    Shape:
+        - Output: ``(M + 1, N + 1, height, width, 3)``, ``uint8``.
+    """
+    shapes = np.shape(images), np.shape(rows), np.shape(columns)
+    m, n, *each = shapes[0] if len(shapes[0]) > 2 else (0, 0)
+    if shapes[1:] != ((m, *each), (n, *each)):
+        raise ValueError(
+            f"images have shape {shapes[0]}, rows {shapes[1]} and columns {shapes[2]}; expected "
+            "(M, N, ...), (M, ...) and (N, ...)"
+        )
+    bounds = vector_bounds(images, rows, columns) if len(each) == 1 else None
+    top = pictures(columns, 1, bounds)[None]
+    corner = np.full((1, 1, *top.shape[2:]), 255, np.uint8)
+    left = pictures(rows, 1, bounds)[:, None]
+    lines = [np.concatenate([corner, top], 1)]
+    lines.append(np.concatenate([left, pictures(images, 2, bounds)], 1))
+    return np.concatenate(lines)
 
 
 def _one_each(what: str, given: Sequence[str] | None, count: int, default: list[str]) -> list[str]:

@@ -11,16 +11,18 @@ import torch
 from torch import Tensor
 from torch.distributions import Independent, MultivariateNormal, Normal
 
+from ..methods import Swaps
 from ..metrics.activity import dimension_kl
 from ..metrics.codes import Codes, inputs_of
 from ..metrics.information import histogram_information
 from ..plots.compute import posterior_span, reconstruct, sample, traverse
-from ..plots.pictures import drawable, pictures, vector_bounds
+from ..plots.images import swap_mosaic
+from ..plots.pictures import drawable, mosaic, pictures, vector_bounds
 from .sheets import png, sheet, shrunk
 
 __all__ = ["Findings", "Traversal", "find", "named_factors"]
 
-_STARTS, _FRAMES, _SAMPLES = 6, 17, 20
+_STARTS, _FRAMES, _SAMPLES, _SWAPPED = 6, 17, 20, 8
 _BUDGET = 2_600_000
 _SEEN = 0.05
 
@@ -58,6 +60,8 @@ class Findings:
         measure: What ``strength`` is: ``"KL"`` in nats or ``"std"``, a standard deviation.
         information: Mutual information of dimensions and factors in nats, ``(D, K')``.
         share: The same over the factors' entropies.
+        swaps: A grid of swaps, for methods whose code has two parts; else ``None``.
+        swapped: What its rows and its columns give.
         missing: Why a section is empty.
     """
 
@@ -71,6 +75,8 @@ class Findings:
     traversal: Traversal | None = None
     pairs: list[str] = field(default_factory=list)
     samples: list[str] = field(default_factory=list)
+    swaps: str | None = None
+    swapped: tuple[str, str] | None = None
     missing: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -110,6 +116,8 @@ def find(method: Any, data: Any, *, n: int, seed: int) -> Findings:
     else:
         found.missing["factors"] = "no factor of this data is known and varies"
 
+    if isinstance(method, Swaps):
+        _swap(found, method, data, np.random.default_rng([seed, 2]))
     name = type(method).__name__
     if not hasattr(method, "decode"):
         reason = f"{name} has no decode(z): codes cannot be turned back into observations"
@@ -152,6 +160,42 @@ def _strength(method: Any, data: Any, codes: Codes) -> tuple[np.ndarray, str, st
     if prior is None or not _standard(prior):
         return spread, "std", "the prior is no standard normal: the divergence has no closed form"
     return dimension_kl(codes.mean, codes.stddev).parts["kl"], "KL", None
+
+
+def _swap(found: Findings, method: Any, data: Any, rng: np.random.Generator) -> None:
+    """Swaps of observations of different classes, or of frames of clips."""
+    found.swapped = method.of_rows, method.of_columns
+    clips = not isinstance(data.shape, Mapping) and len(data.shape) in (2, 4)
+    shape = data.shape[1:] if clips else data.shape
+    if isinstance(shape, Mapping) or not drawable(tuple(shape)):
+        found.missing["swaps"] = f"observations of shape {data.shape} cannot be drawn"
+    elif data.covariates is not None:
+        found.missing["swaps"] = "with covariates, what is swapped would have two of them"
+    else:
+        size = min(_SWAPPED, len(data) // 2)
+        label = getattr(method, "label", None)
+        rows, columns = _varied(data, label, 2 * size, rng)
+        (x,), (y,) = _inputs(method, data, rows), _inputs(method, data, columns)
+        if clips:  # contents of several clips, poses along another
+            times = torch.linspace(0, y.shape[1] - 1, size).round().long()
+            x, y = x[:, 0], y[0][times]
+        cells = shrunk(swap_mosaic(method.swap_grid(x, y).cpu(), x.cpu(), y.cpu()), 64)
+        found.swaps = png(mosaic(cells))
+
+
+def _varied(
+    data: Any, label: str | None, count: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Two halves of ``count`` observations, each of as many classes as there are."""
+    order = rng.permutation(len(data))
+    halves = np.array_split(order, 2)
+    if label is not None and label in data.space.names:
+        classes = np.asarray(data.factors)[:, data.space.position(label)]
+        for k, half in enumerate(halves):
+            first = np.zeros(len(half), bool)
+            first[np.unique(classes[half], return_index=True)[1]] = True
+            halves[k] = np.concatenate([half[first], half[~first]])
+    return halves[0][: count // 2], halves[1][: count // 2]
 
 
 def _draw(found: Findings, method: Any, data: Any, rng: np.random.Generator, seed: int) -> None:

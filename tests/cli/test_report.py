@@ -316,6 +316,16 @@ def test_swaps_are_the_methods_own_and_of_clips_too(tmp_path: Path) -> None:
     assert found.swapped == ("content", "pose")
 
 
+def test_blocks_of_gaussians_have_divergences() -> None:
+    data = _blobs(120, channels=1)
+    method = ut.methods.MLVAE.build(data, latent_dim=4, seed=0)
+    found = find(method.eval(), data, n=60, seed=0)
+    mean, stddev = found.codes.mean, found.codes.stddev
+    by_hand = (0.5 * (mean**2 + stddev**2 - 1) - np.log(stddev)).mean(0)
+    assert found.measure == "KL"
+    np.testing.assert_allclose(found.strength, by_hand, rtol=1e-4)
+
+
 def test_swaps_take_observations_of_different_classes() -> None:
     data = FactorDataset.from_arrays(np.zeros((40, 3)), np.arange(40) // 10, ["kind"])
     for half in _varied(data, "kind", 16, np.random.default_rng(0)):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Independent, MultivariateNormal, Normal
 
+from ..distributions import Blocks
 from ..methods import Swaps
 from ..metrics.activity import dimension_kl
 from ..metrics.codes import Codes, inputs_of
@@ -279,6 +280,8 @@ def _stacked(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 
 
 def _normal(distribution: Any) -> bool:
+    if isinstance(distribution, Blocks):
+        return all(_normal(part) for part in distribution.parts.values())
     if isinstance(distribution, Independent):
         distribution = distribution.base_dist
     return isinstance(distribution, Normal | MultivariateNormal)

@@ -151,7 +151,16 @@ def on_digits(name: str, seed: int, options: argparse.Namespace) -> dict:
     if seed == 0 and name != "M2":
         first = [int(np.flatnonzero(y_test == k)[3]) for k in range(10)]
         styles = [int(np.flatnonzero(y_test == k)[11]) for k in (7, 2, 4, 0, 5, 9, 1, 3)]
-        swap_grid(method, x_test[first], x_test[styles], options.pictures / f"{name}-swaps.png")
+        rows, columns = x_test[styles], x_test[first]
+        figure = ut.plots.swap_grid(
+            method.swap_grid(rows, columns),
+            rows,
+            columns,
+            of_rows=method.of_rows,
+            of_columns=method.of_columns,
+        )
+        options.pictures.mkdir(parents=True, exist_ok=True)
+        figure.savefig(options.pictures / f"{name}-swaps.png", dpi=80, bbox_inches="tight")
     return row
 
 
@@ -162,7 +171,7 @@ def swapped(method: ut.Method, train: ut.FactorDataset, x: Tensor, y: np.ndarray
     differ = y[one] != y[two]
     one, two = one[differ], two[differ]
     if isinstance(method, methods.M2):
-        z = torch.from_numpy(codes_of(method, x[two])[1])
+        z = method.represent(x[two]).mean
         mixed = method.decode(z, torch.from_numpy(y[one])).mean
     else:
         mixed = method.swap(x[one], x[two]).mean
@@ -179,25 +188,6 @@ def judge(train: ut.FactorDataset) -> MLPClassifier:
     x = train.observations(range(len(train))).flatten(1).numpy()
     classifier = MLPClassifier((256,), early_stopping=True, random_state=0)
     return classifier.fit(x, train.factors[:, 0])
-
-
-@torch.no_grad()
-def swap_grid(method: ut.Method, contents: Tensor, styles: Tensor, path: Path) -> None:
-    """Contents from the top row, styles from the left column."""
-    from PIL import Image
-
-    a, b = len(styles), len(contents)
-    mixed = method.swap(contents.repeat(a, 1, 1, 1), styles.repeat_interleave(b, 0)).mean
-    rows = [torch.cat([torch.ones_like(contents[:1]), contents])]
-    for style, row in zip(styles, mixed.split(b), strict=True):
-        rows.append(torch.cat([style[None], row]))
-    cells = torch.nn.functional.pad(torch.stack(rows), (1, 1, 1, 1), value=0.5)
-    image = cells[:, :, 0].permute(0, 2, 1, 3).flatten(0, 1).flatten(1)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    whole = Image.fromarray((255 * image.numpy()).round().astype(np.uint8))
-    whole.resize((2 * whole.width, 2 * whole.height), Image.Resampling.NEAREST).save(
-        path, optimize=True
-    )
 
 
 def on_faces(name: str, seed: int, options: argparse.Namespace) -> dict:

@@ -6,6 +6,8 @@ regularizer of Locatello et al. 2020 on 100 or 1,000 labelled images, of all fac
 two); scores are of 10,000 codes.
 
     python benchmarks/labels.py --seeds 3 --parts mnist dsprites
+    python benchmarks/labels.py --seeds 1 --parts mnist --methods M2 --alpha 0.1 --labelled 0.01 \\
+        --labels 100 --m2-steps 60000 --curve 5000
 
 Rows are kept in --out (labels.jsonl) with the settings that made them and not made again; the
 tables are written from all rows there are.
@@ -66,12 +68,16 @@ class Rows:
             part: {name: getattr(options, name) for name in names}
             for part, names in SETTINGS.items()
         }
+        self.wanted = options.methods, options.labels
 
     def missing(self, *key: object) -> bool:
         own = self.settings[key[0]]
+        methods, labels = self.wanted
+        if key[0] == "mnist" and ((methods and key[1] not in methods) or key[2] not in labels):
+            return False
         return all(tuple(row["key"]) != key or row["settings"] != own for row in self.rows)
 
-    def add(self, *key: object, seconds: float, **values: float) -> None:
+    def add(self, *key: object, seconds: float, **values: object) -> None:
         row = {"key": list(key), "settings": self.settings[key[0]]}
         row |= {"seconds": round(seconds, 1), **values}
         self.rows.append(row)
@@ -169,11 +175,18 @@ def mnist(options: argparse.Namespace, rows: Rows) -> None:
                 rows.add("mnist", "M1+M2", n, seed, seconds=seconds, error=found)
             if rows.missing("mnist", "M2", n, seed):
                 method = methods.M2.build(train, 20, seed=seed, **parts, **weights)
+                curve = {}
+
+                def watch(step: int, classify=method.classify, curve=curve) -> None:
+                    if options.curve and step % options.curve == 0:
+                        curve[step] = round(error(lambda x: classify(x).probs.argmax(1)), 2)
+                        print(f"{step:,} steps: {curve[step]:.2f} %", flush=True)
+
                 began = time.perf_counter()
-                stage(method, 0, train, sampler, options.m2_steps, seed)
+                stage(method, 0, train, sampler, options.m2_steps, seed, watch)
                 seconds = time.perf_counter() - began
                 found = error(lambda x, m=method: m.classify(x).probs.argmax(1))
-                rows.add("mnist", "M2", n, seed, seconds=seconds, error=found)
+                rows.add("mnist", "M2", n, seed, seconds=seconds, error=found, curve=curve)
 
 
 def stage(
@@ -183,6 +196,7 @@ def stage(
     sampler: FewLabelsSampler,
     steps: int,
     seed: int,
+    watch: Callable[[int], None] = lambda step: None,
 ) -> None:
     """One stage of a method alone, so that the features of M1 are learned once for all uses."""
     loader = ut.data.Loader(data, sampler, batch_size=64, seed=seed)
@@ -199,6 +213,7 @@ def stage(
         ctx = methods.Context(torch.tensor(step), len(data))
         for _ in methods.play(chosen.moves(loader(step), ctx), optimizers):
             pass
+        watch(step + 1)
     method.eval()
 
 
@@ -271,6 +286,10 @@ def write(options: argparse.Namespace, rows: Rows) -> None:
             "|---|---|---|---|---|---|",
             summary(table, ["error"]),
         ]
+        for row in table[table["method"] == "M2"].to_dict("records"):
+            if isinstance(row.get("curve"), dict) and row["curve"]:
+                points = ", ".join(f"{e:.1f} ({int(s):,})" for s, e in row["curve"].items())
+                text += ["", f"M2, {row['labels']} labels, seed {row['seed']}: {points} steps."]
     for settings, table in rows.tables("dsprites"):
         text += [
             "",
@@ -295,6 +314,9 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="seed to begin with")
     parser.add_argument("--data", type=Path, default=SHARED)
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--methods", nargs="*", help="of MNIST, all by default")
+    parser.add_argument("--labels", type=int, nargs="+", default=LABELLED, help="of MNIST")
+    parser.add_argument("--curve", type=int, default=0, help="errors of M2 every so many steps")
     parser.add_argument("--hidden", type=int, nargs="+", default=[256])
     parser.add_argument("--m1-steps", type=int, default=2000)
     parser.add_argument("--m2-steps", type=int, default=1000)

@@ -11,7 +11,7 @@ than that of a model which is told the class. FStatistic embeds the CMU faces by
 expression and sunglasses, and is compared with a VAE of the same encoder.
 
     python benchmarks/groups.py --seeds 3
-    python benchmarks/groups.py --seeds 3 --only MLVAE GVAE Mathieu2016 --style 10 --beta 1
+    python benchmarks/groups.py --seeds 3 --only MLVAE GVAE --steps 2500 --style 10 --beta 1
 
 Each run adds a line to groups.jsonl in the folder `--out` and is not made again; the tables are
 written from all lines there are.
@@ -304,7 +304,7 @@ def report(rows: list[dict]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--face_steps", type=int, default=1500)
     parser.add_argument("--style", type=int, default=5, help="dimensions of the style")
     parser.add_argument("--beta", type=float, default=3.0)

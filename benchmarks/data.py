@@ -5,6 +5,7 @@ Run it on an idle machine: ``python benchmarks/data.py``. It takes about ten sec
 
 from __future__ import annotations
 
+import argparse
 import resource
 import statistics
 import sys
@@ -52,6 +53,7 @@ def batch_time(data: FactorDataset, sampler: Sampler) -> float:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     torch.set_num_threads(1)
     print(f"imports                                  {peak():8.0f} MB")
     print(f"make the data set                        {1e3 * seconds(DSprites):8.2f} ms")

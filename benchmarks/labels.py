@@ -6,8 +6,8 @@ regularizer of Locatello et al. 2020 on 100 or 1,000 labelled images, of all fac
 two); scores are of 10,000 codes.
 
     python benchmarks/labels.py --seeds 3 --parts mnist dsprites
-    python benchmarks/labels.py --seeds 1 --parts mnist --methods M2 --alpha 0.1 --labelled 0.01 \\
-        --labels 100 --m2-steps 60000 --curve 5000
+    python benchmarks/labels.py --parts mnist --m2-dim 5 --m2-beta 3 --m2-steps 8000 \\
+        --m1-steps 4000 --stacked-steps 8000 --curve 2000
 
 Rows are kept in --out (labels.jsonl) with the settings that made them and not made again; the
 tables are written from all rows there are.
@@ -52,6 +52,7 @@ SETTINGS = {
     "mnist": ("hidden", "m1_steps", "m2_steps", "stacked_steps", "alpha", "labelled"),
     "dsprites": ("net", "beta", "gamma", "dsprites_steps", "batch"),
 }
+SETTINGS["mnist"] += ("m2_dim", "m2_beta")
 OF_M1 = ("M1", *(f"M1, {kind}" for kind in KINDS), "M1+M2")
 
 
@@ -123,6 +124,7 @@ def mnist(options: argparse.Namespace, rows: Rows) -> None:
     adam = partial(Adam, lr=1e-3, fused=True)
     parts = {"net": nets.MLP(options.hidden), "likelihood": Bernoulli(), "optimizer": adam}
     weights = {"alpha": options.alpha, "labelled": options.labelled}
+    regularizer = methods.KL(options.m2_beta)
 
     def error(classify: Callable) -> float:
         return 100 * float((of_all(classify, test) != truth).mean())
@@ -164,7 +166,13 @@ def mnist(options: argparse.Namespace, rows: Rows) -> None:
             if rows.missing("mnist", "M1+M2", n, seed):
                 m1, seconds = features
                 method = methods.M1M2.build(
-                    train, 20, features_dim=50, seed=seed, **parts, **weights
+                    train,
+                    options.m2_dim,
+                    features_dim=50,
+                    m2_penalty=regularizer,
+                    seed=seed,
+                    **parts,
+                    **weights,
                 )
                 method.m1.encoder.load_state_dict(m1.encoder.state_dict())
                 method.m1.decoder.load_state_dict(m1.decoder.state_dict())
@@ -174,7 +182,9 @@ def mnist(options: argparse.Namespace, rows: Rows) -> None:
                 found = error(lambda x, m=method: m.classify(x).probs.argmax(1))
                 rows.add("mnist", "M1+M2", n, seed, seconds=seconds, error=found)
             if rows.missing("mnist", "M2", n, seed):
-                method = methods.M2.build(train, 20, seed=seed, **parts, **weights)
+                method = methods.M2.build(
+                    train, options.m2_dim, penalty=regularizer, seed=seed, **parts, **weights
+                )
                 curve = {}
 
                 def watch(step: int, classify=method.classify, curve=curve) -> None:
@@ -267,6 +277,15 @@ def summary(table: pd.DataFrame, columns: list[str]) -> str:
     return "\n".join(lines)
 
 
+def arguments(settings: dict) -> str:
+    """Those of the command line that give the settings."""
+    found = []
+    for name, value in settings.items():
+        values = value if isinstance(value, list) else [value]
+        found += [f"--{name.replace('_', '-')}", *(f"{v:g}" for v in values)]
+    return " ".join(found)
+
+
 def write(options: argparse.Namespace, rows: Rows) -> None:
     text = ["# Few labels", "", __doc__.split("\n\n")[1].replace("\n", " "), ""]
     text += ["`python benchmarks/labels.py`, one thread. Mean ± standard deviation over seeds, "]
@@ -274,13 +293,15 @@ def write(options: argparse.Namespace, rows: Rows) -> None:
     for settings, table in rows.tables("mnist"):
         text += [
             "",
-            f"## MNIST, test error in percent, {settings['m2_steps']:,} steps of M2",
+            f"## MNIST, test error in percent: z of {settings['m2_dim']} dimensions, beta "
+            f"{settings['m2_beta']:g}, {settings['m2_steps']:,} steps of M2",
             "",
-            f"Perceptrons of {settings['hidden']} hidden units, 50 features in M1, 20 codes in M2, "
-            f"batches of 64 and 64; {settings['m1_steps']:,} steps of M1, {settings['m2_steps']:,} "
-            f"of M2, {settings['stacked_steps']:,} of M2 in M1+M2; alpha {settings['alpha']:g}, "
-            f"weight of the labelled part {settings['labelled']:g}. Published: Kingma et al. "
-            "2014, with 50,000 digits, larger nets and far longer training.",
+            f"`python benchmarks/labels.py --parts mnist {arguments(settings)}`",
+            "",
+            f"Perceptrons of {settings['hidden']} hidden units, 50 features in M1, batches of 64 "
+            f"and 64; {settings['m1_steps']:,} steps of M1, {settings['stacked_steps']:,} of M2 in "
+            "M1+M2; z and beta are those of M2 alone and in M1+M2. Published: Kingma et al. 2014, "
+            "with 50,000 digits, larger nets and far longer training.",
             "",
             "| method | labels | error | published | seeds | seconds |",
             "|---|---|---|---|---|---|",
@@ -323,6 +344,8 @@ def main() -> None:
     parser.add_argument("--stacked-steps", type=int, default=1500)
     parser.add_argument("--alpha", type=float, default=10.0)
     parser.add_argument("--labelled", type=float, default=0.1)
+    parser.add_argument("--m2-dim", type=int, default=20, help="dimensions of z in M2 and M1+M2")
+    parser.add_argument("--m2-beta", type=float, default=1.0, help="weight of its KL divergence")
     parser.add_argument("--dsprites-steps", type=int, default=600)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--net", default="Conv", choices=["Conv", "Locatello2019"])

@@ -294,23 +294,26 @@ def write(options: argparse.Namespace, rows: Rows) -> None:
         text += [
             "",
             f"## MNIST, test error in percent: z of {settings['m2_dim']} dimensions, beta "
-            f"{settings['m2_beta']:g}, {settings['m2_steps']:,} steps of M2",
+            f"{settings['m2_beta']:g}, {settings['m2_steps']:,} steps of M2, "
+            f"{settings['stacked_steps']:,} of M1+M2",
             "",
             f"`python benchmarks/labels.py --parts mnist {arguments(settings)}`",
             "",
             f"Perceptrons of {settings['hidden']} hidden units, 50 features in M1, batches of 64 "
-            f"and 64; {settings['m1_steps']:,} steps of M1, {settings['stacked_steps']:,} of M2 in "
-            "M1+M2; z and beta are those of M2 alone and in M1+M2. Published: Kingma et al. 2014, "
+            f"and 64; {settings['m1_steps']:,} steps of M1; z and beta are of M2, alone and in "
+            "M1+M2. Published: Kingma et al. 2014, "
             "with 50,000 digits, larger nets and far longer training.",
             "",
             "| method | labels | error | published | seeds | seconds |",
             "|---|---|---|---|---|---|",
             summary(table, ["error"]),
         ]
+        curves = []
         for row in table[table["method"] == "M2"].to_dict("records"):
             if isinstance(row.get("curve"), dict) and row["curve"]:
                 points = ", ".join(f"{e:.1f} ({int(s):,})" for s, e in row["curve"].items())
-                text += ["", f"M2, {row['labels']} labels, seed {row['seed']}: {points} steps."]
+                curves += [f"- {row['labels']} labels, seed {row['seed']}: {points} steps"]
+        text += ["", "M2, after so many steps:", "", *curves] if curves else []
     for settings, table in rows.tables("dsprites"):
         text += [
             "",

@@ -30,7 +30,8 @@ def test_large_blocks_are_used_again_instead_of_mapped_afresh():
         return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
     faults(2)
-    assert faults(10) < 3906  # mapped afresh, ten blocks fault on 39,060 pages
+    # mapped afresh, ten blocks fault on 39,060 pages; the heap may have to grow once or twice
+    assert faults(10) < 3 * 3906
 
 
 def test_what_the_user_has_decided_stays(monkeypatch):

@@ -49,10 +49,18 @@ ARMS += tuple((kind, 1000) for kind in ("perfect", "binned", "noisy", "permuted"
 ORDER = ["pixels, logistic regression", "M1", *(f"M1, {kind}" for kind in KINDS), "M2", "M1+M2"]
 ORDER += [kind for kind, _ in ARMS]
 SETTINGS = {
-    "mnist": ("hidden", "m1_steps", "m2_steps", "stacked_steps", "alpha", "labelled"),
+    "mnist": (
+        "hidden",
+        "m1_steps",
+        "m2_steps",
+        "stacked_steps",
+        "alpha",
+        "labelled",
+        "m2_dim",
+        "m2_beta",
+    ),
     "dsprites": ("net", "beta", "gamma", "dsprites_steps", "batch"),
 }
-SETTINGS["mnist"] += ("m2_dim", "m2_beta")
 OF_M1 = ("M1", *(f"M1, {kind}" for kind in KINDS), "M1+M2")
 
 
@@ -301,8 +309,8 @@ def write(options: argparse.Namespace, rows: Rows) -> None:
             "",
             f"Perceptrons of {settings['hidden']} hidden units, 50 features in M1, batches of 64 "
             f"and 64; {settings['m1_steps']:,} steps of M1; z and beta are of M2, alone and in "
-            "M1+M2. Published: Kingma et al. 2014, "
-            "with 50,000 digits, larger nets and far longer training.",
+            "M1+M2. Published: Kingma et al. 2014, with 50,000 digits, larger nets and far longer "
+            "training.",
             "",
             "| method | labels | error | published | seeds | seconds |",
             "|---|---|---|---|---|---|",

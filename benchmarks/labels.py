@@ -290,7 +290,7 @@ def arguments(settings: dict) -> str:
     found = []
     for name, value in settings.items():
         values = value if isinstance(value, list) else [value]
-        found += [f"--{name.replace('_', '-')}", *(f"{v:g}" for v in values)]
+        found += [f"--{name.replace('_', '-')}", *map(str, values)]
     return " ".join(found)
 
 
@@ -326,6 +326,8 @@ def write(options: argparse.Namespace, rows: Rows) -> None:
         text += [
             "",
             f"## dSprites, codes with few labels, {settings['dsprites_steps']:,} steps",
+            "",
+            f"`python benchmarks/labels.py --parts dsprites {arguments(settings)}`",
             "",
             f"Net {settings['net']}, beta {settings['beta']:g}, gamma {settings['gamma']:g} on the "
             f"cross entropy, steps of {settings['batch']} unlabelled and as many labelled images; "

@@ -1,8 +1,8 @@
 """LORD on photographs: what a class code and a content code tell of person and pose.
 
     python benchmarks/lord.py --arms pyramid pixels "no noise" --seeds 0 1 2
-    python benchmarks/lord.py --arms vgg --steps 250 --seeds 0 1 2
-    python benchmarks/lord.py --set cars --seeds 0 1 2
+    python benchmarks/lord.py --arms vgg --steps 500 --seeds 0 1 2
+    python benchmarks/lord.py --set cars --steps 2000 --seeds 0 1 2
 
 The first trains on the CMU face images (20 people, 60x64, halved), with 16 people for training and
 4 that are only seen by the encoders afterwards; `--set cars` takes every third car of Cars3D (car
@@ -199,6 +199,7 @@ def report(rows: list[dict]) -> str:
         arguments = " ".join(f"--{k} {v:g}" for k, v in settings.items() if k != "full")
         arguments += " --full" * settings["full"]
         lines += [f"## {name}: {part[0]['data']}", ""]
+        arguments += " --arms " + " ".join(f'"{arm}"' if " " in arm else arm for arm in arms)
         lines += [f"`python benchmarks/lord.py --set {name} {arguments}`, one thread. Means and "]
         lines[-1] += "standard deviations over seeds, linear / neighbors."
         lines += ["", "| probe | chance | " + " | ".join(arms) + " |"]

@@ -8,11 +8,23 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Self
 
-__all__ = ["Recorded", "describe", "instantiate", "locate"]
+__all__ = [
+    "Recorded",
+    "check_trust",
+    "class_paths",
+    "describe",
+    "instantiate",
+    "locate",
+    "locate_typed",
+]
+
+_SAFE = re.compile(r"(untwine|torch\.optim)(\.[A-Za-z][A-Za-z0-9_]*)+")
 
 
 class Recorded:
@@ -89,17 +101,33 @@ def describe(value: Any) -> Any:
     )
 
 
-def instantiate(spec: Any, base: type | tuple[type, ...] | None = None) -> Any:
+def instantiate(
+    spec: Any,
+    base: type | tuple[type, ...] | None = None,
+    *,
+    trust: Sequence[str] = (),
+) -> Any:
     """Makes the value that a spec describes; the inverse of `describe`.
 
-    Only classes derived from ``base`` at the top (`Recorded` and torch optimizers, if it is not
-    given), and from `Recorded` or a torch optimizer inside, are made, so that a spec from
-    elsewhere cannot name a function of its choice.
+    A spec may come from anywhere. It names only classes of ``untwine`` and ``torch.optim``, and of
+    packages in ``trust``; this is decided from its text, before anything is imported. Of these,
+    only classes derived from ``base`` at the top (`Recorded` and torch optimizers, if it is not
+    given), and from `Recorded` or a torch optimizer inside, are made.
+
+    Args:
+        spec: Plain data.
+        base: What the value's class derives from.
+        trust: Packages, modules or classes beside those that may be imported, see `check_trust`.
 
     Raises:
-        ValueError: for a class of another kind.
+        ValueError: for a class that is not trusted, or of another kind.
         ImportError: for a class that cannot be imported.
     """
+    check_trust(spec, trust)
+    return _instantiate(spec, base)
+
+
+def _instantiate(spec: Any, base: type | tuple[type, ...] | None) -> Any:
     from torch.optim import Optimizer
 
     base = (Recorded, Optimizer) if base is None else base
@@ -112,15 +140,73 @@ def instantiate(spec: Any, base: type | tuple[type, ...] | None = None) -> Any:
                 f"derived from {' or '.join(b.__name__ for b in bases)}"
             )
         inside = (Recorded, Optimizer)
-        arguments = {k: instantiate(v, inside) for k, v in (spec.get("init_args") or {}).items()}
+        arguments = {k: _instantiate(v, inside) for k, v in (spec.get("init_args") or {}).items()}
         if issubclass(cls, Optimizer):
             return partial(cls, **arguments)
         return cls(**arguments)
     if isinstance(spec, Mapping):
-        return {k: instantiate(v, base) for k, v in spec.items()}
+        return {k: _instantiate(v, base) for k, v in spec.items()}
     if isinstance(spec, list):
-        return [instantiate(v, base) for v in spec]
+        return [_instantiate(v, base) for v in spec]
     return spec
+
+
+def check_trust(spec: Any, trust: Sequence[str] = ()) -> None:
+    """Refuses a spec that names code which nobody has asked for; imports nothing.
+
+    Args:
+        spec: Plain data.
+        trust: Dotted paths of packages, modules or classes; what is inside one is trusted, too.
+
+    Raises:
+        ValueError: naming the first path that is neither in ``untwine``, nor in ``torch.optim``,
+            nor trusted.
+
+    Example:
+        >>> check_trust({"class_path": "mypackage.Net"}, trust=["mypackage"])
+        >>> check_trust([{"class_path": "os.system"}])
+        Traceback (most recent call last):
+        ValueError: os.system is not a class that a spec may name: ...
+    """
+    if isinstance(trust, str):
+        raise TypeError(f"trust is {trust!r}: expected a list of names, such as [{trust!r}]")
+    for path in class_paths(spec):
+        if not isinstance(path, str):
+            raise ValueError(
+                f"class_path is {path!r}: expected a dotted path such as untwine.methods.VAE"
+            )
+        if _SAFE.fullmatch(path) or any(
+            path == word or path.startswith(f"{word}.") for word in trust if word
+        ):
+            continue
+        package = path.partition(".")[0]
+        raise ValueError(
+            f"{path} is not a class that a spec may name: only those of untwine and torch.optim "
+            f"are imported unasked. If you trust the code of {package}, say so: --trust {package} "
+            f"on the command line, trust=[{package!r}] in Python"
+        )
+
+
+def class_paths(spec: Any) -> Iterator[Any]:
+    """Every ``class_path`` in a spec."""
+    if isinstance(spec, Mapping):
+        if "class_path" in spec:
+            yield spec["class_path"]
+        for value in spec.values():
+            yield from class_paths(value)
+    elif isinstance(spec, list | tuple):
+        for value in spec:
+            yield from class_paths(value)
+
+
+def locate_typed(path: str) -> Any:
+    """Imports what a user named; also from the working folder, which is searched last.
+
+    Searched last, a file there cannot stand in for a package that is installed.
+    """
+    if "" not in sys.path:
+        sys.path.append("")
+    return locate(path)
 
 
 def locate(path: str) -> Any:

@@ -105,10 +105,10 @@ def test_a_mistake_elsewhere(untwine, line, said):
         ("method: {class_path: VAE, init_args: {latent_dim: wide}}", "latent_dim is 'wide'"),
         ("method: {class_path: m.M, init_args: {}, parts: custom}", "made by hand"),
         ("batch_size: big", "--batch_size is 'big'"),
-        ("method: {class_path: os.system}", "os.system is no Method"),
+        ("method: {class_path: os.system}", "os.system is not a class that a spec may name"),
         (
             "method: {class_path: VAE, init_args: {net: {class_path: subprocess.Popen}}}",
-            "subprocess.Popen is no Architecture",
+            "subprocess.Popen is not a class that a spec may name",
         ),
     ],
 )

@@ -30,7 +30,7 @@ def test_a_run_of_the_users_own_class(untwine, folder):
     assert (status, err) == (0, "")
     assert "MyVAE on Npz: 4 steps" in out
     assert "untwine report runs/mine" in out
-    run = Run.load(folder / "runs/mine")
+    run = Run.load(folder / "runs/mine", trust=["mine_of_the_user"])
     assert type(run.method).__name__ == "MyVAE"
     assert run.method.penalty.beta == 3.0
     assert run.spec["method"]["init_args"] == {"latent_dim": 10, "seed": 0, "beta": 3.0}
@@ -100,7 +100,7 @@ def test_a_method_that_its_constructor_made_is_repeated(untwine, folder):
     from untwine.data import Npz
 
     fit(Linear(width=2), Npz("small.npz"), steps=3, batch_size=8, out="one", progress=False)
-    assert untwine("train --config one --out two --no-progress")[0] == 0
+    assert untwine("train --config one --out two --no-progress --trust linear_of_the_user")[0] == 0
     assert spec_of(folder / "one") == spec_of(folder / "two")
     assert spec_of(folder / "two")["method"]["made_by"] == "constructor"
     first = (folder / "one/model.safetensors").read_bytes()

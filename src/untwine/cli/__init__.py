@@ -84,8 +84,6 @@ def _dispatch(words: list[str]) -> int:
             f"It has {', '.join(_COMMANDS)}"
         )
     module, function, _ = _COMMANDS[words[0]]
-    if "" not in sys.path and os.getcwd() not in sys.path:
-        sys.path.insert(0, "")  # classes of the user's are looked for here, as with python -m
     return getattr(importlib.import_module(f".{module}", __name__), function)(words[1:])
 
 

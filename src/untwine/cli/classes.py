@@ -6,7 +6,7 @@ import importlib
 import inspect
 from collections.abc import Sequence
 
-from ..spec import describe, locate
+from ..spec import check_trust, describe, locate, locate_typed
 from .errors import UsageError, did_you_mean
 
 __all__ = ["class_path", "names", "resolve"]
@@ -37,16 +37,20 @@ def names(bases: Sequence[type]) -> dict[str, type]:
     return found | _themselves(bases)
 
 
-def resolve(name: str, bases: Sequence[type], option: str) -> type:
+def resolve(
+    name: str, bases: Sequence[type], option: str, trust: Sequence[str] | None = None
+) -> type:
     """The class that a name stands for.
 
     Args:
         name: Of one of the library's classes, or a dotted path.
         bases: The class must derive from one of these.
         option: That the name was given for, as the user knows it.
+        trust: For a name from a file: the packages that it may be of, beside untwine and
+            torch.optim. ``None`` for a name that the user typed, which is trusted.
 
     Raises:
-        UsageError: for a name that stands for no such class.
+        UsageError: for a name that stands for no such class, or is not trusted.
     """
     known = names(bases)
     wanted = " or ".join(base.__name__ for base in bases)
@@ -59,8 +63,13 @@ def resolve(name: str, bases: Sequence[type], option: str) -> type:
             f"are {', '.join(sorted(known)) or 'none here'}; one of your own is named by its "
             "dotted path, such as mypackage.MyClass"
         )
+    if trust is not None:
+        try:
+            check_trust({"class_path": name}, trust)
+        except ValueError as error:
+            raise UsageError(f"{option}: {error}") from error
     try:
-        cls = locate(name)
+        cls = locate_typed(name) if trust is None or any(trust) else locate(name)
     except ImportError as error:
         raise UsageError(f"{option}: {error}") from error
     if not (inspect.isclass(cls) and issubclass(cls, tuple(bases))):

@@ -11,7 +11,7 @@ import numpy as np
 
 from .console import console
 from .errors import UsageError
-from .parser import Parser
+from .parser import TRUST, Parser
 
 if TYPE_CHECKING:
     from ..metrics.evaluation import Evaluation
@@ -48,7 +48,10 @@ def run(argv: Sequence[str]) -> int:
     if Path(source).expanduser().is_dir():
         if read.get("codes") or read.get("factors"):
             raise UsageError(f"{source} is a run: --codes and --factors name parts of a file")
-        table = measure(Path(source).expanduser(), metrics, out, **settings)
+        from .trust import words
+
+        trust = words(read.get("trust"))
+        table = measure(Path(source).expanduser(), metrics, out, trust=trust, **settings)
     else:
         table = _of_file(source, metrics, read, settings)
         if out is not None:
@@ -57,13 +60,21 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def measure(folder: Path, metrics: Sequence[str], out: str | None = None, **settings: Any) -> Any:
+def measure(
+    folder: Path,
+    metrics: Sequence[str],
+    out: str | None = None,
+    *,
+    trust: Sequence[str] = (),
+    **settings: Any,
+) -> Any:
     """Scores a run and writes the scores, beside those that it has, into its folder.
 
     Args:
         folder: The run's.
         metrics: Names of metrics or groups of them; none for the usual ones.
         out: Another place for the scores.
+        trust: Packages of which the run's spec may name classes.
         **settings: Of `untwine.evaluate`.
     """
     from ..metrics import encode
@@ -72,7 +83,7 @@ def measure(folder: Path, metrics: Sequence[str], out: str | None = None, **sett
 
     with warnings.catch_warnings(record=True) as noted:
         warnings.simplefilter("always", UserWarning)
-        made = Run.load(folder)
+        made = Run.load(folder, trust=trust)
     for note in noted:
         console(stderr=True).print(f"note: {note.message}", markup=False)
     points, seed = settings["points"], settings["seed"]
@@ -182,6 +193,7 @@ def _parser() -> Parser:
     parser.option("--seed", int, "of the points, and of metrics that draw any [default 0]")
     parser.option("--codes", str, "which array or columns of the file are codes")
     parser.option("--factors", str, "which array or columns of the file are factors")
+    parser.option("--trust", str, TRUST, metavar="PACKAGE")
     parser.option("--out", str, "where to write the scores, .json or .csv", metavar="FILE")
     parser.switch("--exact", "take the reference's slow predictors where a fast one is usual")
     parser.switch("--no-progress", "show no progress")

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from ..spec import class_paths
+from .classes import class_path
 from .docstrings import Docstring
 from .errors import UsageError, did_you_mean
-from .parser import Parser, read_yaml
+from .parser import TRUST, Parser, read_yaml
 from .tree import Node, find, flags
 
 __all__ = ["SETTINGS", "Order", "order"]
@@ -70,6 +72,7 @@ class Order:
         accelerator: What to train on.
         loggers: Names of loggers.
         progress: Whether to show it.
+        trust: What the spec may name beside untwine and torch.optim: what the user typed.
     """
 
     spec: dict[str, Any]
@@ -77,6 +80,7 @@ class Order:
     accelerator: str
     loggers: tuple[str, ...]
     progress: bool
+    trust: tuple[str, ...] = ()
 
 
 def order(argv: Sequence[str]) -> Order | None:
@@ -85,7 +89,7 @@ def order(argv: Sequence[str]) -> Order | None:
     Raises:
         UsageError: for what cannot be done.
     """
-    given = flags(argv, _ROOTS)
+    given = flags(argv, (*_ROOTS, "trust"))
     help_wanted = any(token in ("-h", "--help") for token in argv)
     config = _config(argv)
     nodes = _nodes(given, config)
@@ -116,7 +120,24 @@ def order(argv: Sequence[str]) -> Order | None:
         read.get("accelerator", "auto"),
         _loggers(read.get("logger")),
         not read.get("no_progress", False),
+        _trust(given, nodes),
     )
+
+
+def _trust(given: Mapping[str, str], nodes: Mapping[str, Node]) -> tuple[str, ...]:
+    """The packages of ``--trust``, and the classes that the user typed."""
+    import yaml
+
+    words = {word.strip() for word in given.get("trust", "").split(",")}
+    for root in nodes.values():
+        words |= {class_path(node.cls) for node in root.nodes() if node.typed}
+    for value in given.values():
+        if value.lstrip().startswith(("{", "[")):
+            try:
+                words |= {str(path) for path in class_paths(yaml.safe_load(value))}
+            except yaml.YAMLError:  # the parser says so
+                continue
+    return tuple(sorted(words - {""}))
 
 
 def _config(argv: Sequence[str]) -> dict[str, Any]:
@@ -153,7 +174,7 @@ def _nodes(given: Mapping[str, str], config: Mapping[str, Any]) -> dict[str, Nod
     from ..methods.method import Method
 
     bases = {"method": (Method,), "data": (FactorDataset, Multimodal), "sampler": (Sampler,)}
-    nodes = {}
+    nodes: dict[str, Node] = {}
     for root in _ROOTS:
         written = config.get(root)
         if isinstance(written, Mapping) and "made_by" in written:
@@ -204,6 +225,7 @@ def _parser(nodes: Mapping[str, Node]) -> Parser:
     parser.option("--out", str, text, group=group, metavar="FOLDER")
     text = "a run's folder or its spec.yaml, to begin from; options override it"
     parser.option("--config", str, text, group=group, metavar="FILE")
+    parser.option("--trust", str, TRUST, group=group, metavar="PACKAGE")
     parser.switch("--print_config", "print what would be trained, as YAML, and stop", group=group)
     parser.switch("--no-progress", "show no progress", group=group)
     return parser

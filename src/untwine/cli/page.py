@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .console import console
 from .errors import UsageError
-from .parser import Parser
+from .parser import TRUST, Parser
 
 __all__ = ["run"]
 
@@ -25,15 +25,18 @@ def run(argv: Sequence[str]) -> int:
     parser.option("--out", str, text, metavar="FILE")
     parser.option("--n", int, "observations to encode and to measure on [default 10000]")
     parser.option("--seed", int, "of what is drawn at random [default 0]")
+    parser.option("--trust", str, TRUST, metavar="PACKAGE")
     parser.switch("--no-scores", "show no scores, and measure none")
     parser.switch("--open", "open the page in a browser")
     read = parser.read(argv)
     if not read.get("run"):
         raise UsageError("untwine report needs a run's folder")
     from ..report import report
+    from .trust import words
 
     page = report(
         read["run"],
+        trust=words(read.get("trust")),
         n=read.get("n", 10_000),
         out=read.get("out"),
         scores=not read.get("no_scores", False),

@@ -15,7 +15,13 @@ from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 from .errors import UsageError, did_you_mean
 
-__all__ = ["Parser", "read_yaml"]
+__all__ = ["TRUST", "Parser", "read_yaml"]
+
+TRUST = (
+    "packages of your own, with commas, whose code the run's spec may name; "
+    "beside untwine and torch.optim nothing else is imported"
+)
+"""Help of ``--trust``."""
 
 _KEY = re.compile(r'Parser key "(?P<key>[^"]*)"|argument (?P<flag>-[\w.-]+)')
 _VALUE = re.compile(r"(?:Got value: ?|Given value: ?|invalid \w+ value: )(?P<value>.*)")

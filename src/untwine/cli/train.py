@@ -35,9 +35,9 @@ def train(asked: Order) -> Any:
 
     spec = asked.spec
     try:
-        data = make_data(spec)
-        method = make_method(spec, data)
-        sampler = instantiate(spec["sampler"])
+        data = make_data(spec, asked.trust)
+        method = make_method(spec, data, asked.trust)
+        sampler = instantiate(spec["sampler"], trust=asked.trust)
     except (ValueError, TypeError, NotImplementedError, OSError, ImportError) as error:
         raise UsageError(str(error)) from error
     fabric = _fabric(asked)

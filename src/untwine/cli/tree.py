@@ -35,6 +35,7 @@ class Node:
         options: What its class takes.
         written: Arguments from a file, or of the default that is changed.
         children: Arguments that are objects themselves.
+        typed: Whether the user typed the name of its class.
     """
 
     key: str
@@ -43,6 +44,7 @@ class Node:
     options: dict[str, Option]
     written: dict[str, Any]
     children: dict[str, Node] = field(default_factory=dict)
+    typed: bool = False
 
     def nodes(self) -> Iterator[Node]:
         """This one and all below it."""
@@ -159,7 +161,7 @@ def find(
         if plain and re.fullmatch(r"[-+\d.eE]+", named):  # a number, with a dot in it
             return None
         cls = resolve(named, bases, f"--{key}")
-        same = current is not None and resolve(current["class_path"], bases, key) is cls
+        same = current is not None and current["class_path"] in (named, class_path(cls))
         kept = dict(current.get("init_args") or {}) if current and same else {}
     else:
         if current is None and below and isinstance(default, partial | Recorded):
@@ -171,9 +173,12 @@ def find(
                     f"{', '.join(sorted(names(bases)))}"
                 )
             return None
-        cls = resolve(str(current["class_path"]), bases, key)
+        trust = [word.strip() for word in given.get("trust", "").split(",")]
+        cls = resolve(str(current["class_path"]), bases, key, trust)
         kept = dict(current.get("init_args") or {})
-    return _node(key, place, cls, given, kept)
+    node = _node(key, place, cls, given, kept)
+    node.typed = named is not None
+    return node
 
 
 def _node(key: str, place: str, cls: type, given: Mapping[str, str], kept: dict[str, Any]) -> Node:

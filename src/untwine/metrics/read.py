@@ -92,8 +92,8 @@ def _listed(names: str | Sequence[str] | None) -> list[str]:
 
 def _from_function(source: str, codes: list[str], factors: list[str]) -> Table:
     module, _, name = source.partition(":")
-    if "" not in sys.path:  # a console script does not have the current folder on its path
-        sys.path.insert(0, "")
+    if "" not in sys.path:  # the user typed its name; last, so that it replaces no other package
+        sys.path.append("")
     try:
         found: Any = importlib.import_module(module)
     except ModuleNotFoundError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ def report(
     out: str | Path | None = None,
     scores: bool = True,
     seed: int = 0,
+    trust: Sequence[str] = (),
 ) -> Path:
     """Writes what a run has learned as one HTML page that needs no network and no server.
 
@@ -55,6 +57,7 @@ def report(
         out: The page; by default ``report.html`` in the run's folder.
         scores: Whether to show scores, and to measure them where there are none.
         seed: Of the choice of observations, of samples, and of the metrics.
+        trust: For a folder, packages of your own that its spec may name, see `Run.load`.
 
     Returns:
         The page's path.
@@ -76,7 +79,7 @@ def report(
         ...     report(run, n=100).name
         'report.html'
     """
-    subject = _subject(run, method, data, out)
+    subject = _subject(run, method, data, out, trust)
     found = find(subject.method, subject.data, n=n, seed=seed)
     evaluation, reason = _scores(subject, found, n, seed) if scores else (None, "not asked for")
     html = _environment().get_template("report.html.jinja").render(
@@ -96,7 +99,11 @@ def report(
 
 
 def _subject(
-    run: Run | str | Path | None, method: Any, data: Any, out: str | Path | None
+    run: Run | str | Path | None,
+    method: Any,
+    data: Any,
+    out: str | Path | None,
+    trust: Sequence[str],
 ) -> Subject:
     own = method is None and data is None  # whether it is the run's method on the run's data
     if run is not None and not isinstance(run, Run):
@@ -104,7 +111,7 @@ def _subject(
         with warnings.catch_warnings():
             # the page says it: an unfinished run is shown as of its newest checkpoint
             warnings.filterwarnings("ignore", "the run has not finished")
-            run = Run.load(Path(run).expanduser(), method=method, data=data)
+            run = Run.load(Path(run).expanduser(), method=method, data=data, trust=trust)
         method = run.method
     folder = run.path if run is not None else None
     if out is None and folder is None:

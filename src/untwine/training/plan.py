@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import __version__
 from ..methods.method import Method, Stage
-from ..spec import describe, instantiate, locate
+from ..spec import check_trust, describe, instantiate, locate
 
 __all__ = [
     "CUSTOM",
@@ -101,8 +101,12 @@ def check_positive(what: str, number: Any) -> None:
         raise ValueError(f"{what} must be a positive integer, got {number!r}")
 
 
-def make_data(spec: Mapping[str, Any]) -> Any:
+def make_data(spec: Mapping[str, Any], trust: Sequence[str] = ()) -> Any:
     """The data set that a run's spec describes.
+
+    Args:
+        spec: The run's.
+        trust: Packages of which the spec may name classes, see `spec.check_trust`.
 
     Raises:
         ValueError: if it was made by hand, or is no data set.
@@ -115,15 +119,16 @@ def make_data(spec: Mapping[str, Any]) -> Any:
             f"the data of this run ({written['class_path']}) was made by hand and is not in its "
             "spec: pass it, as in Run.load(folder, data=data)"
         )
-    return instantiate(written, (FactorDataset, Multimodal))
+    return instantiate(written, (FactorDataset, Multimodal), trust=trust)
 
 
-def make_method(spec: Mapping[str, Any], data: Any = None) -> Method:
+def make_method(spec: Mapping[str, Any], data: Any = None, trust: Sequence[str] = ()) -> Method:
     """The method that a run's spec describes, with fresh weights.
 
     Args:
         spec: The run's.
         data: Which ``build`` fits the parts to; by default made from the spec, if it is needed.
+        trust: Packages of which the spec may name classes, see `spec.check_trust`.
 
     Raises:
         ValueError: if it was made by hand, or is no `Method`.
@@ -135,13 +140,16 @@ def make_method(spec: Mapping[str, Any], data: Any = None) -> Method:
             f"the method of this run ({written['class_path']}) was made by hand, from parts that "
             "are not in its spec: make it again and pass it, as in Run.load(folder, method=method)"
         )
+    check_trust(written, trust)
     cls = locate(written["class_path"])
     if not (isinstance(cls, type) and issubclass(cls, Method)):
         raise ValueError(f"{written['class_path']} is no method: expected a subclass of Method")
-    arguments = {k: instantiate(v) for k, v in (written.get("init_args") or {}).items()}
+    arguments = {
+        k: instantiate(v, trust=trust) for k, v in (written.get("init_args") or {}).items()
+    }
     if written.get("made_by") == "constructor":
         return cls(**arguments)
-    return cls.build(make_data(spec) if data is None else data, **arguments)
+    return cls.build(make_data(spec, trust) if data is None else data, **arguments)
 
 
 def _entry(spec: Mapping[str, Any], key: str) -> Mapping[str, Any]:

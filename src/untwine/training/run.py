@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -26,7 +27,7 @@ class Run:
 
     The method and the data are made from the spec, and the weights are read, when they are first
     asked for. Nothing that is read executes code: weights are safetensors, and a spec can name only
-    methods, data sets and their parts.
+    classes of untwine and torch.optim, and of packages that are trusted by name.
 
     Args:
         path: The folder, or ``None`` for a run that was not written.
@@ -35,6 +36,8 @@ class Run:
         spec: If it is at hand.
         rows: Of the log, if they are at hand.
         steps: Moves made, if that is known.
+        trust: Packages, modules or classes of your own that the spec may name, such as
+            ``["mypackage"]``.
 
     Attributes:
         path: The folder, or ``None``.
@@ -49,32 +52,44 @@ class Run:
         spec: dict[str, Any] | None = None,
         rows: list[Row] | None = None,
         steps: int | None = None,
+        trust: Sequence[str] = (),
     ) -> None:
         self.path = None if path is None else Path(path).expanduser()
         if self.path is None and (method is None or spec is None):
             raise ValueError("a run without a folder needs its method and its spec")
         self._method, self._data, self._rows, self._steps = method, data, rows, steps
+        self._trust = trust
         self._spec = read_spec(self._folder) if spec is None else spec
 
     @classmethod
-    def load(cls, path: str | Path, *, method: Method | None = None, data: Any = None) -> Self:
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        method: Method | None = None,
+        data: Any = None,
+        trust: Sequence[str] = (),
+    ) -> Self:
         """Reads a run back, with the weights of its end, or of its newest checkpoint.
 
         Args:
             path: The folder.
             method: Takes the weights; needed if the run's method was made by hand.
             data: Needed if the run's data was made by hand.
+            trust: Packages, modules or classes of your own that the spec may name, such as
+                ``["mypackage"]``: their code is imported.
 
         Raises:
             FileNotFoundError: if there is no run.
-            ValueError: if its spec or its weights are damaged, or if something made by hand is
+            ValueError: if its spec names a class that is not trusted, or is damaged, or its weights
+                are, or if something made by hand is
                 needed and was not given.
         """
-        run = cls(path, data=data)
+        run = cls(path, data=data, trust=trust)
         if data is None and run.spec["data"].get("parts") != CUSTOM:
-            run._data = make_data(run.spec)
+            run._data = make_data(run.spec, trust)
         if method is None:
-            method = make_method(run.spec, run._data)
+            method = make_method(run.spec, run._data, trust)
         _restore(run._folder, method)
         run._method = method.eval()
         return run
@@ -89,7 +104,7 @@ class Run:
         """The method with its trained weights."""
         if self._method is None:
             built = "made_by" not in self.spec["method"]
-            method = make_method(self.spec, self.data if built else None)
+            method = make_method(self.spec, self.data if built else None, self._trust)
             _restore(self._folder, method)
             self._method = method.eval()
         return self._method
@@ -98,7 +113,7 @@ class Run:
     def data(self) -> Any:
         """What the method was trained on."""
         if self._data is None:
-            self._data = make_data(self.spec)
+            self._data = make_data(self.spec, self._trust)
         return self._data
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from ._version import __version__ as __version__
 
 __all__ = [
     "Codes",
@@ -18,6 +18,7 @@ __all__ = [
     "Method",
     "Run",
     "Score",
+    "annotate",
     "data",
     "distributions",
     "encode",
@@ -29,6 +30,7 @@ __all__ = [
     "nets",
     "plots",
     "report",
+    "use",
 ]
 
 _WHERE = {
@@ -38,6 +40,7 @@ _WHERE = {
     "Method": "methods",
     "Run": "training",
     "Score": "metrics.score",
+    "annotate": "use",
     "encode": "metrics.codes",
     "evaluate": "metrics.suite",
     "fit": "training",
@@ -45,14 +48,15 @@ _WHERE = {
 }
 
 if TYPE_CHECKING:
-    from . import data, distributions, functional, methods, metrics, nets, plots
+    from . import data, distributions, functional, methods, metrics, nets, plots, use
     from .data import FactorDataset, FactorSpace
     from .methods import Method
     from .metrics.codes import Codes, encode
     from .metrics.score import Score
     from .metrics.suite import evaluate
     from .report import report
-    from .training import Run, fit  # type: ignore[no-redef]
+    from .training import Run, fit
+    from .use import annotate
 
 
 def __getattr__(name: str) -> Any:

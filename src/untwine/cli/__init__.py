@@ -74,7 +74,7 @@ def _dispatch(words: list[str]) -> int:
         print(_HELP.format(commands="\n".join(lines)), end="")
         return 0
     if words[0] in ("-V", "--version"):
-        from .. import __version__
+        from .._version import __version__
 
         print(f"untwine {__version__}")
         return 0

@@ -1,9 +1,11 @@
 """Data sets with factors, the batches that methods learn from, and the loaders between them."""
 
+from .._moved import redirect
 from .batches import Batch, Clips, FewLabels, Groups, Images, Indexed, Modalities, Pairs
 from .catalog import Entry, available
-from .cells import H5AD, Cells, MultimodalCells, annotate
+from .cells import H5AD, Cells, MultimodalCells
 from .clips import Frames, Scenes
+from .constructors import from_arrays, from_folder, from_h5, from_h5ad, from_npz
 from .dataset import FactorDataset, Split, Subset
 from .draws import generator_for
 from .dsprites import DSprites
@@ -86,10 +88,16 @@ __all__ = [
     "Subset",
     "SuccessivePairsSampler",
     "Transformed",
-    "annotate",
     "as_loader",
     "available",
     "default_sampler",
+    "from_arrays",
+    "from_folder",
+    "from_h5",
+    "from_h5ad",
+    "from_npz",
     "generator_for",
     "swirl",
 ]
+
+__getattr__ = redirect(__name__)

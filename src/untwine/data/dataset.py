@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -44,6 +43,13 @@ class FactorDataset(Recorded, ABC):
     shape: tuple[int, ...]
     covariates: Tensor | None = None
     values: Mapping[str, tuple[str, ...]] = {}
+
+    # The functions of `untwine.data.constructors`, which knows the subclasses that they make.
+    from_arrays: ClassVar[Callable[..., FactorDataset]]
+    from_npz: ClassVar[Callable[..., FactorDataset]]
+    from_h5: ClassVar[Callable[..., FactorDataset]]
+    from_h5ad: ClassVar[Callable[..., FactorDataset]]
+    from_folder: ClassVar[Callable[..., FactorDataset]]
 
     @abstractmethod
     def __len__(self) -> int:
@@ -95,49 +101,6 @@ class FactorDataset(Recorded, ABC):
             [8, 2]
         """
         return Split(self, fraction, seed, "train"), Split(self, fraction, seed, "test")
-
-    @staticmethod
-    def from_arrays(
-        x: Any,
-        factors: Any = None,
-        names: Sequence[str] | None = None,
-        sizes: Sequence[int] | None = None,
-        covariates: Any = None,
-        *,
-        layout: Literal["CHW", "HWC"] | None = None,
-    ) -> FactorDataset:
-        """A data set of arrays in memory; see `Arrays`."""
-        from .table import Arrays
-
-        return Arrays(x, factors, names, sizes, covariates, layout=layout)
-
-    @staticmethod
-    def from_npz(path: str | Path, **options: Any) -> FactorDataset:
-        """A data set of a NumPy archive; see `Npz` for the options."""
-        from .files import Npz
-
-        return Npz(path, **options)
-
-    @staticmethod
-    def from_h5(path: str | Path, **options: Any) -> FactorDataset:
-        """A data set of an HDF5 file; see `H5` for the options."""
-        from .files import H5
-
-        return H5(path, **options)
-
-    @staticmethod
-    def from_h5ad(path: str | Path, **options: Any) -> FactorDataset:
-        """A data set of an annotated matrix, such as cells by genes; see `H5AD`."""
-        from .cells import H5AD
-
-        return H5AD(path, **options)
-
-    @staticmethod
-    def from_folder(path: str | Path, **options: Any) -> FactorDataset:
-        """A data set of image files; see `Folder` for the options."""
-        from .folder import Folder
-
-        return Folder(path, **options)
 
 
 class Subset(FactorDataset):

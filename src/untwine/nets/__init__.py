@@ -1,9 +1,10 @@
 """Architectures, and nothing but: no losses, no distributions."""
 
 from .adain import AdaIN, adain
-from .architecture import Architecture, default_architecture
+from .architecture import Architecture
 from .conv import Burgess2018, Conv, Locatello2019
 from .critics import mlp_critic
+from .default import default_architecture
 from .features import VGG16, Features, FrozenNet, MultiScale
 from .mlp import MLP, mlp
 from .recurrent import Recurrent

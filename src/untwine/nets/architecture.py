@@ -1,8 +1,7 @@
-"""What an architecture promises, and which one is taken when nobody chooses."""
+"""Interface of architectures, and how covariates join the input of a network."""
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 
 from ..spec import Recorded
 
-__all__ = ["Architecture", "Decode", "Encode", "default_architecture"]
+__all__ = ["Architecture", "Decode", "Encode"]
 
 
 class Architecture(Recorded, ABC):
@@ -58,17 +57,3 @@ class Decode(nn.Sequential):
     def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
         """``(B, latent_dim)`` and ``(B, covariates)`` to an observation."""
         return super().forward(z if c is None else torch.cat([z, c.to(z.dtype)], -1))
-
-
-def default_architecture(shape: Sequence[int]) -> Architecture:
-    """The literature's net for 64x64 images, one that adapts for others, an MLP for vectors."""
-    from .conv import Conv, Locatello2019
-    from .mlp import MLP
-
-    if len(shape) == 3 and tuple(shape[1:]) == (64, 64):
-        return Locatello2019()
-    if len(shape) == 3 and min(shape[1:]) >= 8:
-        return Conv()
-    if math.prod(shape) < 1:
-        raise ValueError(f"observations of shape {tuple(shape)} are empty")
-    return MLP()

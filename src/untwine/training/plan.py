@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import __version__
+from .._version import __version__
 from ..methods.method import Method, Stage
 from ..spec import check_trust, describe, instantiate, locate
 

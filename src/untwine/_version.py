@@ -1,0 +1,3 @@
+"""Version number."""
+
+__version__ = "0.1.0"

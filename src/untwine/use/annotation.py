@@ -1,0 +1,123 @@
+"""Codes, clusters and denoised counts written into AnnData and MuData objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data import Cells, FactorDataset, Multimodal, MultimodalCells, Subset
+from ..methods import Method
+from ..metrics.codes import Codes, inputs_of
+from ..training import Run
+
+__all__ = ["annotate"]
+
+
+@torch.no_grad()
+def annotate(
+    cells: Any,
+    method: Method | Run,
+    data: FactorDataset | Multimodal | None = None,
+    *,
+    key: str = "X_untwine",
+    clusters: str = "untwine_cluster",
+    denoised: str | None = None,
+    batch_size: int = 512,
+) -> None:
+    """Writes what a method has learned of cells into their annotations, in place.
+
+    ``obsm[key]`` are the codes. Of a method whose prior has clusters, ``obs[clusters]`` is the
+    likeliest one of each cell, and ``obsm[key + "_cluster"]`` holds the responsibilities. Of a
+    method of several modalities, cells are a MuData object, or an AnnData object of one of them.
+
+    Args:
+        cells: An AnnData or MuData object with the genes and covariates of the training data.
+        method: The method, or its run.
+        data: The `Cells` that it was trained on, or a part of them: says which layer, covariates
+            and genes it takes. By default the run's data; without a run, ``X`` and no covariates.
+        key: Of the codes in ``obsm``.
+        clusters: Of the cluster assignments in ``obs``.
+        denoised: The layer that is given the means of p(x|z), counts at the cell's own library
+            size; not written by default, since it is dense.
+        batch_size: Cells at a time.
+
+    Raises:
+        TypeError: for cells that are neither AnnData nor MuData.
+        ValueError: for genes, layers or covariates that do not fit.
+
+    Example:
+        >>> import anndata
+        >>> from untwine.data import Cells
+        >>> from untwine.methods import GaussianMixtureVAE
+        >>> adata = anndata.AnnData(np.random.default_rng(0).random((20, 6)).astype("float32"))
+        >>> method = GaussianMixtureVAE.build(Cells(adata), latent_dim=2, components=3)
+        >>> annotate(adata, method)
+        >>> adata.obsm["X_untwine"].shape, adata.obsm["X_untwine_cluster"].shape
+        ((20, 2), (20, 3))
+    """
+    if isinstance(method, Run):
+        data = method.data if data is None else data
+        method = method.method
+    several = hasattr(cells, "mod")
+    if not (several or hasattr(cells, "obsm")):
+        raise TypeError(f"cells is a {type(cells).__name__}; expected an AnnData or MuData object")
+    like = _origin(data)
+    source: Any
+    if several:
+        source = MultimodalCells(cells, like=like if isinstance(like, MultimodalCells) else None)
+    else:
+        source = Cells(cells, factors=(), like=like if isinstance(like, Cells) else None)
+    cells.obsm[key] = Codes.of(method, source, batch_size=batch_size).mean
+    has_clusters = hasattr(method, "cluster") and hasattr(
+        getattr(method, "prior", None), "responsibilities"
+    )
+    if has_clusters:
+        of = method.cluster
+        weights = [of(*inputs) for inputs in _batches(method, source, batch_size)]  # type: ignore[operator]
+        soft = torch.cat(weights).cpu().numpy()
+        cells.obsm[f"{key}_cluster"] = soft
+        cells.obs[clusters] = _categories(soft.argmax(1), soft.shape[1])
+    if denoised is not None:
+        if several:
+            raise ValueError(
+                "denoised layers of several modalities are not written: use method.translate"
+            )
+        cells.layers[denoised] = np.concatenate(
+            [_means(method, *inputs) for inputs in _batches(method, source, batch_size)]
+        )
+
+
+def _means(method: Any, x: Tensor, c: Tensor | None = None) -> np.ndarray:
+    z = method.represent(x, c).mean
+    p = method.decode(z, c)
+    if getattr(p, "reference", None) is not None:  # counts: at the cell's own library size
+        p = p.at(x.sum(-1))
+    return p.mean.float().cpu().numpy()
+
+
+def _batches(method: Any, data: Any, batch_size: int) -> Any:
+    """What `represent` is given, batch by batch."""
+    device = next((p.device for p in method.parameters()), torch.device("cpu"))
+    for start in range(0, len(data), batch_size):
+        rows = np.arange(start, min(start + batch_size, len(data)))
+        positional, named = inputs_of(data, rows, device)
+        if named:
+            positional = [positional[0], positional[1] if len(positional) > 1 else None]
+            positional.append(named["present"])
+        yield positional
+
+
+def _categories(numbers: np.ndarray, count: int) -> Any:
+    import pandas as pd
+
+    return pd.Categorical(numbers.astype(str), [str(k) for k in range(count)])
+
+
+def _origin(data: Any) -> Any:
+    """The data set that subsets and splits were taken of."""
+    while isinstance(data, Subset):
+        data = data.data
+    return getattr(data, "whole", None) or data

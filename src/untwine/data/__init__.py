@@ -13,7 +13,7 @@ from .files import H5, Npz
 from .folder import Folder
 from .loader import DataLoaderAdapter, Loader, as_loader
 from .lpc import LPCSprites
-from .modalities import Multimodal
+from .modalities import Data, Multimodal
 from .moving import MovingDigits, MovingSprites
 from .samplers import (
     IID,
@@ -28,7 +28,7 @@ from .samplers import (
     SuccessivePairsSampler,
     default_sampler,
 )
-from .space import FactorSpace
+from .space import Factor, FactorSpace
 from .table import Arrays
 from .variants import (
     ColorDSprites,
@@ -53,8 +53,10 @@ __all__ = [
     "ColorDSprites",
     "Colored",
     "DSprites",
+    "Data",
     "DataLoaderAdapter",
     "Entry",
+    "Factor",
     "FactorDataset",
     "FactorSpace",
     "FewLabels",

@@ -22,7 +22,49 @@ __all__ = [
 
 
 class Batch:
-    """What all batch types have in common: a length, and a device to be moved to."""
+    """What all batch types have in common: observations, perhaps with covariates.
+
+    It has a length, and a device to be moved to. `Batch.of` makes one of plain observations.
+    """
+
+    x: Any
+    """The observations."""
+
+    c: Tensor | None = None
+    """Their covariates, if the data has any."""
+
+    @staticmethod
+    def of(
+        batch: Batch | Tensor | Mapping[str, Tensor],
+        c: Tensor | None = None,
+        present: Mapping[str, Tensor] | None = None,
+    ) -> Batch:
+        """A batch of plain observations; a batch as it is.
+
+        Args:
+            batch: Observations ``(B, ...)``, or those of several modalities by name; or a batch.
+            c: Covariates ``(B, C)`` of plain observations.
+            present: Which examples have each modality, ``(B,)`` of bool; all, where it says
+                nothing.
+
+        Raises:
+            TypeError: for covariates beside a batch, which carries its own, and for what is
+                neither a batch nor observations.
+        """
+        if isinstance(batch, Batch):
+            if c is not None or present is not None:
+                raise TypeError("a batch carries its covariates: give c= and present= to it")
+            return batch
+        if isinstance(batch, Tensor):
+            return Images(batch, c)
+        if not isinstance(batch, Mapping):
+            raise TypeError(
+                f"expected a batch or a tensor of observations, got a {type(batch).__name__}"
+            )
+        masks = {
+            name: torch.ones(len(x), dtype=torch.bool, device=x.device) for name, x in batch.items()
+        }
+        return Modalities(batch, {**masks, **(present or {})}, c)
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Self:
         """The same batch with every tensor on ``device``."""
@@ -87,13 +129,27 @@ class Pairs(Batch):
     Attributes:
         x0: The first of each pair.
         x1: The second of each pair.
+        c0: Covariates of the first, if the data has any.
+        c1: Covariates of the second.
 
     Shape:
-        x0 and x1 ``(B, ...)``.
+        x0 and x1 ``(B, ...)``; c0 and c1 ``(B, C)``.
     """
 
     x0: Tensor
     x1: Tensor
+    c0: Tensor | None = None
+    c1: Tensor | None = None
+
+    @property
+    def x(self) -> Tensor:  # type: ignore[override]
+        """The first of all pairs, then the second, ``(2 B, ...)``."""
+        return torch.cat([self.x0, self.x1])
+
+    @property
+    def c(self) -> Tensor | None:  # type: ignore[override]
+        """The covariates of `x`, ``(2 B, C)``."""
+        return None if self.c0 is None or self.c1 is None else torch.cat([self.c0, self.c1])
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -110,9 +166,10 @@ class Groups(Batch):
         label: The class of each group, int64: the value of the shared factor, or the number of
             the combination of values of several. Only groups that share the same factors can be
             compared by it.
+        c: The covariates of every member, if the data has any.
 
     Shape:
-        x ``(B, G, ...)``; shared ``(B, K)``; present ``(B, G)``; label ``(B,)``.
+        x ``(B, G, ...)``; shared ``(B, K)``; present ``(B, G)``; label ``(B,)``; c ``(B, G, C)``.
 
     Example:
         >>> groups = Groups.of([torch.rand(2, 5), torch.rand(3, 5)])
@@ -124,9 +181,12 @@ class Groups(Batch):
     shared: Tensor
     present: Tensor | None = None
     label: Tensor | None = None
+    c: Tensor | None = None
 
     @classmethod
-    def of(cls, members: Sequence[Tensor], shared: Tensor | None = None) -> Groups:
+    def of(  # type: ignore[override]
+        cls, members: Sequence[Tensor], shared: Tensor | None = None
+    ) -> Groups:
         """Pads groups of unequal sizes, each ``(n, ...)``, with zeros.
 
         Args:
@@ -154,14 +214,29 @@ class FewLabels(Batch):
         x: The unlabelled observations.
         xl: The labelled observations.
         yl: Their labels, int64, from 0; of several labels, those that are unknown are -1.
+        c: The covariates of the unlabelled part, if the data has any.
+        cl: Those of the labelled part.
 
     Shape:
-        x ``(B, ...)``; xl ``(L, ...)``; yl ``(L,)`` of one label, ``(L, K)`` of several.
+        x ``(B, ...)``; xl ``(L, ...)``; yl ``(L,)`` of one label, ``(L, K)`` of several;
+        c ``(B, C)``; cl ``(L, C)``.
     """
 
     x: Tensor
     xl: Tensor
     yl: Tensor
+    c: Tensor | None = None
+    cl: Tensor | None = None
+
+    @property
+    def unlabelled(self) -> Images:
+        """The unlabelled part."""
+        return Images(self.x, self.c)
+
+    @property
+    def labelled(self) -> Images:
+        """The labelled part, without its labels."""
+        return Images(self.xl, self.cl)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -172,14 +247,16 @@ class Indexed(Batch):
         x: The observations.
         index: Which example of the data set each one is, int64.
         label: The class of each one, int64, from 0.
+        c: The covariates, if the data has any.
 
     Shape:
-        x ``(B, ...)``; index and label ``(B,)``.
+        x ``(B, ...)``; index and label ``(B,)``; c ``(B, C)``.
     """
 
     x: Tensor
     index: Tensor
     label: Tensor
+    c: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -188,12 +265,14 @@ class Clips(Batch):
 
     Attributes:
         x: The clips.
+        c: The covariates of every clip, or of every frame, if the data has any.
 
     Shape:
-        x ``(B, T, ...)``.
+        x ``(B, T, ...)``; c ``(B, C)`` or ``(B, T, C)``.
     """
 
     x: Tensor
+    c: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)

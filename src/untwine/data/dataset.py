@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ..spec import Recorded
+from .batches import Images
 from .draws import check_seed
 from .space import FactorSpace
 
@@ -75,6 +76,17 @@ class FactorDataset(Recorded, ABC):
         Raises:
             IndexError: for a number that no observation has.
         """
+
+    def batch(self, index: Index, draw: int = 0) -> Images:
+        """Observations with their covariates: what training, encoding and reports are given.
+
+        Args:
+            index: See `observations`.
+            draw: See `observations`.
+        """
+        rows = as_index(index, len(self))
+        c = None if self.covariates is None else self.covariates[torch.from_numpy(rows)]
+        return Images(self.observations(rows, draw), c)
 
     def __getitem__(self, index: int) -> Tensor:
         """One observation, so that a torch ``DataLoader`` can read the data set."""

@@ -10,7 +10,7 @@ import torch
 
 from .batches import FewLabels
 from .draws import check_seed
-from .sampler import Sampler, label_column
+from .sampler import Sampler, covariates_at, label_column
 from .space import FactorSpace
 
 __all__ = ["FewLabelsSampler", "Labels"]
@@ -135,7 +135,13 @@ class FewLabelsSampler(Sampler):
         rows, labels, _ = self._partition(data.space, data.factors)
         x = data.observations(np.concatenate([unlabelled, labelled]), draw)
         y = labels[np.searchsorted(rows, labelled)]
-        return FewLabels(x[: len(unlabelled)], x[len(unlabelled) :], torch.from_numpy(y))
+        return FewLabels(
+            x[: len(unlabelled)],
+            x[len(unlabelled) :],
+            torch.from_numpy(y),
+            covariates_at(data, unlabelled),
+            covariates_at(data, labelled),
+        )
 
     def labelled_set(
         self, space: FactorSpace, factors: np.ndarray

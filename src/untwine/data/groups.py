@@ -10,7 +10,7 @@ import torch
 
 from .batches import Clips, Groups, Pairs
 from .rows import Rows
-from .sampler import Sampler, paired, stacked
+from .sampler import Sampler, covariates_at, paired, stacked
 from .space import FactorSpace
 
 __all__ = ["ClipsSampler", "GroupsSampler", "SuccessivePairsSampler"]
@@ -107,6 +107,7 @@ class GroupsSampler(Sampler):
             torch.from_numpy(shared),
             torch.from_numpy(present[0]) if present else None,
             torch.from_numpy(label),
+            covariates_at(data, groups),
         )
 
     def _groups(
@@ -173,14 +174,14 @@ class ClipsSampler(Sampler):
 
     def batch(self, data: Any, indices: np.ndarray, draw: int = 0) -> Clips:
         if self.time is not None:
-            return Clips(stacked(data, indices, draw))
+            return Clips(stacked(data, indices, draw), covariates_at(data, indices))
         if len(data.shape) not in (2, 4):
             raise ValueError(
                 f"an observation of {type(data).__name__} has shape {data.shape}, which is no "
                 "clip (T, F) or (T, C, H, W): name the factor that is time, and a length, as "
                 "ClipsSampler(time=..., length=...) does"
             )
-        return Clips(data.observations(indices, draw))
+        return Clips(data.observations(indices, draw), covariates_at(data, indices))
 
     def _sequences(self, rows: Rows, time: str, length: int) -> tuple[np.ndarray, np.ndarray]:
         """Rows in the order of time, and the places in it where a clip can begin."""

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from ..spec import Recorded
+from .batches import Modalities
 from .dataset import FactorDataset, Index, as_index
 from .space import FactorSpace
 
-__all__ = ["Multimodal"]
+__all__ = ["Data", "Multimodal"]
 
 
 class Multimodal(Recorded):
@@ -82,6 +83,19 @@ class Multimodal(Recorded):
         """The observations of given rows by modality, ``(B, *shape[name])`` each."""
         rows = as_index(index, len(self))
         return {name: part.observations(rows, draw) for name, part in self.parts.items()}
+
+    def batch(self, index: Index, draw: int = 0) -> Modalities:
+        """Observations with their covariates, and which modalities each row has.
+
+        Args:
+            index: The numbers of the rows.
+            draw: Which version of observations that have random noise.
+        """
+        rows = as_index(index, len(self))
+        at = torch.from_numpy(rows)
+        present = {name: mask[at] for name, mask in self.present.items()}
+        c = None if self.covariates is None else self.covariates[at]
+        return Modalities(self.observations(rows, draw), present, c)
 
     def subset(self, indices: Index) -> Multimodal:
         """The observations of given numbers as a data set of their own."""
@@ -165,3 +179,7 @@ class Multimodal(Recorded):
                 sizes[at] = max(sizes[at], size)
         table = np.stack(columns, axis=1) if columns else np.empty((len(self), 0), np.int64)
         return FactorSpace(tuple(names), tuple(sizes)), table
+
+
+Data = FactorDataset | Multimodal
+"""What methods learn from."""

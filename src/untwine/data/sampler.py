@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ..spec import Recorded
@@ -13,7 +14,7 @@ from .batches import Pairs
 from .rows import Rows
 from .space import FactorSpace
 
-__all__ = ["Indices", "Sampler", "label_column", "paired", "stacked"]
+__all__ = ["Indices", "Sampler", "covariates_at", "label_column", "paired", "stacked"]
 
 Indices = np.ndarray | tuple[np.ndarray, ...]
 """An array, or several, whose first axis is the batch."""
@@ -73,5 +74,11 @@ def stacked(data: Any, indices: np.ndarray, draw: int) -> Tensor:
 
 def paired(data: Any, indices: np.ndarray, draw: int) -> Pairs:
     """Pairs of observations from pairs of indices, ``(B, 2)``."""
-    x = data.observations(indices.T.reshape(-1), draw)
-    return Pairs(*x.split(len(indices)))
+    x0, x1 = data.observations(indices.T.reshape(-1), draw).split(len(indices))
+    c = covariates_at(data, indices)
+    return Pairs(x0, x1) if c is None else Pairs(x0, x1, c[:, 0], c[:, 1])
+
+
+def covariates_at(data: Any, indices: np.ndarray) -> Tensor | None:
+    """The covariates in the shape of their indices, ``(..., C)``; ``None`` if there are none."""
+    return None if data.covariates is None else data.covariates[torch.from_numpy(indices)]

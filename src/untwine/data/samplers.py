@@ -15,7 +15,7 @@ from .batches import Images, Indexed, Modalities
 from .few_labels import FewLabelsSampler
 from .groups import ClipsSampler, GroupsSampler, SuccessivePairsSampler
 from .pairs import LaplacePairsSampler, PairsSampler
-from .sampler import Indices, Sampler, label_column
+from .sampler import Indices, Sampler, covariates_at, label_column
 from .space import FactorSpace
 
 __all__ = [
@@ -52,10 +52,7 @@ class IID(Sampler):
         return generator.integers(0, len(factors), size=n)
 
     def batch(self, data: Any, indices: np.ndarray, draw: int = 0) -> Images:
-        c = data.covariates
-        return Images(
-            data.observations(indices, draw), None if c is None else c[torch.from_numpy(indices)]
-        )
+        return Images(data.observations(indices, draw), covariates_at(data, indices))
 
 
 class IndexedSampler(Sampler):
@@ -90,6 +87,7 @@ class IndexedSampler(Sampler):
             data.observations(indices, draw),
             torch.from_numpy(indices),
             torch.from_numpy(label.astype(np.int64)),
+            covariates_at(data, indices),
         )
 
 
@@ -108,10 +106,7 @@ class ModalitiesSampler(Sampler):
             raise ValueError(
                 f"{type(data).__name__} has one modality; make Multimodal({{name: data, ...}})"
             )
-        rows = torch.from_numpy(indices)
-        present = {name: mask[rows] for name, mask in data.present.items()}
-        c = None if data.covariates is None else data.covariates[rows]
-        return Modalities(data.observations(indices, draw), present, c)
+        return data.batch(indices, draw)
 
 
 def default_sampler(supervision: type) -> Sampler:

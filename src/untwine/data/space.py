@@ -11,7 +11,27 @@ import numpy as np
 
 from ..spec import Recorded
 
-__all__ = ["FactorSpace"]
+__all__ = ["Factor", "FactorSpace"]
+
+
+@dataclass(frozen=True)
+class Factor(Recorded):
+    """A factor by name, with the number of its values.
+
+    Args:
+        name: Of the factor.
+        size: How many values it has, 0 to ``size - 1``.
+
+    Raises:
+        ValueError: for a size below 1.
+    """
+
+    name: str
+    size: int
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ValueError(f"factor {self.name!r} has size {self.size}; expected at least 1")
 
 
 @dataclass(frozen=True)
@@ -68,6 +88,17 @@ class FactorSpace(Recorded):
     def __bool__(self) -> bool:
         """Always true, also where the combinations are too many to be counted."""
         return True
+
+    def factor(self, name: str | None = None) -> Factor:
+        """The factor called ``name``, by default the first.
+
+        Raises:
+            ValueError: if there is none.
+        """
+        if name is None and not self.names:
+            raise ValueError("the data has no factors: name the values that are the labels")
+        column = 0 if name is None else self.position(name)
+        return Factor(self.names[column], self.sizes[column])
 
     def position(self, name: str) -> int:
         """The column of the factor called ``name``.

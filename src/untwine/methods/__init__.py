@@ -22,26 +22,22 @@ from .infogan_cr import InfoGANCR as InfoGANCR
 from .joint_vae import JointVAE as JointVAE
 from .labelled_mixture_vae import LabelledMixtureVAE as LabelledMixtureVAE
 from .lord import LORD as LORD
+from .loss import Loss as Loss
 from .m1 import M1 as M1, classify_codes as classify_codes
 from .m1m2 import M1M2 as M1M2
 from .m2 import M2 as M2
 from .mathieu2016 import Mathieu2016 as Mathieu2016
-from .method import (
-    Context as Context,
-    Loss as Loss,
-    Method as Method,
-    Player as Player,
-    Stage as Stage,
-    play as play,
-)
+from .method import Context as Context, Method as Method, Player as Player, Stage as Stage
 from .mixture_kl import MixtureKL as MixtureKL
 from .mixture_vae import MixtureVAE as MixtureVAE
 from .mlvae import MLVAE as MLVAE
+from .model import Model as Model
 from .multi_latent_vae import MultiLatentVAE as MultiLatentVAE
 from .multimodal_vae import MultimodalVAE as MultimodalVAE
 from .penalty import KL as KL, Penalty as Penalty, Trace as Trace
+from .play import play as play
 from .slow_vae import SlowVAE as SlowVAE
-from .swaps import Swaps as Swaps
+from .swaps import Swaps as Swaps, swap as swap
 from .vade import MixtureBound as MixtureBound, VaDE as VaDE
 from .vae import VAE as VAE
 from .vamp_vae import VampVAE as VampVAE

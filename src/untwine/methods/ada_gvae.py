@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import Distribution
 
-from ..data.batches import Pairs
+from ..data.batches import Images, Pairs
 from ..distributions import diagonal_normal
 from ..functional import average, changed, geometric, product, share
+from .method import ADAM, MakeOptimizer
+from .model import Model
+from .penalty import Penalty
 from .vae import VAE
 
 __all__ = ["AdaGVAE"]
@@ -32,16 +35,15 @@ class AdaGVAE(VAE):
     k dimensions of largest :math:`\delta_j` are kept and all others shared.
 
     Args:
-        encoder: ``x -> q(z|x)``, a diagonal Gaussian.
-        decoder: ``z -> p(x|z)``.
-        prior: ``() -> p(z)``.
+        model: Encoder, decoder and prior, see `Model`; the posterior a diagonal Gaussian.
         changed: k, the number of dimensions that change in every pair; ``None``, for the adaptive
             threshold, where it is unknown.
         symmetric: Whether :math:`\delta_j` is the mean of the divergences in both directions; the
             paper's is the one above.
         aggregate: What is shared: ``"average"`` of means and of variances (the paper's Ada-GVAE),
             ``"product"`` of the densities (Ada-ML-VAE), or ``"geometric"``, their geometric mean.
-        **options: Passed to `VAE`.
+        penalty: The regularizer; the KL divergence by default.
+        optimizer: Of all parameters; called with them.
 
     Raises:
         ValueError: for an unknown ``aggregate``, or a ``changed`` below 1 (above the number of
@@ -56,16 +58,15 @@ class AdaGVAE(VAE):
 
     def __init__(
         self,
-        encoder: nn.Module,
-        decoder: nn.Module,
-        prior: nn.Module,
+        model: Model,
         *,
         changed: int | None = None,
         symmetric: bool = False,
         aggregate: Literal["average", "product", "geometric"] = "average",
-        **options: Any,
+        penalty: Penalty | None = None,
+        optimizer: MakeOptimizer = ADAM,
     ) -> None:
-        super().__init__(encoder, decoder, prior, **options)
+        super().__init__(model, penalty=penalty, optimizer=optimizer)
         if changed is not None and changed < 1:
             raise ValueError(
                 f"changed is {changed}; expected a number of dimensions from 1 on, or None for "
@@ -75,17 +76,17 @@ class AdaGVAE(VAE):
             raise ValueError(f"aggregate is {aggregate!r}; expected one of {[*_AGGREGATES]}")
         self.changed, self.symmetric, self.aggregate = changed, symmetric, aggregate
 
-    def infer(self, batch: Any) -> tuple[Tensor, Distribution]:
+    def infer(self, batch: Any) -> tuple[Images, Distribution]:
         """Both observations, ``(2 B, ...)``, with posteriors that share what did not change."""
-        x = torch.cat([batch.x0, batch.x1])
-        loc, scale = _moments(self.represent(x))
+        images = Images(batch.x, batch.c)
+        loc, scale = _moments(self.represent(images))
         n = len(batch.x0)
         q0, q1 = diagonal_normal(loc[:n], scale[:n]), diagonal_normal(loc[n:], scale[n:])
         common = _AGGREGATES[self.aggregate](q0, q1)
         moved = changed(q0, q1, self.changed, symmetric=self.symmetric)
         q0, q1 = share(q0, q1, common, ~moved)
         (m0, s0), (m1, s1) = _moments(q0), _moments(q1)
-        return x, diagonal_normal(torch.cat([m0, m1]), torch.cat([s0, s1]))
+        return images, diagonal_normal(torch.cat([m0, m1]), torch.cat([s0, s1]))
 
 
 def _moments(q: Distribution) -> tuple[Tensor, Tensor]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
-from torch import nn
+from typing import Literal
 
 from .ada_gvae import AdaGVAE
+from .method import ADAM, MakeOptimizer
+from .model import Model
+from .penalty import Penalty
 
 __all__ = ["AdaMLVAE"]
 
@@ -24,12 +25,13 @@ class AdaMLVAE(AdaGVAE):
     dimensions add up: two observations tell more about what they have in common than one.
 
     Args:
-        encoder: ``x -> q(z|x)``, a diagonal Gaussian.
-        decoder: ``z -> p(x|z)``.
-        prior: ``() -> p(z)``.
+        model: Encoder, decoder and prior, see `Model`; the posterior a diagonal Gaussian.
+        changed: The number of dimensions that change in every pair, see `AdaGVAE`.
+        symmetric: Whether divergences are averaged over both directions, see `AdaGVAE`.
         aggregate: ``"product"`` as the paper writes it, or ``"geometric"``, the mean of the
             precisions in place of their sum, as the authors' published code has it.
-        **options: Passed to `AdaGVAE`: ``changed``, ``symmetric``, and those of `VAE`.
+        penalty: The regularizer; the KL divergence by default.
+        optimizer: Of all parameters; called with them.
 
     References:
         Locatello et al., "Weakly-Supervised Disentanglement Without Compromises", 2020,
@@ -42,11 +44,19 @@ class AdaMLVAE(AdaGVAE):
 
     def __init__(
         self,
-        encoder: nn.Module,
-        decoder: nn.Module,
-        prior: nn.Module,
+        model: Model,
         *,
+        changed: int | None = None,
+        symmetric: bool = False,
         aggregate: Literal["product", "geometric"] = "product",
-        **options: Any,
+        penalty: Penalty | None = None,
+        optimizer: MakeOptimizer = ADAM,
     ) -> None:
-        super().__init__(encoder, decoder, prior, aggregate=aggregate, **options)
+        super().__init__(
+            model,
+            changed=changed,
+            symmetric=symmetric,
+            aggregate=aggregate,
+            penalty=penalty,
+            optimizer=optimizer,
+        )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch.distributions import Distribution
 
 from ..functional import Linear, at, kl, kl_rule
-from .method import Context
+from .loss import Loss
+from .method import ADAM, Context, MakeOptimizer
+from .model import Model
 from .penalty import Penalty, Terms, Trace
 from .vae import VAE
 
@@ -45,7 +45,7 @@ class Capacity(Penalty):
         """``capacity``, and ``kl`` for the record."""
         divergence = kl(t.q, t.prior, t.z).mean()
         distance = (divergence - at(self.capacity, ctx.step)).abs()
-        return {"capacity": (self.gamma, distance), "kl": (0.0, divergence.detach())}
+        return Loss(capacity=(self.gamma, distance), kl=(0.0, divergence.detach()))
 
     def rules(self, q: Distribution, prior: Distribution) -> dict[str, str]:
         """That of ``kl``, see `functional.kl_rule`."""
@@ -60,11 +60,11 @@ class AnnealedVAE(VAE):
         + \gamma \, \big| D_{KL}(q(z|x) \,\|\, p(z)) - C(t) \big|
 
     Args:
-        *parts: Encoder, decoder and prior, see `VAE`.
+        model: Encoder, decoder and prior, see `Model`.
         gamma: :math:`\gamma`, the weight of the distance from the capacity.
         capacity: :math:`C_{max}`, the final capacity, in nats.
         warmup: :math:`T`, steps until the final capacity.
-        **options: Passed to `VAE`.
+        optimizer: Of all parameters; called with them.
 
     References:
         Burgess et al., "Understanding disentangling in beta-VAE", 2018,
@@ -73,10 +73,11 @@ class AnnealedVAE(VAE):
 
     def __init__(
         self,
-        *parts: Any,
+        model: Model,
+        *,
         gamma: float = 1000.0,
         capacity: float = 25.0,
         warmup: int = 100_000,
-        **options: Any,
+        optimizer: MakeOptimizer = ADAM,
     ) -> None:
-        super().__init__(*parts, penalty=Capacity(gamma, capacity, warmup), **options)
+        super().__init__(model, penalty=Capacity(gamma, capacity, warmup), optimizer=optimizer)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from torch.distributions import Distribution
 
 from ..functional import Schedule, at, decompose
-from .method import Context
+from .loss import Loss
+from .method import ADAM, Context, MakeOptimizer
+from .model import Model
 from .penalty import Penalty, Terms, Trace
 from .vae import VAE
 
@@ -56,11 +58,11 @@ class TotalCorrelation(Penalty):
     def __call__(self, t: Trace, ctx: Context) -> Terms:
         """Three terms: ``mi``, ``tc`` and ``dimension_kl``."""
         parts = decompose(t.q, t.prior, t.z, ctx.size, self.estimator)
-        return {
-            "mi": (at(self.alpha, ctx.step), parts.mutual_information),
-            "tc": (at(self.beta, ctx.step), parts.total_correlation),
-            "dimension_kl": (at(self.gamma, ctx.step), parts.dimension_kl),
-        }
+        return Loss(
+            mi=(at(self.alpha, ctx.step), parts.mutual_information),
+            tc=(at(self.beta, ctx.step), parts.total_correlation),
+            dimension_kl=(at(self.gamma, ctx.step), parts.dimension_kl),
+        )
 
     def rules(self, q: Distribution, prior: Distribution) -> dict[str, str]:
         """All three by the same estimator of the aggregate posterior, from the batch."""
@@ -76,12 +78,12 @@ class BetaTCVAE(VAE):
         + \gamma \sum_j D_{KL}(q(z_j) \,\|\, p(z_j))
 
     Args:
-        *parts: Encoder, decoder and prior, see `VAE`; the posterior a Gaussian.
+        model: Encoder, decoder and prior, see `Model`; the posterior a Gaussian.
         beta: :math:`\beta`, the weight of the total correlation.
         alpha: :math:`\alpha`, the weight of the mutual information.
         gamma: :math:`\gamma`, the weight of the dimension-wise KL.
         estimator: ``"mws"`` or ``"mss"``, see `TotalCorrelation`.
-        **options: Passed to `VAE`.
+        optimizer: Of all parameters; called with them.
 
     References:
         Chen, Li, Grosse, Duvenaud, "Isolating Sources of Disentanglement in VAEs", 2018,
@@ -94,12 +96,13 @@ class BetaTCVAE(VAE):
 
     def __init__(
         self,
-        *parts: Any,
+        model: Model,
+        *,
         beta: float | Schedule = 6.0,
         alpha: float | Schedule = 1.0,
         gamma: float | Schedule = 1.0,
         estimator: Literal["mws", "mss"] = "mws",
-        **options: Any,
+        optimizer: MakeOptimizer = ADAM,
     ) -> None:
         penalty = TotalCorrelation(beta, alpha, gamma, estimator)
-        super().__init__(*parts, penalty=penalty, **options)
+        super().__init__(model, penalty=penalty, optimizer=optimizer)

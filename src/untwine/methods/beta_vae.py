@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..functional import Schedule
+from .method import ADAM, MakeOptimizer
+from .model import Model
 from .penalty import KL
 from .vae import VAE
 
@@ -18,14 +18,16 @@ class BetaVAE(VAE):
         \mathcal{L}(x) = -\mathbb{E}_{q(z|x)}[\log p(x|z)] + \beta \, D_{KL}(q(z|x) \,\|\, p(z))
 
     Args:
-        *parts: Encoder, decoder and prior, see `VAE`.
+        model: Encoder, decoder and prior, see `Model`.
         beta: :math:`\beta`; 1 is the VAE.
-        **options: Passed to `VAE`.
+        optimizer: Of all parameters; called with them.
 
     References:
         Higgins et al., "beta-VAE: Learning Basic Visual Concepts with a Constrained Variational
         Framework", 2017, https://openreview.net/forum?id=Sy2fzU9gl, equation 4.
     """
 
-    def __init__(self, *parts: Any, beta: float | Schedule = 4.0, **options: Any) -> None:
-        super().__init__(*parts, penalty=KL(beta), **options)
+    def __init__(
+        self, model: Model, *, beta: float | Schedule = 4.0, optimizer: MakeOptimizer = ADAM
+    ) -> None:
+        super().__init__(model, penalty=KL(beta), optimizer=optimizer)

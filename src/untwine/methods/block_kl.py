@@ -6,10 +6,12 @@ import math
 from collections.abc import Mapping
 
 import torch
+from torch import Tensor
 from torch.distributions import Distribution
 
 from ..distributions import Blocks, OneHot
 from ..functional import Schedule, at, block_information, kl_blocks, kl_rule
+from .loss import Loss
 from .method import Context
 from .penalty import Penalty, Terms, Trace
 
@@ -71,7 +73,7 @@ class BlockKL(Penalty):
     def __call__(self, t: Trace, ctx: Context) -> Terms:
         """See the class."""
         q, prior = self._blocks(t.q, t.prior)
-        terms: Terms = {}
+        terms: dict[str, Tensor | tuple[float | Tensor, Tensor]] = {}
         for name, divergence in kl_blocks(q, prior, t.z).items():
             weight = at(self.weights.get(name, 1.0), ctx.step)
             if name not in self.capacities:
@@ -83,8 +85,8 @@ class BlockKL(Penalty):
             terms[f"capacity_{name}"] = (weight, (mean - capacity).abs())
             terms[f"kl_{name}"] = (0.0, mean.detach())
         if self.measure and len(q.names) > 1:
-            terms |= self._information(q, t, ctx)
-        return terms
+            terms.update(self._information(q, t, ctx))
+        return Loss(**terms)
 
     def rules(self, q: Distribution, prior: Distribution) -> dict[str, str]:
         """That of every block's divergence."""
@@ -95,8 +97,10 @@ class BlockKL(Penalty):
         unused = not isinstance(self.total_correlation, Schedule) and self.total_correlation == 0
         with torch.set_grad_enabled(torch.is_grad_enabled() and not unused):
             total, pairs = block_information(q, q.snap(t.z) if unused else t.z)
-        terms: Terms = {"block_tc": (at(self.total_correlation, ctx.step), total)}
-        return terms | {f"mi_{a}_{b}": (0.0, v.detach()) for (a, b), v in pairs.items()}
+        return Loss(
+            block_tc=(at(self.total_correlation, ctx.step), total),
+            **{f"mi_{a}_{b}": (0.0, v.detach()) for (a, b), v in pairs.items()},
+        )
 
     def _blocks(self, q: Distribution, prior: Distribution) -> tuple[Blocks, Blocks]:
         if not (isinstance(q, Blocks) and isinstance(prior, Blocks)):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
-
-from .method import Context, Loss, Moves, Stage
+from .loss import Loss
+from .method import ADAM, Context, MakeOptimizer, Moves, Stage
+from .model import Model
+from .penalty import Penalty
 from .vae import VAE
 
 __all__ = ["ClusteringVAE"]
@@ -16,24 +17,22 @@ class ClusteringVAE(VAE):
     """A VAE that may be an autoencoder first, so that its prior starts from codes with clusters.
 
     Args:
-        encoder: ``x -> q(z|x)``.
-        decoder: ``z -> p(x|z)``.
-        prior: The one with clusters.
+        model: Encoder, decoder and the prior that has clusters.
         pretrain: Whether to begin with a stage ``pretrain``, in which posterior means are decoded
             without noise and the prior plays no part.
-        **options: Passed to `VAE`.
+        penalty: The regularizer; the KL divergence by default.
+        optimizer: Of all parameters; called with them.
     """
 
     def __init__(
         self,
-        encoder: nn.Module,
-        decoder: nn.Module,
-        prior: nn.Module,
+        model: Model,
         *,
         pretrain: bool = False,
-        **options: Any,
+        penalty: Penalty | None = None,
+        optimizer: MakeOptimizer = ADAM,
     ) -> None:
-        super().__init__(encoder, decoder, prior, **options)
+        super().__init__(model, penalty=penalty, optimizer=optimizer)
         self.pretrain = pretrain
 
     def stages(self) -> tuple[Stage, ...]:
@@ -43,6 +42,6 @@ class ClusteringVAE(VAE):
 
     def reconstruct(self, batch: Any, ctx: Context) -> Moves:
         """One turn of an autoencoder: the posterior's mean is decoded."""
-        x, q = self.infer(batch)
-        p = self.decode(q.mean, getattr(batch, "c", None))
-        yield {"vae": Loss(nll=-p.log_prob(x))}
+        images, q = self.infer(batch)
+        p = self.decode(q.mean, c=images.c)
+        yield {"vae": Loss(nll=-p.log_prob(images.x))}

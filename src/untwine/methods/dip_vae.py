@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
 from ..functional import Schedule, at, covariance, dip, kl, kl_rule
-from .method import Context
+from .loss import Loss
+from .method import ADAM, Context, MakeOptimizer
+from .model import Model
 from .penalty import Penalty, Terms, Trace
 from .vae import VAE
 
@@ -56,7 +58,7 @@ class DIP(Penalty):
         if self.kind == "II":
             cov = cov + posterior_covariance(t.q).mean(0)
         distance = dip(cov, at(self.lambda_od, ctx.step), at(self.lambda_d, ctx.step))
-        return {"kl": kl(t.q, t.prior, t.z), "dip": distance}
+        return Loss(kl=kl(t.q, t.prior, t.z), dip=distance)
 
     def rules(self, q: Distribution, prior: Distribution) -> dict[str, str]:
         """That of ``kl``, see `functional.kl_rule`."""
@@ -72,11 +74,11 @@ class DIPVAEI(VAE):
         + \lambda_d \sum_i ([\mathrm{Cov}_{p(x)}[\mu(x)]]_{ii} - 1)^2
 
     Args:
-        *parts: Encoder, decoder and prior, see `VAE`.
+        model: Encoder, decoder and prior, see `Model`.
         lambda_od: :math:`\lambda_{od}`, the weight of what is off the diagonal.
         lambda_d: :math:`\lambda_d`, the weight of the diagonal; the study
             takes ten times :math:`\lambda_{od}`.
-        **options: Passed to `VAE`.
+        optimizer: Of all parameters; called with them.
 
     References:
         Kumar, Sattigeri, Balakrishnan, "Variational Inference of Disentangled Latent Concepts
@@ -85,12 +87,13 @@ class DIPVAEI(VAE):
 
     def __init__(
         self,
-        *parts: Any,
+        model: Model,
+        *,
         lambda_od: float | Schedule = 10.0,
         lambda_d: float | Schedule = 100.0,
-        **options: Any,
+        optimizer: MakeOptimizer = ADAM,
     ) -> None:
-        super().__init__(*parts, penalty=DIP("I", lambda_od, lambda_d), **options)
+        super().__init__(model, penalty=DIP("I", lambda_od, lambda_d), optimizer=optimizer)
 
 
 class DIPVAEII(VAE):
@@ -102,11 +105,11 @@ class DIPVAEII(VAE):
         + \lambda_d \sum_i ([\mathrm{Cov}_{q(z)}[z]]_{ii} - 1)^2
 
     Args:
-        *parts: Encoder, decoder and prior, see `VAE`.
+        model: Encoder, decoder and prior, see `Model`.
         lambda_od: :math:`\lambda_{od}`, the weight of what is off the diagonal.
         lambda_d: :math:`\lambda_d`, the weight of the diagonal; the study
             takes :math:`\lambda_{od}`.
-        **options: Passed to `VAE`.
+        optimizer: Of all parameters; called with them.
 
     References:
         Kumar, Sattigeri, Balakrishnan, "Variational Inference of Disentangled Latent Concepts
@@ -115,12 +118,13 @@ class DIPVAEII(VAE):
 
     def __init__(
         self,
-        *parts: Any,
+        model: Model,
+        *,
         lambda_od: float | Schedule = 10.0,
         lambda_d: float | Schedule = 10.0,
-        **options: Any,
+        optimizer: MakeOptimizer = ADAM,
     ) -> None:
-        super().__init__(*parts, penalty=DIP("II", lambda_od, lambda_d), **options)
+        super().__init__(model, penalty=DIP("II", lambda_od, lambda_d), optimizer=optimizer)
 
 
 def posterior_covariance(q: Distribution) -> Tensor:

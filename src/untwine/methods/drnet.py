@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
-from torch.optim import Adam, Optimizer
+from torch.optim import Adam
 
-from ..data.batches import Clips
-from ..distributions import Conditional, Likelihood, Point
+from ..data.batches import Batch, Clips
+from ..distributions import Blocks, Conditional, Likelihood, Point
 from ..distributions.likelihoods import Bernoulli, Gaussian
 from ..functional import Schedule, at, cross_entropy_to, cross_entropy_to_uniform
 from ..nets import Architecture, Recurrent, default_architecture, mlp_critic
-from .method import Context, Loss, Method, Moves, Player, Stage
-from .swaps import Swaps
+from .loss import Loss
+from .method import Context, MakeOptimizer, Moves, Observations, Player, Stage
+from .swaps import Swaps, swap_grid
 
 if TYPE_CHECKING:
     from ..data import FactorDataset, Sampler
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["DrNet"]
 
 
-class DrNet(Swaps, Method):
+class DrNet(Swaps):
     r"""Disentangled representation net: a content code and a pose code of every frame of a clip.
 
     Stage ``disentangle``: a frame is decoded from the content of one frame and the pose of another,
@@ -81,6 +82,7 @@ class DrNet(Swaps, Method):
 
     supervision = Clips
     of_rows, of_columns = "content", "pose"
+    without_covariates = "what a clip has in common is its content"
 
     def __init__(
         self,
@@ -98,13 +100,9 @@ class DrNet(Swaps, Method):
         alpha: float | Schedule = 1.0,
         beta: float | Schedule = 30.0,
         observed: int | None = None,
-        optimizer: Callable[..., Optimizer] = partial(
-            Adam, lr=1e-3, betas=(0.5, 0.999), fused=True
-        ),
-        critic_optimizer: Callable[..., Optimizer] = partial(
-            Adam, lr=1e-3, betas=(0.5, 0.999), fused=True
-        ),
-        predictor_optimizer: Callable[..., Optimizer] = partial(Adam, lr=1e-3, fused=True),
+        optimizer: MakeOptimizer = partial(Adam, lr=1e-3, betas=(0.5, 0.999), fused=True),
+        critic_optimizer: MakeOptimizer = partial(Adam, lr=1e-3, betas=(0.5, 0.999), fused=True),
+        predictor_optimizer: MakeOptimizer = partial(Adam, lr=1e-3, fused=True),
     ) -> None:
         super().__init__()
         if observed is not None and observed < 1:
@@ -143,7 +141,7 @@ class DrNet(Swaps, Method):
             length: Frames of a clip, for data of frames; by default as many as ``time`` has values,
                 but at most 10.
             net: The architecture of encoders and decoder.
-            likelihood: The family of p(frame | content, pose), see `VAE.parts`.
+            likelihood: The family of p(frame | content, pose), see `Model.of`.
             critic_width: Width of the scene critic's two hidden layers.
             predictor_width: Width of the LSTM's two layers.
 
@@ -207,19 +205,24 @@ class DrNet(Swaps, Method):
             Stage("predict", self.foretell, players=("predictor",)),
         )
 
-    def represent(self, x: Tensor) -> Distribution:
-        """Content and pose side by side.
+    def represent(self, batch: Batch | Observations) -> Distribution:
+        """Content and pose, points in blocks of these names.
 
         Shape:
             Frames ``(B, ...)`` to ``(B, content_dim + pose_dim)``; clips ``(B, T, ...)`` to
             ``(B, content_dim + T pose_dim)``: the mean of the frames' contents, and all poses.
         """
+        x = Batch.of(batch).x
         if x.ndim == len(self.shape) + 1:
-            return Point(torch.cat([self.content_encoder(x), self.pose_encoder(x)], -1))
-        content = self._frames(self.content_encoder, x).mean(1)
-        return Point(torch.cat([content, self._frames(self.pose_encoder, x).flatten(1)], -1))
+            content, pose = self.content_encoder(x), self.pose_encoder(x)
+        else:
+            content = self._frames(self.content_encoder, x).mean(1)
+            pose = self._frames(self.pose_encoder, x).flatten(1)
+        return Blocks({"content": Point(content), "pose": Point(pose)})
 
-    def decode(self, z: Tensor) -> Distribution:
+    def decode(
+        self, z: Tensor, *, c: Tensor | None = None, y: Tensor | None = None
+    ) -> Distribution:
         """p(frame | content, pose) of codes as `represent` returns them, of frames or of clips."""
         dim = z.shape[-1] - self.content_dim
         if dim == self.pose_dim:
@@ -316,14 +319,7 @@ class DrNet(Swaps, Method):
         Shape:
             content_of ``(M, ...)``; pose_of ``(N, ...)``; returns ``(M, N, ...)``.
         """
-        poses = self.pose_encoder(pose_of)
-        return self._render(
-            self.content_encoder(content_of), poses.expand(len(content_of), *poses.shape)
-        )
-
-    def swap_grid(self, rows: Tensor, columns: Tensor) -> Tensor:
-        """Contents of rows with poses of columns, frames both, see `Swaps`."""
-        return self.swap(content_of=rows, pose_of=columns)
+        return swap_grid(self, content_of, pose_of, "pose")
 
     def _continue(self, content: Tensor, poses: Tensor, steps: int) -> Tensor:
         """Foretold poses 2 to n + steps, ``(B, n + steps - 1, P)``, from the n poses seen."""
@@ -332,11 +328,11 @@ class DrNet(Swaps, Method):
             return torch.cat([h, content[:, None].expand(-1, h.shape[1], -1)], -1)
 
         seen, state = self.predictor(inputs(poses))
-        found = [seen]
+        poses_ahead = [seen]
         for _ in range(steps - 1):
-            y, state = self.predictor(inputs(found[-1][:, -1:]), state)
-            found.append(y)
-        return torch.cat(found, 1)
+            pose, state = self.predictor(inputs(poses_ahead[-1][:, -1:]), state)
+            poses_ahead.append(pose)
+        return torch.cat(poses_ahead, 1)
 
     def _frames(self, net: nn.Module, x: Tensor) -> Tensor:
         """A net of frames on every frame of clips, ``(B, T, ...)`` to ``(B, T, F)``."""

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
-from torch.optim import Adam, Optimizer
+from torch.optim import Adam
 
-from ..data.batches import Groups
+from ..data.batches import Batch, Groups
 from ..distributions import Point
 from ..functional import log_f_cdf
 from ..nets import Architecture, default_architecture
-from .method import Context, Loss, Method, Moves, Player
+from .loss import Loss
+from .method import Context, MakeOptimizer, Method, Moves, Observations, Player
 
 if TYPE_CHECKING:
     from ..data import FactorDataset, Sampler
@@ -75,6 +76,7 @@ class FStatistic(Method):
     """
 
     supervision = Groups
+    without_covariates = "an embedding is of observations alone"
 
     def __init__(
         self,
@@ -83,7 +85,7 @@ class FStatistic(Method):
         dimensions: int = 2,
         label: str | None = None,
         group_size: int | tuple[int, int] = 5,
-        optimizer: Callable[..., Optimizer] = partial(Adam, lr=2e-4, fused=True),
+        optimizer: MakeOptimizer = partial(Adam, lr=2e-4, fused=True),
     ) -> None:
         super().__init__()
         if dimensions < 1:
@@ -115,9 +117,9 @@ class FStatistic(Method):
         """One: the encoder."""
         return {"embedding": Player((self.encoder,), self.optimizer)}
 
-    def represent(self, x: Tensor) -> Distribution:
+    def represent(self, batch: Batch | Observations) -> Distribution:
         """The embedding, a point."""
-        return Point(self.encoder(x))
+        return Point(self.encoder(Batch.of(batch).x))
 
     def moves(self, batch: Any, ctx: Context) -> Moves:
         """One turn: the separation of all pairs of classes."""

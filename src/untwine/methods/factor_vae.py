@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import nn
-from torch.optim import Adam, Optimizer
+from torch.optim import Adam
 
 from ..functional import Schedule, at, cross_entropy_to, density_ratio, permute_dims
 from ..nets import mlp_critic
-from .method import Context, Loss, Moves, Player
+from .loss import Loss
+from .method import ADAM, Context, MakeOptimizer, Moves, Player
+from .model import Model
+from .penalty import Penalty
 from .vae import VAE
-
-if TYPE_CHECKING:
-    from ..data import FactorDataset
 
 __all__ = ["FactorVAE"]
 
@@ -35,13 +35,15 @@ class FactorVAE(VAE):
     paper's 64.
 
     Args:
-        encoder: ``x -> q(z|x)``.
-        decoder: ``z -> p(x|z)``.
-        prior: ``() -> p(z)``.
-        critic: ``z -> (B, 2)`` logits: joint, and product of marginals.
+        model: Encoder, decoder and prior, see `Model`.
+        critic: ``z -> (B, 2)`` logits: joint, and product of marginals; by default one of six
+            hidden layers.
         gamma: :math:`\gamma`, the weight of the total correlation.
+        critic_width: The width of the default critic's layers.
+        penalty: The regularizer; the KL divergence by default. A total correlation of its own is
+            logged as ``tc_penalty``.
+        optimizer: Of the model; called with its parameters.
         critic_optimizer: Of the critic; called with its parameters.
-        **options: Passed to `VAE`.
 
     References:
         Kim, Mnih, "Disentangling by Factorising", 2018, https://arxiv.org/abs/1802.05983,
@@ -50,35 +52,19 @@ class FactorVAE(VAE):
 
     def __init__(
         self,
-        encoder: nn.Module,
-        decoder: nn.Module,
-        prior: nn.Module,
-        critic: nn.Module,
+        model: Model,
+        critic: nn.Module | None = None,
         *,
         gamma: float | Schedule = 10.0,
-        critic_optimizer: Callable[..., Optimizer] = partial(
-            Adam, lr=1e-4, betas=(0.5, 0.9), fused=True
-        ),
-        **options: Any,
+        critic_width: int = 1000,
+        penalty: Penalty | None = None,
+        optimizer: MakeOptimizer = ADAM,
+        critic_optimizer: MakeOptimizer = partial(Adam, lr=1e-4, betas=(0.5, 0.9), fused=True),
     ) -> None:
-        super().__init__(encoder, decoder, prior, **options)
-        self.critic, self.gamma, self.critic_optimizer = critic, gamma, critic_optimizer
-
-    @classmethod
-    def parts(
-        cls, data: FactorDataset, latent_dim: int = 10, *, critic_width: int = 1000, **parts: Any
-    ) -> dict[str, nn.Module]:
-        """The VAE's parts, and a critic of six hidden layers.
-
-        Args:
-            data: What the method will learn from.
-            latent_dim: The number of code dimensions.
-            critic_width: The width of the critic's layers.
-            **parts: Passed to `VAE.parts`.
-        """
-        return super().parts(data, latent_dim, **parts) | {
-            "critic": mlp_critic(latent_dim, critic_width)
-        }
+        super().__init__(model, penalty=penalty, optimizer=optimizer)
+        self.critic = mlp_critic(model.latent_dim, critic_width) if critic is None else critic
+        self.gamma, self.critic_width = gamma, critic_width
+        self.critic_optimizer = critic_optimizer
 
     def players(self) -> Mapping[str, Player]:
         """The VAE and its critic."""
@@ -89,13 +75,11 @@ class FactorVAE(VAE):
         one, two = batch.halves()
         t = self.trace(one)
         tc = density_ratio(self.critic(t.z))
-        yield {
-            "vae": Loss(
-                nll=-t.p.log_prob(t.x),
-                tc=(at(self.gamma, ctx.step), tc),
-                **self.penalty(t, ctx),
-            )
-        }
+        penalty = Loss(**self.penalty(t, ctx))
+        if "tc" in penalty:
+            penalty = penalty.suffix("_penalty")
+        loss = Loss(nll=-t.p.log_prob(t.x), tc=(at(self.gamma, ctx.step), tc))
+        yield {"vae": loss + penalty}
         with torch.no_grad():
             shuffled = permute_dims(self.infer(two)[1].sample())
         yield {

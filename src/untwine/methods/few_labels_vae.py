@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import Tensor, nn
-from torch.distributions import Distribution
-from torch.optim import Adam, Optimizer
+from torch import Tensor
 
 from ..data.batches import FewLabels
+from ..data.space import Factor
+from ..distributions import Likelihood, Posterior, Prior
 from ..functional import (
     Schedule,
     at,
@@ -19,8 +18,11 @@ from ..functional import (
     label_cross_entropy,
     label_squares,
 )
-from .m2 import check_batches
-from .method import Context, Loss, Moves, Stage
+from ..nets import Architecture
+from .label_checks import check_batches
+from .loss import Loss
+from .method import ADAM, Context, MakeOptimizer, Moves
+from .model import Model
 from .penalty import Penalty
 from .vae import VAE
 
@@ -49,11 +51,8 @@ class FewLabelsVAE(VAE):
     :math:`\gamma = 0` it is the unsupervised method.
 
     Args:
-        encoder: ``x -> q(z|x)``.
-        decoder: ``z -> p(x|z)``.
-        prior: ``() -> p(z)``.
-        labels: Names of the labelled factors; the first codes are theirs.
-        sizes: How many values each of them has.
+        model: Encoder, decoder and prior, see `Model`.
+        labels: The labelled factors; the first codes are theirs.
         penalty: The unsupervised regularizer, see `VAE`.
         gamma: :math:`\gamma`, the weight of the supervised one; a number or a schedule.
         supervised: :math:`R_s`: ``"cross_entropy"`` as above, ``"squares"``
@@ -78,24 +77,23 @@ class FewLabelsVAE(VAE):
 
     def __init__(
         self,
-        encoder: nn.Module,
-        decoder: nn.Module,
-        prior: nn.Module,
-        labels: Sequence[str],
-        sizes: Sequence[int],
+        model: Model,
+        labels: Sequence[Factor],
         *,
         penalty: Penalty | None = None,
         gamma: float | Schedule = 16.0,
         supervised: Supervised = "cross_entropy",
-        optimizer: Callable[..., Optimizer] = partial(Adam, lr=1e-4, fused=True),
+        optimizer: MakeOptimizer = ADAM,
     ) -> None:
-        super().__init__(encoder, decoder, prior, penalty=penalty, optimizer=optimizer)
+        super().__init__(model, penalty=penalty, optimizer=optimizer)
         if supervised not in _LOSSES:
             raise ValueError(
                 f"supervised is {supervised!r}; expected one of {', '.join(map(repr, _LOSSES))}"
             )
-        self.labels, self.gamma, self.supervised = tuple(labels), gamma, supervised
-        self.register_buffer("sizes", torch.tensor(tuple(sizes)), persistent=False)
+        self.labels = tuple(factor.name for factor in labels)
+        self.gamma, self.supervised = gamma, supervised
+        sizes = torch.tensor([factor.size for factor in labels])
+        self.register_buffer("sizes", sizes, persistent=False)
 
     sizes: Tensor
 
@@ -106,7 +104,10 @@ class FewLabelsVAE(VAE):
         latent_dim: int = 10,
         *,
         label: str | Sequence[str] = "*",
-        **parts: Any,
+        net: Architecture | None = None,
+        likelihood: Likelihood | None = None,
+        posterior: Posterior | None = None,
+        prior: Prior | None = None,
     ) -> dict[str, Any]:
         """The VAE's parts, and which factors have labels.
 
@@ -114,7 +115,10 @@ class FewLabelsVAE(VAE):
             data: What the method will learn from.
             latent_dim: The number of code dimensions, at least as many as labelled factors.
             label: Names of the labelled factors, one or a list; ``"*"`` means all.
-            **parts: Passed to `VAE.parts`.
+            net: The architecture of encoder and decoder, see `Model.of`.
+            likelihood: The family of p(x|z), see `Model.of`.
+            posterior: The family of q(z|x); independent Gaussians by default.
+            prior: p(z), any `Prior`; the standard normal by default.
         """
         names = data.space.names if label == "*" else label
         names = (names,) if isinstance(names, str) else tuple(names)
@@ -125,9 +129,11 @@ class FewLabelsVAE(VAE):
                 f"{len(names)} factors have labels, but latent_dim is {latent_dim}: each needs a "
                 "code of its own; raise latent_dim, or name fewer factors as label"
             )
-        sizes = [data.space.sizes[data.space.position(name)] for name in names]
-        found: dict[str, Any] = super().parts(data, latent_dim, **parts)
-        return {**found, "labels": names, "sizes": sizes}
+        factors = [data.space.factor(name) for name in names]
+        model = Model.of(
+            data, latent_dim, net=net, likelihood=likelihood, posterior=posterior, prior=prior
+        )
+        return {"model": model, "labels": factors}
 
     def sampler(self) -> Sampler:
         """Unlabelled examples, and others drawn at random whose labels are given."""
@@ -135,13 +141,10 @@ class FewLabelsVAE(VAE):
 
         return FewLabelsSampler(label=self.labels, balanced=False, known="any")
 
-    def infer(self, batch: Any) -> tuple[Tensor, Distribution]:
-        """The unlabelled observations and their posteriors."""
-        return batch.x, self.represent(batch.x)
-
-    def stages(self) -> tuple[Stage, ...]:
-        """One, which begins with a look at the labels."""
-        return (Stage("fit", self.moves, self._begin),)
+    def begin(self, batches: Iterable[Any]) -> None:
+        """A look at the labels, and the prior's start."""
+        check_batches(batches, self.labels, self.sizes.tolist(), unknown=True)
+        super().begin(batches)
 
     def moves(self, batch: Any, ctx: Context) -> Moves:
         """One turn: the unsupervised loss of the one part, the supervised one of the other."""
@@ -152,18 +155,7 @@ class FewLabelsVAE(VAE):
                 f"the batch has {labels.shape[1]} labels for each example, but the method's are "
                 f"{list(self.labels)}: give fit sampler=FewLabelsSampler(label=...) these names"
             )
-        codes = self.represent(batch.xl).mean
+        codes = self.represent(batch.labelled).mean
         supervised = _LOSSES[self.supervised](codes, labels, self.sizes)
-        yield {
-            "vae": Loss(
-                nll=-t.p.log_prob(t.x),
-                **self.penalty(t, ctx),
-                supervised=(at(self.gamma, ctx.step), supervised),
-            )
-        }
-
-    def _begin(self, batches: Iterable[Any]) -> None:
-        check_batches(batches, self.labels, self.sizes.tolist(), unknown=True)
-        begin = super().stages()[0].begin
-        if begin is not None:
-            begin(batches)
+        few = Loss(supervised=(at(self.gamma, ctx.step), supervised))
+        yield {"vae": Loss(nll=-t.p.log_prob(t.x)) + self.penalty(t, ctx) + few}

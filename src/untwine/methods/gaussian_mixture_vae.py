@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from torch import nn
-
-from ..distributions import GaussianMixture
+from ..distributions import GaussianMixture, Likelihood, Posterior
+from ..nets import Architecture
 from .clustering_vae import ClusteringVAE
+from .model import Model
 
 if TYPE_CHECKING:
     from ..data import FactorDataset
@@ -27,9 +27,7 @@ class GaussianMixtureVAE(ClusteringVAE):
     and a start that are made for clustering.
 
     Args:
-        encoder: ``x -> q(z|x)``.
-        decoder: ``z -> p(x|z)``.
-        prior: A `GaussianMixture`.
+        model: Encoder, decoder and prior; the prior a `GaussianMixture`.
         pretrain: Whether a stage ``pretrain`` comes first, an autoencoder without noise or prior.
         penalty: The regularizer, see `VAE`.
         optimizer: Called with the parameters, the prior's among them.
@@ -49,8 +47,10 @@ class GaussianMixtureVAE(ClusteringVAE):
         covariance: Literal["diagonal", "full"] = "diagonal",
         init: Literal["random", "data", "kmeans"] = "random",
         weights: Literal["trainable", "fixed"] = "trainable",
-        **parts: Any,
-    ) -> dict[str, nn.Module]:
+        net: Architecture | None = None,
+        likelihood: Likelihood | None = None,
+        posterior: Posterior | None = None,
+    ) -> dict[str, Any]:
         """The VAE's parts, with a mixture for prior.
 
         Args:
@@ -61,9 +61,14 @@ class GaussianMixtureVAE(ClusteringVAE):
             init: Where the Gaussians begin: ``"random"``, or from the codes at the start of
                 training, ``"data"`` or ``"kmeans"``, see `GaussianMixture`.
             weights: Of the Gaussians: ``"trainable"``, or ``"fixed"`` and equal.
-            **parts: Passed to `VAE.parts`.
+            net: The architecture of encoder and decoder, see `Model.of`.
+            likelihood: The family of p(x|z), see `Model.of`.
+            posterior: The family of q(z|x); independent Gaussians by default.
         """
         prior = GaussianMixture(
             latent_dim, components, covariance=covariance, init=init, weights=weights
         )
-        return super().parts(data, latent_dim, prior=prior, **parts)
+        model = Model.of(
+            data, latent_dim, net=net, likelihood=likelihood, posterior=posterior, prior=prior
+        )
+        return {"model": model}

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution
-from torch.optim import Adam, Optimizer
+from torch.optim import Adam
 
-from ..data.batches import FewLabels
+from ..data.batches import Batch, FewLabels
 from ..distributions import (
+    Blocks,
     Conditional,
     Diagonal,
     Likelihood,
@@ -25,10 +25,12 @@ from ..functional import Schedule, at, one_hot, self_normalized
 from ..nets import MLP, Architecture, default_architecture
 from ..nets.mlp import mlp
 from .graph import Graph, Variable
-from .m2 import check_batches
-from .method import Context, Loss, Method, Moves, Player, Stage
+from .label_checks import check_batches
+from .loss import Loss
+from .method import Context, MakeOptimizer, Method, Moves, Observations, Player, Stage
+from .model import autoencoder, fitting_prior
 from .particles import Particles
-from .vae import autoencoder, fitting_prior, gathered
+from .vae import gathered
 
 if TYPE_CHECKING:
     from ..data import FactorDataset, Sampler
@@ -93,6 +95,7 @@ class GeneralizedM2(Method):
     """
 
     supervision = FewLabels
+    without_covariates = "let what they say be a supervised variable of the graph"
 
     def __init__(
         self,
@@ -106,7 +109,7 @@ class GeneralizedM2(Method):
         alpha: float | Schedule = 10.0,
         gamma: float | Schedule = 1.0,
         incomplete: bool = False,
-        optimizer: Callable[..., Optimizer] = partial(Adam, lr=3e-4, fused=True),
+        optimizer: MakeOptimizer = partial(Adam, lr=3e-4, fused=True),
     ) -> None:
         super().__init__()
         if samples < 1:
@@ -147,7 +150,7 @@ class GeneralizedM2(Method):
                 given it.
             label: Name of the default graph's factor; by default the first.
             net: The architecture of the decoder and of recognition models that are given x.
-            likelihood: The family of p(x|...), see `VAE.parts`.
+            likelihood: The family of p(x|...), see `Model.of`.
             posterior: The family of continuous variables; independent Gaussians by default.
             hidden: Widths of the hidden layers of recognition models that are not given x, and of
                 priors that are given others.
@@ -195,7 +198,7 @@ class GeneralizedM2(Method):
                 priors[_key(name)] = _with_head(nn.Sequential(*mlp(inputs, hidden, outputs)), prior)
             elif variable.dim is not None:
                 priors[_key(name)] = fitting_prior(
-                    deepcopy(variable.prior), variable.dim, data, recognition[_key(name)]
+                    variable.prior, variable.dim, data, recognition[_key(name)]
                 )
         seen = [variable for variable in graph.variables.values() if variable.decoded]
         continuous = sum(variable.dim or 0 for variable in seen)
@@ -229,9 +232,9 @@ class GeneralizedM2(Method):
     def moves(self, batch: Any, ctx: Context) -> Moves:
         """One turn: labelled bound, unlabelled bound, classification."""
         labels, known = self._labels(batch)
-        found = self._pass(batch.xl, labels, known)
-        log_q = (found.probabilities * found.log_weights).sum(0)
-        expected = self_normalized(found.ratio, found.log_weights, found.probabilities)
+        particles = self._pass(batch.xl, labels, known)
+        log_q = (particles.probabilities * particles.log_weights).sum(0)
+        expected = self_normalized(particles.ratio, particles.log_weights, particles.probabilities)
         gamma = at(self.gamma, ctx.step)
         yield {
             "m2": Loss(
@@ -243,20 +246,23 @@ class GeneralizedM2(Method):
 
     def bound(self, x: Tensor) -> Tensor:
         r"""The unlabelled :math:`\mathcal{L}(x)`, ``(B,)``, a lower bound of log p(x) in nats."""
-        found = self._pass(x, {}, {})
-        return (found.probabilities * found.ratio).sum(0)
+        particles = self._pass(x, {}, {})
+        return (particles.probabilities * particles.ratio).sum(0)
 
-    def represent(self, x: Tensor) -> Distribution:
-        """All variables side by side, ``(B, D)``; ``slices`` says where each of them is.
+    def represent(self, batch: Batch | Observations) -> Distribution:
+        """All variables side by side, ``(B, D)``, in blocks of their names.
 
         Means and variances are those of the marginal posterior: of the mixture over all classes of
         the variables that are summed over, with continuous and relaxed variables passed on to
         others by their means. A discrete variable's mean holds its class probabilities.
         """
-        found = self._means(x, {})
-        mean = torch.cat([found[name][0] for name in self.graph.variables], -1)
-        variance = torch.cat([found[name][1] for name in self.graph.variables], -1)
-        return diagonal_normal(mean, variance.clamp(min=0).sqrt())
+        moments = self._means(Batch.of(batch).x, {})
+        return Blocks(
+            {
+                name: diagonal_normal(moments[name][0], moments[name][1].clamp(min=0).sqrt())
+                for name in self.graph.variables
+            }
+        )
 
     def values(self, x: Tensor, **known: Tensor) -> dict[str, Tensor]:
         """Posterior means of the variables by name, ``(B, width)``, with some set by hand.
@@ -277,15 +283,21 @@ class GeneralizedM2(Method):
         given = {name: self._value(name, value, x.dtype) for name, value in known.items()}
         return {name: mean for name, (mean, _) in self._means(x, given).items()}
 
-    def classify(self, x: Tensor, name: str | None = None) -> Categorical:
+    def classify(self, batch: Batch | Observations, name: str | None = None) -> Categorical:
         """q(name|x) of a discrete variable; by default the first supervised one."""
         discrete = [n for n, v in self.graph.variables.items() if v.classes]
         name = next((n for n in discrete if n in self.graph.labels), None) if name is None else name
         if name not in discrete:
             raise ValueError(f"there is no discrete variable {name!r}; the graph has {discrete}")
-        return Categorical(probs=self.values(x)[name], validate_args=False)
+        return Categorical(probs=self.values(Batch.of(batch).x)[name], validate_args=False)
 
-    def decode(self, z: Tensor | Mapping[str, Tensor]) -> Distribution:
+    def decode(
+        self,
+        z: Tensor | Mapping[str, Tensor],
+        *,
+        c: Tensor | None = None,
+        y: Tensor | None = None,
+    ) -> Distribution:
         """p(x|...) of variables side by side, as `represent` returns them, or by name."""
         if isinstance(z, Tensor):
             z = {name: z[:, where] for name, where in self.slices.items()}

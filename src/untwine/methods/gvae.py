@@ -20,11 +20,12 @@ class GVAE(MLVAE):
     product, an average does not grow surer with the size of the group.
 
     Args:
-        encoder: ``x -> q(c, s|x)``, independent Gaussians over ``[content, style]``.
-        decoder: ``[content, style] -> p(x|c, s)``.
-        prior: p(c, s): independent Gaussians, or blocks named ``content`` and ``style``.
+        model: q(c, s|x), p(x|c, s) and p(c, s), see `MLVAE`.
         content_dim: The number of code dimensions, from the first on, that are content.
-        **options: Passed to `MLVAE`: ``label``, ``group_size``, and those of `VAE`.
+        label: Name of the factor whose values make the groups, see `MLVAE`.
+        group_size: Observations in a group of the default sampler, see `MLVAE`.
+        penalty: The regularizer of content and of style; the KL divergence by default.
+        optimizer: Of all parameters; called with them.
 
     References:
         Hosoya, "Group-based Learning of Disentangled Representations with Generalizability for

@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..distributions import HierarchicalMixture
+from ..data.batches import Batch
+from ..distributions import HierarchicalMixture, Likelihood, Posterior
+from ..nets import Architecture
 from .clustering_vae import ClusteringVAE
+from .method import Observations
+from .model import Model
 
 if TYPE_CHECKING:
     from ..data import FactorDataset
@@ -30,9 +34,7 @@ class HierarchicalMixtureVAE(ClusteringVAE):
     normalized alternative.
 
     Args:
-        encoder: ``x -> q(z|x)``.
-        decoder: ``z -> p(x|z)``.
-        prior: A `HierarchicalMixture`.
+        model: Encoder, decoder and prior; the prior a `HierarchicalMixture`.
         pretrain: Whether a stage ``pretrain`` comes first, an autoencoder without noise or prior.
         penalty: The regularizer, see `VAE`.
         optimizer: Called with the parameters, the prior's among them.
@@ -59,8 +61,10 @@ class HierarchicalMixtureVAE(ClusteringVAE):
         combine: Literal["geometric", "mixture"] = "geometric",
         sigma: float | Literal["trainable"] = 1.0,
         init: Literal["random", "data", "kmeans"] = "random",
-        **parts: Any,
-    ) -> dict[str, nn.Module]:
+        net: Architecture | None = None,
+        likelihood: Likelihood | None = None,
+        posterior: Posterior | None = None,
+    ) -> dict[str, Any]:
         """The VAE's parts, with a tree of mixtures for prior.
 
         Args:
@@ -74,7 +78,9 @@ class HierarchicalMixtureVAE(ClusteringVAE):
             combine: ``"geometric"``, the weighted sum of log densities, or ``"mixture"``.
             sigma: The scale of every component, or ``"trainable"``.
             init: Where the leaf means begin: ``"random"``, ``"data"`` or ``"kmeans"``.
-            **parts: Passed to `VAE.parts`.
+            net: The architecture of encoder and decoder, see `Model.of`.
+            likelihood: The family of p(x|z), see `Model.of`.
+            posterior: The family of q(z|x); independent Gaussians by default.
         """
         prior = HierarchicalMixture(
             latent_dim,
@@ -85,15 +91,20 @@ class HierarchicalMixtureVAE(ClusteringVAE):
             sigma=sigma,
             init=init,
         )
-        return super().parts(data, latent_dim, prior=prior, **parts)
+        model = Model.of(
+            data, latent_dim, net=net, likelihood=likelihood, posterior=posterior, prior=prior
+        )
+        return {"model": model}
 
     @torch.no_grad()
-    def cluster(self, x: Tensor, c: Tensor | None = None, level: int = -1) -> Tensor:
+    def cluster(
+        self, batch: Batch | Observations, c: Tensor | None = None, level: int = -1
+    ) -> Tensor:
         """Soft assignments to the nodes of a level, at the posterior means.
 
         Args:
-            x: Observations.
-            c: Their covariates, if the data has any.
+            batch: Observations, with their covariates if the data has any.
+            c: Covariates of plain observations.
             level: Counted from the top; the leaves are the last, -1. ``prior.levels`` names the
                 nodes of each level.
 
@@ -104,4 +115,4 @@ class HierarchicalMixtureVAE(ClusteringVAE):
         """
         if not isinstance(self.prior, HierarchicalMixture):
             raise TypeError(f"only a HierarchicalMixture has levels; the prior is {self.prior}")
-        return self.prior.responsibilities(self.represent(x, c).mean, level)
+        return self.prior.responsibilities(self.represent(Batch.of(batch, c)).mean, level)

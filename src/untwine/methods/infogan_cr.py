@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +11,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent, Uniform
 from torch.nn.utils.parametrizations import spectral_norm
-from torch.optim import Adam, Optimizer
+from torch.optim import Adam
 
-from ..data.batches import Images
+from ..data.batches import Batch, Images
 from ..distributions import Diagonal, Point
 from ..functional import one_hot
 from ..nets import Architecture, default_architecture
-from .method import Context, Loss, Method, Moves, Player
+from .loss import Loss
+from .method import Context, MakeOptimizer, Method, Moves, Observations, Player
 
 if TYPE_CHECKING:
     from ..data import FactorDataset
@@ -64,6 +65,7 @@ class InfoGANCR(Method):
     """
 
     supervision = Images
+    without_covariates = "its generator has codes and noise for inputs"
 
     def __init__(
         self,
@@ -77,15 +79,11 @@ class InfoGANCR(Method):
         *,
         info: float = 0.05,
         alpha: float = 2.0,
-        generator_optimizer: Callable[..., Optimizer] = partial(
-            Adam, lr=1e-3, betas=(0.5, 0.999), fused=True
-        ),
-        discriminator_optimizer: Callable[..., Optimizer] = partial(
+        generator_optimizer: MakeOptimizer = partial(Adam, lr=1e-3, betas=(0.5, 0.999), fused=True),
+        discriminator_optimizer: MakeOptimizer = partial(
             Adam, lr=2e-4, betas=(0.5, 0.999), fused=True
         ),
-        critic_optimizer: Callable[..., Optimizer] = partial(
-            Adam, lr=2e-4, betas=(0.5, 0.999), fused=True
-        ),
+        critic_optimizer: MakeOptimizer = partial(Adam, lr=2e-4, betas=(0.5, 0.999), fused=True),
     ) -> None:
         super().__init__()
         self.generator, self.trunk, self.head = generator, trunk, head
@@ -156,15 +154,17 @@ class InfoGANCR(Method):
         one = torch.ones_like(self.typical[:1]).expand(self.latent_dim)
         return Independent(Uniform(-one, one, validate_args=False), 1, validate_args=False)
 
-    def represent(self, x: Tensor) -> Distribution:
+    def represent(self, batch: Batch | Observations) -> Distribution:
         """Q(c|x), a Gaussian; its mean is the code."""
-        return Diagonal()(self.reader(self.trunk(x)))
+        return Diagonal()(self.reader(self.trunk(Batch.of(batch).x)))
 
     def generate(self, c: Tensor, noise: Tensor) -> Tensor:
         """Images of codes ``(B, latent_dim)`` and noise ``(B, noise_dim)``, in [0, 1]."""
         return torch.sigmoid(self.generator(torch.cat([c, noise], -1)))
 
-    def decode(self, z: Tensor) -> Distribution:
+    def decode(
+        self, z: Tensor, *, c: Tensor | None = None, y: Tensor | None = None
+    ) -> Distribution:
         """The images of codes ``(B, latent_dim)``, all with the same typical noise."""
         return Point(self.generate(z, self.typical.expand(len(z), -1)))
 

@@ -5,10 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
-from ..distributions import Block, BlocksPrior, CategoricalBlock, GaussianBlock, OneHotPrior
+from ..distributions import (
+    Block,
+    BlocksPrior,
+    CategoricalBlock,
+    GaussianBlock,
+    Likelihood,
+    OneHotPrior,
+)
 from ..functional import Linear, Schedule
+from ..nets import Architecture
+from .method import ADAM, MakeOptimizer
+from .model import Model
 from .multi_latent_vae import MultiLatentVAE
 
 if TYPE_CHECKING:
@@ -32,12 +40,13 @@ class JointVAE(MultiLatentVAE):
     one.
 
     Args:
-        *parts: Encoder, decoder and prior, see `VAE`: of `Blocks`.
+        model: Encoder, decoder and prior, see `Model`: of `Blocks`.
         gamma: :math:`\gamma`, the weight of the distances from the capacities.
         continuous_capacity: :math:`C_z^{max}`, in nats.
         discrete_capacity: :math:`C_c^{max}`, in nats; at most :math:`\log K` is asked for.
         warmup: :math:`T`, steps over which both grow from 0.
-        **options: Passed to `VAE`, with ``total_correlation`` as in `MultiLatentVAE`.
+        total_correlation: The weight of the total correlation of the blocks, see `MultiLatentVAE`.
+        optimizer: Of all parameters; called with them.
 
     References:
         Dupont, "Learning Disentangled Joint Continuous and Discrete Representations", 2018,
@@ -59,20 +68,25 @@ class JointVAE(MultiLatentVAE):
 
     def __init__(
         self,
-        *parts: Any,
+        model: Model,
+        *,
         gamma: float | Schedule = 30.0,
         continuous_capacity: float = 5.0,
         discrete_capacity: float = 5.0,
         warmup: int = 25_000,
-        **options: Any,
+        total_correlation: float | Schedule = 0.0,
+        optimizer: MakeOptimizer = ADAM,
     ) -> None:
-        prior = options["prior"] if "prior" in options else parts[2]
         capacities = {
             name: Linear(0.0, discrete_capacity if discrete else continuous_capacity, warmup)
-            for name, discrete in _kinds(prior).items()
+            for name, discrete in _kinds(model.prior).items()
         }
         super().__init__(
-            *parts, weights=dict.fromkeys(capacities, gamma), capacities=capacities, **options
+            model,
+            weights=dict.fromkeys(capacities, gamma),
+            capacities=capacities,
+            total_correlation=total_correlation,
+            optimizer=optimizer,
         )
 
     @classmethod
@@ -84,8 +98,9 @@ class JointVAE(MultiLatentVAE):
         classes: int = 10,
         temperature: float = 0.67,
         blocks: Mapping[str, Block] | None = None,
-        **parts: Any,
-    ) -> dict[str, nn.Module]:
+        net: Architecture | None = None,
+        likelihood: Likelihood | None = None,
+    ) -> dict[str, Any]:
         r"""The VAE's parts, with a continuous and a categorical block.
 
         Args:
@@ -94,14 +109,15 @@ class JointVAE(MultiLatentVAE):
             classes: :math:`K`, the classes of the categorical block.
             temperature: :math:`\tau` of its relaxed samples.
             blocks: Instead, by name, any blocks; ``continuous`` and ``category`` by default.
-            **parts: Passed to `VAE.parts`.
+            net: The architecture of encoder and decoder, see `Model.of`.
+            likelihood: The family of p(x|z), see `Model.of`.
         """
         if blocks is None:
             blocks = {
                 "continuous": GaussianBlock(latent_dim),
                 "category": CategoricalBlock(classes, temperature),
             }
-        return super().parts(data, latent_dim, blocks=blocks, **parts)
+        return super().parts(data, latent_dim, blocks=blocks, net=net, likelihood=likelihood)
 
 
 def _kinds(prior: Any) -> dict[str, bool]:

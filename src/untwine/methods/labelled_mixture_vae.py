@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import Categorical, Distribution
-from torch.optim import Adam, Optimizer
+from torch.optim import Adam
 
-from ..data.batches import FewLabels
-from ..distributions import GaussianMixture
+from ..data.batches import Batch, FewLabels
+from ..data.space import Factor
+from ..distributions import GaussianMixture, Likelihood, Posterior
 from ..functional import Schedule, at, kl
-from .method import Context, Loss, Moves
+from ..nets import Architecture
+from .loss import Loss
+from .method import Context, MakeOptimizer, Moves, Observations
+from .model import Model
 from .penalty import Penalty
 from .vae import VAE
 
@@ -44,12 +47,9 @@ class LabelledMixtureVAE(VAE):
     of its own.
 
     Args:
-        encoder: ``x -> q(z|x)``.
-        decoder: ``z -> p(x|z)``.
-        prior: A `GaussianMixture`; its first components are the classes, others are free to hold
-            what no label names.
-        classes: The number of classes.
-        label: Name of the factor that is the class.
+        model: Encoder, decoder and prior. The prior is a `GaussianMixture`; its first components
+            are the classes, others are free to hold what no label names.
+        label: The factor that is the class.
         alpha: :math:`\alpha`, the weight of classifying labelled codes; with 0 the objective is the
             bounds alone, which leave a few labels little to say against many unlabelled examples.
         labelled: :math:`w`, the weight of the labelled part.
@@ -70,28 +70,27 @@ class LabelledMixtureVAE(VAE):
     """
 
     supervision = FewLabels
-    prior: GaussianMixture
 
     def __init__(
         self,
-        encoder: nn.Module,
-        decoder: nn.Module,
-        prior: GaussianMixture,
-        classes: int,
-        label: str,
+        model: Model,
+        label: Factor,
         *,
         alpha: float | Schedule = 10.0,
         labelled: float | Schedule = 1.0,
         penalty: Penalty | None = None,
-        optimizer: Callable[..., Optimizer] = partial(Adam, lr=3e-4, fused=True),
+        optimizer: MakeOptimizer = partial(Adam, lr=3e-4, fused=True),
     ) -> None:
-        super().__init__(encoder, decoder, prior, penalty=penalty, optimizer=optimizer)
-        if len(prior.loc) < classes:
+        super().__init__(model, penalty=penalty, optimizer=optimizer)
+        if not isinstance(model.prior, GaussianMixture):
+            raise TypeError(f"the prior is {model.prior}; expected a GaussianMixture")
+        if len(model.prior.loc) < label.size:
             raise ValueError(
-                f"the prior has {len(prior.loc)} components for {classes} classes: it needs at "
-                "least one for each"
+                f"the prior has {len(model.prior.loc)} components for {label.size} classes: it "
+                "needs at least one for each"
             )
-        self.classes, self.label, self.alpha, self.labelled = classes, label, alpha, labelled
+        self.classes, self.label = label.size, label.name
+        self.alpha, self.labelled = alpha, labelled
 
     @classmethod
     def parts(
@@ -102,7 +101,9 @@ class LabelledMixtureVAE(VAE):
         label: str | None = None,
         free: int = 0,
         covariance: Literal["diagonal", "full"] = "diagonal",
-        **parts: Any,
+        net: Architecture | None = None,
+        likelihood: Likelihood | None = None,
+        posterior: Posterior | None = None,
     ) -> dict[str, Any]:
         """The VAE's parts, with a component for each class.
 
@@ -112,16 +113,16 @@ class LabelledMixtureVAE(VAE):
             label: Name of the factor that is the class; by default the first.
             free: Components beside those of the classes.
             covariance: Of each component, ``"diagonal"`` or ``"full"``.
-            **parts: Passed to `VAE.parts`.
+            net: The architecture of encoder and decoder, see `Model.of`.
+            likelihood: The family of p(x|z), see `Model.of`.
+            posterior: The family of q(z|x); independent Gaussians by default.
         """
-        label = data.space.names[0] if label is None else label
-        classes = data.space.sizes[data.space.position(label)]
-        prior = GaussianMixture(latent_dim, classes + free, covariance=covariance)
-        return {
-            **super().parts(data, latent_dim, prior=prior, **parts),
-            "classes": classes,
-            "label": label,
-        }
+        factor = data.space.factor(label)
+        prior = GaussianMixture(latent_dim, factor.size + free, covariance=covariance)
+        model = Model.of(
+            data, latent_dim, net=net, likelihood=likelihood, posterior=posterior, prior=prior
+        )
+        return {"model": model, "label": factor}
 
     def sampler(self) -> Sampler:
         """Unlabelled examples, and examples labelled with the class factor."""
@@ -129,41 +130,31 @@ class LabelledMixtureVAE(VAE):
 
         return FewLabelsSampler(label=self.label)
 
-    def infer(self, batch: Any) -> tuple[Tensor, Distribution]:
-        """The unlabelled part and its posteriors."""
-        return batch.x, self.represent(batch.x, getattr(batch, "c", None))
-
     def component(self, y: Tensor) -> Distribution:
         """The components of classes ``(L,)``, batch shape ``(L,)``."""
         return self.prior.gaussians(y)
 
-    def bound(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def bound(self, batch: Batch | Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         r""":math:`\mathcal{L}(x, y)`, ``(L,)``, and the codes ``(L, D)`` that it was taken at."""
-        q = self.represent(x)
-        z = q.rsample()
+        t = self.model.trace(batch)
         prior = self.prior.logits.log_softmax(-1)[y]
-        return -self.decode(z).log_prob(x) + kl(q, self.component(y), z) - prior, z
+        return -t.p.log_prob(t.x) + kl(t.q, self.component(y), t.z) - prior, t.z
 
     def moves(self, batch: Any, ctx: Context) -> Moves:
         """One turn: unlabelled bound, labelled bound, classification."""
         t = self.trace(batch)
-        labelled, z = self.bound(batch.xl, batch.yl)
-        yield {
-            "vae": Loss(
-                nll=-t.p.log_prob(t.x),
-                **self.penalty(t, ctx),
-                labelled=(at(self.labelled, ctx.step), labelled),
-                classification=(
-                    at(self.alpha, ctx.step),
-                    -self._posterior(z).log_prob(batch.yl),
-                ),
-            )
-        }
+        labelled, z = self.bound(batch.labelled, batch.yl)
+        classification = -self._posterior(z).log_prob(batch.yl)
+        supervised = Loss(
+            labelled=(at(self.labelled, ctx.step), labelled),
+            classification=(at(self.alpha, ctx.step), classification),
+        )
+        yield {"vae": Loss(nll=-t.p.log_prob(t.x)) + self.penalty(t, ctx) + supervised}
 
     @torch.no_grad()
-    def classify(self, x: Tensor) -> Categorical:
+    def classify(self, batch: Batch | Observations, c: Tensor | None = None) -> Categorical:
         """p(y|z) at the posterior mean, over the classes; free components are left out."""
-        return self._posterior(self.represent(x).mean)
+        return self._posterior(self.represent(batch, c).mean)
 
     def _posterior(self, z: Tensor) -> Categorical:
         joint = self.prior.log_joint(z)[:, : self.classes]

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
-from torch.optim import Adam, Optimizer
+from torch.optim import Adam
 
-from ..data.batches import Indexed
-from ..distributions import Conditional, Likelihood, Point
+from ..data.batches import Batch, Indexed
+from ..distributions import Blocks, Conditional, Likelihood, Point
 from ..distributions.likelihoods import Bernoulli, Gaussian
 from ..nets import AdaIN, Architecture, Features, MultiScale, default_architecture
-from .method import Context, Loss, Method, Moves, Player, Stage
-from .penalty import Terms
-from .swaps import Swaps
+from .loss import Loss
+from .method import Context, MakeOptimizer, Moves, Observations, Player, Stage
+from .swaps import Swaps, swap_grid
 
 if TYPE_CHECKING:
     from ..data import FactorDataset, Sampler
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["LORD"]
 
 
-class LORD(Swaps, Method):
+class LORD(Swaps):
     r"""Latent optimization for representation disentanglement.
 
     Stage ``optimize`` learns a content code per example, a class code per class, and a generator:
@@ -79,6 +79,7 @@ class LORD(Swaps, Method):
 
     supervision = Indexed
     of_rows, of_columns = "class", "content"
+    without_covariates = "let the factor that they hold be the class (label=...)"
 
     def __init__(
         self,
@@ -94,15 +95,9 @@ class LORD(Swaps, Method):
         decay: float = 0.5,
         perceptual: float = 1.0,
         imitation: float = 1.0,
-        code_optimizer: Callable[..., Optimizer] = partial(
-            Adam, lr=3e-3, betas=(0.5, 0.999), fused=True
-        ),
-        generator_optimizer: Callable[..., Optimizer] = partial(
-            Adam, lr=3e-4, betas=(0.5, 0.999), fused=True
-        ),
-        encoder_optimizer: Callable[..., Optimizer] = partial(
-            Adam, lr=3e-4, betas=(0.5, 0.999), fused=True
-        ),
+        code_optimizer: MakeOptimizer = partial(Adam, lr=3e-3, betas=(0.5, 0.999), fused=True),
+        generator_optimizer: MakeOptimizer = partial(Adam, lr=3e-4, betas=(0.5, 0.999), fused=True),
+        encoder_optimizer: MakeOptimizer = partial(Adam, lr=3e-4, betas=(0.5, 0.999), fused=True),
     ) -> None:
         super().__init__()
         self.decoder = decoder
@@ -136,7 +131,7 @@ class LORD(Swaps, Method):
             class_dim: The number of class dimensions.
             net: The architecture of generator and encoders; for images by default `nets.AdaIN`,
                 in which the class code modulates every layer.
-            likelihood: The family of p(x|c,e), see `VAE.parts`.
+            likelihood: The family of p(x|c,e), see `Model.of`.
             features: What images are compared by beside their pixels: `nets.VGG16`, a
                 `nets.FrozenNet`, or by default `nets.MultiScale`. Vectors are compared by their
                 likelihood alone.
@@ -187,11 +182,15 @@ class LORD(Swaps, Method):
             Stage("amortize", self.amortize, players=("generator", "encoders")),
         )
 
-    def represent(self, x: Tensor) -> Distribution:
-        """Content and class code side by side, ``(B, latent_dim + class_dim)``, by the encoders."""
-        return Point(torch.cat([self.content_encoder(x), self.class_encoder(x)], -1))
+    def represent(self, batch: Batch | Observations) -> Distribution:
+        """Content and class code by the encoders, points in blocks ``content`` and ``class``."""
+        x = Batch.of(batch).x
+        content, class_code = self.content_encoder(x), self.class_encoder(x)
+        return Blocks({"content": Point(content), "class": Point(class_code)})
 
-    def decode(self, z: Tensor) -> Distribution:
+    def decode(
+        self, z: Tensor, *, c: Tensor | None = None, y: Tensor | None = None
+    ) -> Distribution:
         """p(x|c, e) of codes as `represent` returns them."""
         return self.decoder(*self.split(z))
 
@@ -200,11 +199,11 @@ class LORD(Swaps, Method):
         dim = self.contents.embedding_dim
         return z[..., :dim], z[..., dim:]
 
-    def reconstruction(self, x: Tensor, p: Distribution) -> Terms:
+    def reconstruction(self, x: Tensor, p: Distribution) -> Loss:
         r""":math:`\ell`, in its terms: ``nll`` and, if there are features, ``perceptual``."""
-        terms: Terms = {"nll": -p.log_prob(x)}
+        terms = Loss(nll=-p.log_prob(x))
         if self.features is not None and self.perceptual:
-            terms["perceptual"] = (self.perceptual, self.features.distance(x, p.mean))
+            terms += Loss(perceptual=(self.perceptual, self.features.distance(x, p.mean)))
         return terms
 
     def moves(self, batch: Any, ctx: Context) -> Moves:
@@ -212,10 +211,7 @@ class LORD(Swaps, Method):
         c, e = self.contents(batch.index), self.classes(batch.label)
         p = self.decoder(c + self.sigma * torch.randn_like(c), e)
         terms, size = self.reconstruction(batch.x, p), (c**2).sum(1)
-        yield {
-            "codes": Loss(**terms, size=(self.decay, size)),
-            "generator": Loss(**terms),
-        }
+        yield {("codes", "generator"): terms + Loss(size=(self.decay, size))}
 
     def amortize(self, batch: Any, ctx: Context) -> Moves:
         """Second stage: encoders and generator at once."""
@@ -223,12 +219,8 @@ class LORD(Swaps, Method):
         terms = self.reconstruction(batch.x, self.decoder(c, e))
         content = ((c - self.contents(batch.index).detach()) ** 2).sum(1)
         label = ((e - self.classes(batch.label).detach()) ** 2).sum(1)
-        yield {
-            "encoders": Loss(
-                **terms, content=(self.imitation, content), label=(self.imitation, label)
-            ),
-            "generator": Loss(**terms),
-        }
+        imitation = Loss(content=(self.imitation, content), label=(self.imitation, label))
+        yield {("encoders", "generator"): terms + imitation}
 
     @torch.no_grad()
     def swap(self, content_of: Tensor, class_of: Tensor) -> Tensor:
@@ -242,14 +234,7 @@ class LORD(Swaps, Method):
             content_of ``(N, ...)``; class_of ``(M, ...)``; returns ``(M, N, ...)``, means of
             p(x|c,e).
         """
-        n, m = len(content_of), len(class_of)
-        c, e = self.content_encoder(content_of), self.class_encoder(class_of)
-        x = self.decoder(c.repeat(m, 1), e.repeat_interleave(n, 0)).mean
-        return x.reshape(m, n, *x.shape[1:])
-
-    def swap_grid(self, rows: Tensor, columns: Tensor) -> Tensor:
-        """Classes of rows with contents of columns, see `Swaps`."""
-        return self.swap(content_of=columns, class_of=rows)
+        return swap_grid(self, class_of, content_of, "content")
 
     @torch.no_grad()
     def one_shot(
@@ -295,7 +280,7 @@ class LORD(Swaps, Method):
         with torch.enable_grad():
             for _ in range(steps):
                 terms = self.reconstruction(x, self.decoder(c, e.expand(len(x), -1)))
-                loss = Loss(**terms, size=(self.decay, (c**2).sum(1))).total
+                loss = (terms + Loss(size=(self.decay, (c**2).sum(1)))).total
                 c.grad, e.grad = torch.autograd.grad(len(x) * loss, codes)
                 optimizer.step()
         return torch.cat([c, e.expand(len(x), -1)], -1).detach()

@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.distributions import Categorical, Distribution
-from torch.optim import Adam, Optimizer
+from torch.distributions import Categorical
+from torch.optim import Adam
 
-from ..data.batches import FewLabels
-from .m2 import check_batches
-from .method import Context, Loss, Moves, Player, Stage
+from ..data.batches import Batch, FewLabels
+from ..data.space import Factor
+from ..distributions import Likelihood, Posterior, Prior
+from ..nets import Architecture
+from .label_checks import check_batches
+from .loss import Loss
+from .method import Context, MakeOptimizer, Moves, Observations, Player, Stage
+from .model import Model
 from .penalty import Penalty
 from .vae import VAE
 
@@ -45,12 +50,9 @@ class M1(VAE):
     and two transductive ones.
 
     Args:
-        encoder: ``x -> q(z|x)``.
-        decoder: ``z -> p(x|z)``.
-        prior: ``() -> p(z)``.
+        model: Encoder, decoder and prior, see `Model`.
         classifier: ``(B, D) -> (B, classes)`` logits; linear by default.
-        classes: Number of classes.
-        label: Name of the factor that is the class.
+        label: The factor that is the class.
         penalty: The VAE's regularizer, see `VAE`.
         decay: :math:`\lambda`, of the classifier's weights (not its biases).
         optimizer: Of the VAE.
@@ -70,24 +72,20 @@ class M1(VAE):
 
     def __init__(
         self,
-        encoder: nn.Module,
-        decoder: nn.Module,
-        prior: nn.Module,
+        model: Model,
         classifier: nn.Module,
-        classes: int,
-        label: str,
+        label: Factor,
         *,
         penalty: Penalty | None = None,
         decay: float = 1e-2,
-        optimizer: Callable[..., Optimizer] = partial(Adam, lr=3e-4, fused=True),
-        classifier_optimizer: Callable[..., Optimizer] = partial(Adam, lr=1e-2, fused=True),
+        optimizer: MakeOptimizer = partial(Adam, lr=3e-4, fused=True),
+        classifier_optimizer: MakeOptimizer = partial(Adam, lr=1e-2, fused=True),
     ) -> None:
-        super().__init__(encoder, decoder, prior, penalty=penalty, optimizer=optimizer)
-        self.classifier, self.classes, self.label = classifier, classes, label
+        super().__init__(model, penalty=penalty, optimizer=optimizer)
+        self.classifier, self.classes, self.label = classifier, label.size, label.name
         self.decay = decay
         self.classifier_optimizer = classifier_optimizer
-        dim = prior().event_shape[0]
-        self.register_buffer("shift", torch.zeros(dim))
+        self.register_buffer("shift", torch.zeros(model.latent_dim))
         self.register_buffer("scale", torch.ones(()))
 
     shift: Tensor
@@ -95,7 +93,15 @@ class M1(VAE):
 
     @classmethod
     def parts(
-        cls, data: FactorDataset, latent_dim: int = 10, *, label: str | None = None, **parts: Any
+        cls,
+        data: FactorDataset,
+        latent_dim: int = 10,
+        *,
+        label: str | None = None,
+        net: Architecture | None = None,
+        likelihood: Likelihood | None = None,
+        posterior: Posterior | None = None,
+        prior: Prior | None = None,
     ) -> dict[str, Any]:
         """The VAE's parts, and a linear classifier.
 
@@ -103,23 +109,26 @@ class M1(VAE):
             data: What the method will learn from.
             latent_dim: The number of features.
             label: Name of the factor that is the class; by default the first.
-            **parts: Passed to `VAE.parts`.
+            net: The architecture of encoder and decoder, see `Model.of`.
+            likelihood: The family of p(x|z), see `Model.of`.
+            posterior: The family of q(z|x); independent Gaussians by default.
+            prior: p(z), any `Prior`; the standard normal by default.
         """
-        label = data.space.names[0] if label is None else label
-        classes = data.space.sizes[data.space.position(label)]
-        found: dict[str, Any] = super().parts(data, latent_dim, **parts)
-        linear = nn.Linear(latent_dim, classes)
-        return {**found, "classifier": linear, "classes": classes, "label": label}
+        factor = data.space.factor(label)
+        model = Model.of(
+            data, latent_dim, net=net, likelihood=likelihood, posterior=posterior, prior=prior
+        )
+        return {
+            "model": model,
+            "classifier": nn.Linear(latent_dim, factor.size),
+            "label": factor,
+        }
 
     def sampler(self) -> Sampler:
         """Unlabelled examples, and examples labelled with the class factor."""
         from ..data import FewLabelsSampler
 
         return FewLabelsSampler(label=self.label)
-
-    def infer(self, batch: Any) -> tuple[Tensor, Distribution]:
-        """The unlabelled observations and their posteriors."""
-        return batch.x, self.represent(batch.x)
 
     def players(self) -> Mapping[str, Player]:
         """The VAE, and the classifier."""
@@ -131,36 +140,36 @@ class M1(VAE):
     def stages(self) -> tuple[Stage, ...]:
         """First the features, then the classifier of them."""
         return (
-            Stage("features", self.moves, self._begin, players=("vae",)),
+            Stage("features", self.moves, self.begin, players=("vae",)),
             Stage("classifier", self.discriminate, self._measure, players=("classifier",)),
         )
 
-    def features(self, x: Tensor) -> Tensor:
+    def features(self, batch: Batch | Observations) -> Tensor:
         """Posterior means as the classifier takes them, ``(B, D)``, centered and scaled."""
-        return (self.represent(x).mean - self.shift) / self.scale
+        return (self.represent(batch).mean - self.shift) / self.scale
 
-    def classify(self, x: Tensor) -> Categorical:
+    def classify(self, batch: Batch | Observations, c: Tensor | None = None) -> Categorical:
         """The classifier's q(y|x)."""
-        return Categorical(logits=self.classifier(self.features(x)).float(), validate_args=False)
+        logits = self.classifier(self.features(Batch.of(batch, c)))
+        return Categorical(logits=logits.float(), validate_args=False)
 
     def discriminate(self, batch: Any, ctx: Context) -> Moves:
         """Second stage: the classifier alone, on the labelled part."""
         with torch.no_grad():
-            features = self.features(batch.xl)
+            features = self.features(batch.labelled)
         logits = self.classifier(features)
         nll = nn.functional.cross_entropy(logits, batch.yl, reduction="none")
         weights = [p for p in self.classifier.parameters() if p.ndim > 1]
         size = torch.stack([(p**2).sum() for p in weights]).sum()
         yield {"classifier": Loss(nll=nll, size=(0.5 * self.decay, size))}
 
-    def _begin(self, batches: Iterable[Any]) -> None:
-        begin = super().stages()[0].begin
+    def begin(self, batches: Iterable[Any]) -> None:
+        """A look at the labels, and the prior's start."""
         check_batches(batches, [self.label], [self.classes])
-        if begin is not None:
-            begin(batches)
+        super().begin(batches)
 
     def _measure(self, batches: Iterable[Any]) -> None:
-        self.shift, self.scale = standardize_by(lambda b: self.represent(b.x).mean, batches)
+        self.shift, self.scale = standardize_by(self.codes_to_start_from, batches)
 
 
 @torch.no_grad()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -10,17 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.distributions import Categorical, Distribution
-from torch.optim import Adam, Optimizer
+from torch.optim import Adam
 
-from ..data.batches import FewLabels, Images
+from ..data.batches import Batch, FewLabels
 from ..distributions import Likelihood, Posterior, Prior, diagonal_normal
 from ..functional import Schedule
 from ..nets import MLP, Architecture
 from .m1 import standardize_by
 from .m2 import M2
-from .method import Context, Method, Moves, Player, Stage
+from .method import Context, MakeOptimizer, Moves, Observations, Player, Stage
+from .model import Model
 from .penalty import Penalty
-from .swaps import Swaps, every_pair
+from .swaps import Swaps
 from .vae import VAE, gathered
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class NormalCodes(Likelihood):
         return diagonal_normal(loc, (0.5 * log_variance).exp() + self.floor)
 
 
-class M1M2(Swaps, Method):
+class M1M2(Swaps):
     r"""M2 on the codes of a VAE that was trained before, and is frozen.
 
     .. math::
@@ -90,7 +91,7 @@ class M1M2(Swaps, Method):
         if features not in ("sample", "mean"):
             raise ValueError(f"features is {features!r}; expected 'sample' or 'mean'")
         self.m1, self.m2, self.features = m1, m2, features
-        self.register_buffer("shift", torch.zeros(m1.prior().event_shape[0]))
+        self.register_buffer("shift", torch.zeros(m1.model.latent_dim))
         self.register_buffer("scale", torch.ones(()))
 
     shift: Tensor
@@ -115,7 +116,7 @@ class M1M2(Swaps, Method):
         m2_penalty: Penalty | None = None,
         alpha: float | Schedule = 10.0,
         labelled: float | Schedule = 1.0,
-        optimizer: Callable[..., Optimizer] = partial(Adam, lr=3e-4, fused=True),
+        optimizer: MakeOptimizer = partial(Adam, lr=3e-4, fused=True),
     ) -> dict[str, Any]:
         """A VAE that fits the data, and an M2 that fits its codes.
 
@@ -125,7 +126,7 @@ class M1M2(Swaps, Method):
             label: Name of the factor that is the class; by default the first.
             features_dim: The number of dimensions of z1.
             net: The architecture of the VAE of x.
-            likelihood: The family of p(x|z1), see `VAE.parts`.
+            likelihood: The family of p(x|z1), see `Model.of`.
             posterior: The family of q(z1|x) and q(z2|z1,y); independent Gaussians by default.
             prior: p(z1), any `Prior`; the standard normal by default.
             penalty: The regularizer of z1; the KL divergence by default.
@@ -140,10 +141,10 @@ class M1M2(Swaps, Method):
         """
         from ..data import FactorDataset
 
-        first: dict[str, Any] = VAE.parts(
+        model = Model.of(
             data, features_dim, net=net, likelihood=likelihood, posterior=posterior, prior=prior
         )
-        m1 = VAE(**first, penalty=penalty, optimizer=optimizer)
+        m1 = VAE(model, penalty=penalty, optimizer=optimizer)
         codes = FactorDataset.from_arrays(  # what M2 sees of the data: its width, and its classes
             np.zeros((1, features_dim), np.float32),
             np.zeros((1, len(data.space.names)), np.int64),
@@ -184,41 +185,46 @@ class M1M2(Swaps, Method):
 
     def moves(self, batch: Any, ctx: Context) -> Moves:
         """First stage: the VAE's turn."""
-        yield from self.m1.moves(Images(batch.x), ctx)
+        yield from self.m1.moves(batch.unlabelled, ctx)
 
     def stacked(self, batch: Any, ctx: Context) -> Moves:
         """Second stage: M2's turn, on frozen codes."""
         with torch.no_grad():
-            codes = FewLabels(self._codes(batch.x), self._codes(batch.xl), batch.yl)
+            codes = FewLabels(self._codes(batch.unlabelled), self._codes(batch.labelled), batch.yl)
         yield from self.m2.moves(codes, ctx)
 
-    def represent(self, x: Tensor) -> Distribution:
+    def represent(self, batch: Batch | Observations, c: Tensor | None = None) -> Distribution:
         r"""The marginal posterior :math:`\sum_y q(y|z_1) q(z_2|z_1,y)` at the mean of q(z1|x)."""
-        return self.m2.represent(self._scaled(self.m1.represent(x).mean))
+        return self.m2.represent(self._scaled(self.m1.represent(batch, c).mean))
 
-    def classify(self, x: Tensor) -> Categorical:
+    def classify(self, batch: Batch | Observations, c: Tensor | None = None) -> Categorical:
         """q(y|z1) at the mean of q(z1|x)."""
-        return self.m2.classify(self._scaled(self.m1.represent(x).mean))
+        return self.m2.classify(self._scaled(self.m1.represent(batch, c).mean))
 
-    def decode(self, z: Tensor, y: Tensor | None = None) -> Distribution:
+    def decode(
+        self, z: Tensor, *, c: Tensor | None = None, y: Tensor | None = None
+    ) -> Distribution:
         """p(x|z1) at the mean of p(z1|y,z2); without ``y``, with all classes in equal parts."""
-        return self.m1.decode(self.m2.decode(z, y).mean * self.scale + self.shift)
+        return self.m1.decode(self.m2.decode(z, y=y).mean * self.scale + self.shift, c=c)
 
-    def swap_grid(self, rows: Tensor, columns: Tensor) -> Tensor:
-        """Means of z2 of rows with the likeliest classes of columns, see `Swaps`."""
+    def take_apart(self, batch: Batch | Observations) -> dict[str, Tensor]:
+        """The mean of z2, ``rest``, and the likeliest class, see `Swaps`."""
+        return {
+            "rest": self.represent(batch).mean,
+            "class": self.classify(batch).probs.argmax(1),
+        }
 
-        def combine(row: Tensor, column: Tensor) -> Tensor:
-            return self.decode(self.represent(row).mean, self.classify(column).probs.argmax(1)).mean
-
-        return every_pair(combine, rows, columns)
+    def put_together(self, parts: Mapping[str, Tensor], c: Tensor | None = None) -> Distribution:
+        """p(x|z1) of such parts."""
+        return self.decode(parts["rest"], c=c, y=parts["class"])
 
     @torch.no_grad()
-    def sample(self, n: int) -> Tensor:
+    def sample(self, n: int, *, c: Tensor | None = None) -> Tensor:
         """``(n, ...)`` means of p(x|z1) for classes and codes drawn from their priors."""
-        return self.m1.decode(self.m2.sample(n) * self.scale + self.shift).mean
+        return self.m1.decode(self.m2.sample(n) * self.scale + self.shift, c=c).mean
 
-    def _codes(self, x: Tensor) -> Tensor:
-        q = self.m1.represent(x)
+    def _codes(self, batch: Batch) -> Tensor:
+        q = self.m1.represent(batch)
         return self._scaled(q.sample() if self.features == "sample" else q.mean)
 
     def _scaled(self, z: Tensor) -> Tensor:
@@ -226,16 +232,14 @@ class M1M2(Swaps, Method):
 
     def _begin(self, batches: Iterable[Any]) -> None:
         self.m2.check(batches)
-        begin = self.m1.stages()[0].begin
-        if begin is not None:
-            begin(batches)
+        self.m1.begin(batches)
 
     def _measure(self, batches: Iterable[Any]) -> None:
         def codes(batch: Any) -> Tensor:
-            q = self.m1.represent(batch.x)
+            q = self.m1.represent(batch.unlabelled)
             return q.sample() if self.features == "sample" else q.mean
 
         self.shift, self.scale = standardize_by(codes, batches)
-        prior = self.m2.prior
-        if isinstance(prior, Prior) and prior.starts:
-            prior.start(gathered(self, lambda batch: self.represent(batch.x).mean, batches))
+        if self.m2.model.starts:
+            codes = gathered(self, lambda batch: self.represent(batch.unlabelled).mean, batches)
+            self.m2.model.start(codes)

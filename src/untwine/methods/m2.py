@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, MixtureSameFamily
-from torch.optim import Adam, Optimizer
+from torch.optim import Adam
 
-from ..data.batches import FewLabels
-from ..distributions import Likelihood, Posterior, Prior, VampPrior
+from ..data.batches import Batch, FewLabels, Images
+from ..data.space import Factor
+from ..distributions import Likelihood, Posterior, Prior, VampPrior, diagonal_normal
 from ..functional import Schedule, at, kl, one_hot
 from ..nets import Architecture, default_architecture
-from .method import Context, Loss, Method, Moves, Player, Stage
+from .label_checks import check_batches
+from .loss import Loss
+from .method import Context, MakeOptimizer, Moves, Observations, Player, Stage
+from .model import Model
 from .penalty import KL, Penalty, Terms, Trace
-from .swaps import Swaps, every_pair
-from .vae import autoencoder, fitting_prior, gathered
+from .swaps import Swaps
+from .vae import ModelMethod
 
 if TYPE_CHECKING:
     from ..data import FactorDataset, Sampler
 
-__all__ = ["M2", "check_batches"]
+__all__ = ["M2"]
 
 
-class M2(Swaps, Method):
+class M2(ModelMethod, Swaps):
     r"""Semi-supervised VAE with a class variable y and a continuous rest z.
 
     .. math::
@@ -44,12 +48,10 @@ class M2(Swaps, Method):
     of the labelled examples by themselves.
 
     Args:
-        encoder: ``(x, y as one-hot) -> q(z|x,y)``.
-        decoder: ``(z, y as one-hot) -> p(x|y,z)``.
-        prior: ``() -> p(z)``.
-        classifier: ``x -> (B, classes)`` logits of q(y|x).
-        classes: Number of classes.
-        label: Name of the factor that is the class.
+        model: q(z|x,y), p(x|y,z) and p(z); encoder and decoder take one-hot classes, too, see
+            `Model.of`.
+        classifier: ``x -> (B, classes)`` logits of q(y|x); of data with covariates, ``(x, c)``.
+        label: The factor that is the class.
         penalty: The regularizer of z; the KL divergence by default.
         alpha: :math:`\alpha`, the weight of the classifier's own loss, in units of the paper's
             number of examples N: the paper's :math:`\alpha = 0.1 N` is 0.1 here, and takes some
@@ -72,21 +74,17 @@ class M2(Swaps, Method):
 
     def __init__(
         self,
-        encoder: nn.Module,
-        decoder: nn.Module,
-        prior: nn.Module,
+        model: Model,
         classifier: nn.Module,
-        classes: int,
-        label: str,
+        label: Factor,
         *,
         penalty: Penalty | None = None,
         alpha: float | Schedule = 10.0,
         labelled: float | Schedule = 1.0,
-        optimizer: Callable[..., Optimizer] = partial(Adam, lr=3e-4, fused=True),
+        optimizer: MakeOptimizer = partial(Adam, lr=3e-4, fused=True),
     ) -> None:
-        super().__init__()
-        self.encoder, self.decoder, self.prior = encoder, decoder, prior
-        self.classifier, self.classes, self.label = classifier, classes, label
+        super().__init__(model)
+        self.classifier, self.classes, self.label = classifier, label.size, label.name
         self.penalty = KL() if penalty is None else penalty
         self.alpha, self.labelled, self.optimizer = alpha, labelled, optimizer
 
@@ -109,7 +107,7 @@ class M2(Swaps, Method):
             latent_dim: The number of continuous code dimensions.
             label: Name of the factor that is the class; by default the first.
             net: The architecture of encoder, decoder and classifier.
-            likelihood: The family of p(x|y,z), see `VAE.parts`.
+            likelihood: The family of p(x|y,z), see `Model.of`.
             posterior: The family of q(z|x,y); independent Gaussians by default.
             prior: p(z), any `Prior` but those that encode; the standard normal by default.
 
@@ -121,17 +119,20 @@ class M2(Swaps, Method):
                 "prior is a VampPrior, which encodes pseudo-inputs, but q(z|x,y) needs a class for "
                 "each: take another, such as GaussianMixture(latent_dim, 10)"
             )
-        label = data.space.names[0] if label is None else label
-        classes = data.space.sizes[data.space.position(label)]
-        encoder, decoder = autoencoder(data, latent_dim, net, likelihood, posterior, classes)
-        return {
-            "encoder": encoder,
-            "decoder": decoder,
-            "prior": fitting_prior(prior, latent_dim, data, encoder),
-            "classifier": (net or default_architecture(data.shape)).encoder(data.shape, classes),
-            "classes": classes,
-            "label": label,
-        }
+        factor = data.space.factor(label)
+        model = Model.of(
+            data,
+            latent_dim,
+            net=net,
+            likelihood=likelihood,
+            posterior=posterior,
+            prior=prior,
+            classes=factor.size,
+        )
+        covariates = 0 if data.covariates is None else data.covariates.shape[1]
+        net = default_architecture(data.shape) if net is None else net
+        classifier = net.encoder(data.shape, factor.size, covariates)
+        return {"model": model, "classifier": classifier, "label": factor}
 
     def sampler(self) -> Sampler:
         """Unlabelled examples, and examples labelled with the class factor."""
@@ -141,12 +142,11 @@ class M2(Swaps, Method):
 
     def players(self) -> Mapping[str, Player]:
         """One: everything moves together."""
-        own = (self.encoder, self.decoder, self.prior, self.classifier)
-        return {"m2": Player(own, self.optimizer)}
+        return {"m2": Player((self.model, self.classifier), self.optimizer)}
 
     def stages(self) -> tuple[Stage, ...]:
         """One, which begins with a look at the labels and gives the prior some codes."""
-        return (Stage("fit", self.moves, self._begin),)
+        return (Stage("fit", self.moves, self.begin),)
 
     def check(self, batches: Iterable[Any]) -> None:
         """Refuses labels that are no classes.
@@ -156,46 +156,56 @@ class M2(Swaps, Method):
         """
         check_batches(batches, [self.label], [self.classes])
 
-    def represent(self, x: Tensor) -> Distribution:
+    def represent(self, batch: Batch | Observations, c: Tensor | None = None) -> Distribution:
         r"""The marginal posterior :math:`q(z|x) = \sum_y q(y|x) q(z|x,y)`, a mixture."""
-        q = self._under_every_class(x)
-        return MixtureSameFamily(self.classify(x), q, validate_args=False)
+        batch = Batch.of(batch, c)
+        q = self._under_every_class(batch)
+        return MixtureSameFamily(self.classify(batch), q, validate_args=False)
 
-    def classify(self, x: Tensor) -> Categorical:
+    def classify(self, batch: Batch | Observations, c: Tensor | None = None) -> Categorical:
         """q(y|x)."""
-        return Categorical(logits=self.classifier(x).float(), validate_args=False)
+        batch = Batch.of(batch, c)
+        inputs = (batch.x,) if batch.c is None else (batch.x, batch.c)
+        return Categorical(logits=self.classifier(*inputs).float(), validate_args=False)
 
-    def decode(self, z: Tensor, y: Tensor | None = None) -> Distribution:
+    def decode(
+        self, z: Tensor, *, c: Tensor | None = None, y: Tensor | None = None
+    ) -> Distribution:
         """p(x|y,z); without classes ``y`` of shape ``(B,)``, with all of them in equal parts."""
         if y is None:
-            return self.decoder(z, z.new_full((len(z), self.classes), 1 / self.classes))
-        return self.decoder(z, one_hot(y, self.classes))
+            return self.model.decode(z, c=c, y=z.new_full((len(z), self.classes), 1 / self.classes))
+        return self.model.decode(z, c=c, y=one_hot(y, self.classes))
 
-    def swap_grid(self, rows: Tensor, columns: Tensor) -> Tensor:
-        """Means of z of rows with the likeliest classes of columns, see `Swaps`."""
+    def take_apart(self, batch: Batch | Observations) -> dict[str, Tensor]:
+        """The mean of z, ``rest``, and the likeliest class, see `Swaps`."""
+        return {
+            "rest": self.represent(batch).mean,
+            "class": self.classify(batch).probs.argmax(1),
+        }
 
-        def combine(row: Tensor, column: Tensor) -> Tensor:
-            return self.decode(self.represent(row).mean, self.classify(column).probs.argmax(1)).mean
-
-        return every_pair(combine, rows, columns)
+    def put_together(self, parts: Mapping[str, Tensor], c: Tensor | None = None) -> Distribution:
+        """p(x|y,z) of such parts."""
+        return self.decode(parts["rest"], c=c, y=parts["class"])
 
     @torch.no_grad()
-    def sample(self, n: int) -> Tensor:
+    def sample(self, n: int, *, c: Tensor | None = None) -> Tensor:
         """``(n, ...)`` means of p(x|y,z) for classes and codes drawn from their priors."""
         z = self.prior().sample((n,))
-        return self.decode(z, torch.randint(self.classes, (n,), device=z.device)).mean
+        y = torch.randint(self.classes, (n,), device=z.device)
+        return self.decode(z, c=c, y=y).mean
 
-    def bound(self, x: Tensor, y: Tensor) -> Tensor:
+    def bound(self, batch: Batch | Observations, y: Tensor) -> Tensor:
         r""":math:`\mathcal{L}(x, y)`, ``(B,)``, for one-hot classes ``(B, classes)``."""
-        t = self._trace(x, y)
-        return self._cost(t, {"kl": kl(t.q, t.prior, t.z)})
+        t = self.model.trace(Batch.of(batch), y=y)
+        return self._cost(t, Loss(kl=kl(t.q, t.prior, t.z)))
 
     def moves(self, batch: Any, ctx: Context) -> Moves:
         """One turn: labelled bound, unlabelled bound, classification."""
-        t = self._trace(batch.xl, one_hot(batch.yl, self.classes))
+        t = self.model.trace(batch.labelled, y=one_hot(batch.yl, self.classes))
         labelled = self._cost(t, self.penalty(t, ctx))
-        q = self.classify(batch.x)
-        t = self._trace(*self._every_class(batch.x))
+        q = self.classify(batch.unlabelled)
+        versions, y = self._every_class(batch.unlabelled)
+        t = self.model.trace(versions, y=y)
         penalty = self.penalty(t, Context(ctx.step, self.classes * ctx.size))
         each = self._cost(t, penalty).reshape(self.classes, len(batch.x)).mT
         unlabelled = (q.probs * each).sum(1) - q.entropy()
@@ -205,71 +215,34 @@ class M2(Swaps, Method):
                 unlabelled=unlabelled,
                 classification=(
                     at(self.alpha, ctx.step),
-                    -self.classify(batch.xl).log_prob(batch.yl),
+                    -self.classify(batch.labelled).log_prob(batch.yl),
                 ),
             )
         }
 
-    def _trace(self, x: Tensor, y: Tensor) -> Trace:
-        q = self.encoder(x, y)
-        z = q.rsample()
-        return Trace(x, q, z, self.decoder(z, y), self.prior())
-
     def _cost(self, t: Trace, penalty: Terms) -> Tensor:
         """Negative log-likelihood of x and y, with a penalty's terms, ``(B,)``."""
-        cost = math.log(self.classes) - t.p.log_prob(t.x)
-        for term in penalty.values():
-            weight, value = term if isinstance(term, tuple) else (1.0, term)
-            cost = cost + weight * value
-        return cost
+        return (Loss(nll=math.log(self.classes) - t.p.log_prob(t.x)) + penalty).per_example()
 
-    def _begin(self, batches: Iterable[Any]) -> None:
+    def begin(self, batches: Iterable[Any]) -> None:
+        """A look at the labels, and the prior's start."""
         self.check(batches)
-        if isinstance(self.prior, Prior) and self.prior.starts:
-            self.prior.start(gathered(self, lambda batch: self.represent(batch.x).mean, batches))
+        super().begin(batches)
 
-    def _every_class(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def codes_to_start_from(self, batch: Any) -> Tensor:
+        """Means of the marginal posteriors of the unlabelled part."""
+        return self.represent(batch.unlabelled).mean
+
+    def _every_class(self, batch: Batch) -> tuple[Images, Tensor]:
         """Each example under each class, classes slowest: ``(K B, ...)`` and ``(K B, K)``."""
+        x, c = batch.x, batch.c
         y = torch.eye(self.classes, device=x.device).repeat_interleave(len(x), 0)
-        return x.repeat(self.classes, *[1] * (x.ndim - 1)), y
+        repeated = x.repeat(self.classes, *[1] * (x.ndim - 1))
+        return Images(repeated, None if c is None else c.repeat(self.classes, 1)), y
 
-    def _under_every_class(self, x: Tensor) -> Distribution:
-        from ..distributions import diagonal_normal
-
-        q = self.encoder(*self._every_class(x))
-        shape = (self.classes, len(x), -1)
+    def _under_every_class(self, batch: Batch) -> Distribution:
+        versions, y = self._every_class(batch)
+        q = self.model.represent(versions, y=y)
+        shape = (self.classes, len(batch.x), -1)
         loc, scale = (m.reshape(shape).transpose(0, 1) for m in (q.mean, q.stddev))
         return diagonal_normal(loc, scale)
-
-
-def check_batches(
-    batches: Iterable[Any], names: Sequence[str], sizes: Sequence[int], unknown: bool = False
-) -> None:
-    """Refuses labels that do not fit, before training begins.
-
-    Args:
-        batches: Of `FewLabels`; the first one is looked at.
-        names: Of the K factors.
-        sizes: Their numbers of values.
-        unknown: Whether -1 is accepted.
-
-    Raises:
-        ValueError: for a number of labels that is not K, and for a value that is no class, with
-            its place.
-    """
-    labels = next(iter(batches)).yl
-    table = labels.reshape(len(labels), -1)
-    if table.shape[1] != len(names):
-        raise ValueError(
-            f"the batch has {table.shape[1]} labels for each example; expected those of "
-            f"{list(names)}: FewLabelsSampler(label=...) gives them"
-        )
-    for name, size, column in zip(names, sizes, table.unbind(1), strict=True):
-        wrong = (column >= size) | (column < (-1 if unknown else 0))
-        if wrong.any():
-            row = int(wrong.to(torch.int64).argmax())
-            raise ValueError(
-                f"labelled example {row} of the batch has the value {int(column[row])} of factor "
-                f"{name!r}; expected 0 to {size - 1}"
-                + (", or -1 for unknown" if unknown else ": leave out those that are unknown")
-            )

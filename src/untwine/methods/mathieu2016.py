@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +11,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributions import Distribution, Independent
 from torch.nn.utils.parametrizations import spectral_norm
-from torch.optim import Adam, Optimizer
+from torch.optim import Adam
 
-from ..data.batches import Groups
-from ..distributions import Diagonal, Likelihood, Point, Prior
+from ..data.batches import Batch, Groups
+from ..data.space import Factor
+from ..distributions import Blocks, Diagonal, Likelihood, Point, Prior
 from ..functional import Schedule, at, one_hot
 from ..nets import Architecture, default_architecture, mlp
-from .method import Context, Loss, Method, Moves, Player, Stage
+from .loss import Loss
+from .method import Context, MakeOptimizer, Moves, Observations, Player, Stage
+from .model import Model, autoencoder, fitting_prior
 from .penalty import KL, Penalty, Trace
-from .swaps import Swaps, every_pair
-from .vae import autoencoder, fitting_prior, gathered
+from .swaps import Swaps
+from .vae import ModelMethod
 
 if TYPE_CHECKING:
     from ..data import FactorDataset, Sampler
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["ClassCritic", "Mathieu2016", "Unspecified"]
 
 
-class Mathieu2016(Swaps, Method):
+class Mathieu2016(ModelMethod, Swaps):
     r"""A VAE-GAN that keeps what a class specifies apart from what it leaves unspecified.
 
     An encoder gives a point :math:`s(x)` for the specified factors and a Gaussian
@@ -54,13 +57,11 @@ class Mathieu2016(Swaps, Method):
     keeps z from holding all there is while the critic is still learning.
 
     Args:
-        encoder: ``x -> (B, specified_dim + 2 z_dim)``: s, then means and log variances of z.
-        decoder: ``[s, z] -> p(x|z, s)``.
+        model: The encoder ``x -> (B, specified_dim + 2 z_dim)``: s, then means and log variances
+            of z; the decoder ``[s, z] -> p(x|z, s)``; and p(z).
         critic: ``(x, one-hot class) -> (B, 1)``, a logit.
         specified_dim: The number of code dimensions, from the first on, that are s.
-        prior: p(z).
-        classes: The number of classes.
-        label: Name of the factor that is the class.
+        label: The factor that is the class.
         adversarial: :math:`\lambda`, the weight of the critic; a number or a schedule.
         penalty: The regularizer of z; the KL divergence by default.
         optimizer: Of encoder and decoder; called with their parameters.
@@ -80,28 +81,24 @@ class Mathieu2016(Swaps, Method):
     """
 
     supervision = Groups
-    of_rows, of_columns = "unspecified part", "specified part"
+    of_rows, of_columns = "unspecified", "specified"
+    without_covariates = "let the factor that they hold be the class (label=...)"
 
     def __init__(
         self,
-        encoder: nn.Module,
-        decoder: nn.Module,
+        model: Model,
         critic: nn.Module,
         specified_dim: int,
-        prior: nn.Module,
-        classes: int,
-        label: str,
+        label: Factor,
         *,
         adversarial: float | Schedule = 5.0,
         penalty: Penalty | None = None,
-        optimizer: Callable[..., Optimizer] = partial(Adam, lr=2e-4, fused=True),
-        critic_optimizer: Callable[..., Optimizer] = partial(
-            Adam, lr=2e-4, betas=(0.5, 0.999), fused=True
-        ),
+        optimizer: MakeOptimizer = partial(Adam, lr=2e-4, fused=True),
+        critic_optimizer: MakeOptimizer = partial(Adam, lr=2e-4, betas=(0.5, 0.999), fused=True),
     ) -> None:
-        super().__init__()
-        self.encoder, self.decoder, self.critic, self.prior = encoder, decoder, critic, prior
-        self.specified_dim, self.classes, self.label = specified_dim, classes, label
+        super().__init__(model)
+        self.critic, self.specified_dim = critic, specified_dim
+        self.classes, self.label = label.size, label.name
         self.penalty = KL() if penalty is None else penalty
         self.adversarial = adversarial
         self.optimizer, self.critic_optimizer = optimizer, critic_optimizer
@@ -126,14 +123,13 @@ class Mathieu2016(Swaps, Method):
             label: Name of the factor that is the class; by default the first.
             specified_dim: How many of the code dimensions are s; by default half.
             net: The architecture of encoder, decoder and critic.
-            likelihood: The family of p(x|z, s), see `VAE.parts`.
+            likelihood: The family of p(x|z, s), see `Model.of`.
             prior: p(z), any `Prior`; the standard normal by default.
 
         Raises:
             ValueError: if no dimension is left for s or for z.
         """
-        label = data.space.names[0] if label is None else label
-        classes = data.space.sizes[data.space.position(label)]
+        factor = data.space.factor(label)
         specified_dim = latent_dim // 2 if specified_dim is None else specified_dim
         z_dim = latent_dim - specified_dim
         if specified_dim < 1 or z_dim < 1:
@@ -143,19 +139,17 @@ class Mathieu2016(Swaps, Method):
             )
         net = default_architecture(data.shape) if net is None else net
         _, decoder = autoencoder(data, latent_dim, net, likelihood)
-        critic = ClassCritic(net.encoder(data.shape, 128), 128, classes)
+        critic = ClassCritic(net.encoder(data.shape, 128), 128, factor.size)
         for layer in list(critic.modules()):
             if isinstance(layer, nn.Conv2d | nn.Linear):
                 spectral_norm(layer)
         encoder = net.encoder(data.shape, specified_dim + 2 * z_dim)
+        of_z = fitting_prior(prior, z_dim, data, Unspecified(encoder, specified_dim))
         return {
-            "encoder": encoder,
-            "decoder": decoder,
+            "model": Model(encoder, decoder, of_z),
             "critic": critic,
             "specified_dim": specified_dim,
-            "prior": fitting_prior(prior, z_dim, data, Unspecified(encoder, specified_dim)),
-            "classes": classes,
-            "label": label,
+            "label": factor,
         }
 
     def sampler(self) -> Sampler:
@@ -167,35 +161,31 @@ class Mathieu2016(Swaps, Method):
     def players(self) -> Mapping[str, Player]:
         """Encoder and decoder (with the prior), and the critic."""
         return {
-            "autoencoder": Player((self.encoder, self.decoder, self.prior), self.optimizer),
+            "autoencoder": Player((self.model,), self.optimizer),
             "critic": Player((self.critic,), self.critic_optimizer),
         }
 
     def stages(self) -> tuple[Stage, ...]:
         """One; a prior that starts from codes is given some before the first move."""
-        starts = isinstance(self.prior, Prior) and self.prior.starts
-        return (Stage("fit", self.moves, self.start_prior if starts else None),)
+        return (Stage("fit", self.moves, self.begin),)
 
-    def start_prior(self, batches: Iterable[Any]) -> None:
-        """Gives the prior means of q(z|x) of a few thousand examples, see `Prior.start`."""
-        if isinstance(self.prior, Prior):
-            self.prior.start(gathered(self, lambda b: self.infer(b.x[:, 0])[1].mean, batches))
+    def codes_to_start_from(self, batch: Any) -> Tensor:
+        """Means of q(z|x) of the first of each group."""
+        return self.infer(batch.x[:, 0])[1].mean
 
     def infer(self, x: Tensor) -> tuple[Tensor, Independent]:
         """s(x), ``(B, specified_dim)``, and q(z|x)."""
         return _divided(self.encoder(x), self.specified_dim)
 
-    def represent(self, x: Tensor) -> Distribution:
-        """``[s(x), mean of q(z|x)]``, a point, ``(B, latent_dim)``."""
-        s, q = self.infer(x)
-        return Point(torch.cat([s, q.mean], -1))
-
-    def decode(self, z: Tensor) -> Distribution:
-        """p(x|z, s) of codes as `represent` returns them."""
-        return self.decoder(z)
+    def represent(self, batch: Batch | Observations) -> Distribution:
+        """s(x) and the mean of q(z|x), points in blocks ``specified`` and ``unspecified``."""
+        s, q = self.infer(Batch.of(batch).x)
+        return Blocks({"specified": Point(s), "unspecified": Point(q.mean)})
 
     @torch.no_grad()
-    def sample(self, n: int, x: Tensor | None = None) -> Tensor:
+    def sample(  # type: ignore[override]
+        self, n: int, x: Tensor | None = None
+    ) -> Tensor:
         """``(n, ...)`` means of p(x|z, s) for z drawn from the prior.
 
         Args:
@@ -214,13 +204,8 @@ class Mathieu2016(Swaps, Method):
 
         Shape: both ``(B, ...)``.
         """
-        s, _ = self.infer(specified)
-        _, q = self.infer(unspecified)
-        return self.decoder(torch.cat([s, q.mean], -1))
-
-    def swap_grid(self, rows: Tensor, columns: Tensor) -> Tensor:
-        """The z of rows with the s of columns, see `Swaps`."""
-        return every_pair(lambda row, column: self.swap(column, row).mean, rows, columns)
+        specified = self.take_apart(specified)["specified"]
+        return self.put_together({**self.take_apart(unspecified), "specified": specified})
 
     def moves(self, batch: Any, ctx: Context) -> Moves:
         """The turn of encoder and decoder, then the critic's on the images of before."""
@@ -236,15 +221,16 @@ class Mathieu2016(Swaps, Method):
         sampled = self.decoder(torch.cat([s.roll(1, 0), fresh], -1)).mean
         weight = at(self.adversarial, ctx.step)
         p = self.decoder(torch.cat([s, z], -1))
-        yield {
-            "autoencoder": Loss(
-                nll=-p.log_prob(x),
-                nll_same=-self.decoder(torch.cat([s_same, z], -1)).log_prob(x),
-                **self.penalty(Trace(x, q, z, p, self.prior()), ctx),
-                swapped=(weight, F.softplus(-self.critic(swapped, y_other))),
-                sampled=(weight, F.softplus(-self.critic(sampled, y_other))),
-            )
-        }
+        likelihoods = Loss(
+            nll=-p.log_prob(x),
+            nll_same=-self.decoder(torch.cat([s_same, z], -1)).log_prob(x),
+        )
+        penalty = self.penalty(Trace(self.model, x, q, z, p, self.prior()), ctx)
+        of_critic = Loss(
+            swapped=(weight, F.softplus(-self.critic(swapped, y_other))),
+            sampled=(weight, F.softplus(-self.critic(sampled, y_other))),
+        )
+        yield {"autoencoder": likelihoods + penalty + of_critic}
         y = one_hot(batch.label, self.classes)
         yield {
             "critic": Loss(

@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
-import ast
 import difflib
 import inspect
-import textwrap
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
-from torch.optim import Optimizer
+from torch.optim import Adam, Optimizer
 
+from ..data.batches import Batch
 from ..spec import Recorded
+from .loss import Loss
+from .play import Move, Moves, play
 
 if TYPE_CHECKING:
-    from ..data import FactorDataset, Sampler
+    from ..data import Data, Sampler
 
 __all__ = [
+    "ADAM",
     "Context",
     "Loss",
+    "MakeOptimizer",
     "Method",
+    "Move",
     "Moves",
+    "Observations",
     "Player",
     "Stage",
+    "build_parameters",
     "hyperparameter_names",
     "play",
 ]
+
+MakeOptimizer = Callable[..., Optimizer]
+"""From parameters to their optimizer: a class, or a `functools.partial` of one."""
+
+ADAM: MakeOptimizer = partial(Adam, lr=1e-4, fused=True)
+"""The usual optimizer of the large-scale studies."""
+
+Observations = Tensor | Mapping[str, Tensor]
+"""``(B, ...)``, or that by modality."""
 
 
 @dataclass(frozen=True)
@@ -46,64 +62,20 @@ class Context:
     size: int
 
 
-class Loss:
-    r"""Named, weighted terms: :math:`\mathcal{L} = \sum_i w_i \, \overline{\ell_i}`.
-
-    Args:
-        **terms: Each a tensor, or a pair ``(weight, tensor)``. A term has one value per example,
-            ``(B,)``, or is a scalar; it is averaged over the batch here and nowhere else.
-
-    Raises:
-        TypeError: if a term is no tensor.
-
-    Example:
-        >>> loss = Loss(nll=torch.tensor([1.0, 3.0]), kl=(4.0, torch.tensor([0.5, 0.5])))
-        >>> loss.total.item(), loss.terms["nll"].item()
-        (4.0, 2.0)
-    """
-
-    weights: dict[str, float | Tensor]
-    terms: dict[str, Tensor]
-
-    def __init__(self, **terms: Tensor | tuple[float | Tensor, Tensor]) -> None:
-        self.weights, self.terms = {}, {}
-        for name, term in terms.items():
-            weight, value = term if isinstance(term, tuple) else (1.0, term)
-            if not isinstance(value, Tensor):
-                raise TypeError(f"term {name!r} is a {type(value).__name__}; expected a Tensor")
-            self.weights[name] = weight
-            self.terms[name] = value.mean()
-
-    @property
-    def total(self) -> Tensor:
-        """The weighted sum, a scalar that gradients flow from."""
-        return torch.stack(
-            [
-                value if isinstance(weight, float | int) and weight == 1 else weight * value
-                for weight, value in ((self.weights[name], self.terms[name]) for name in self.terms)
-            ]
-        ).sum()
-
-    def __repr__(self) -> str:
-        return " + ".join(
-            f"{float(self.weights[n]):g} {n}={float(t.detach()):.4g}" for n, t in self.terms.items()
-        )
-
-
-Moves = Iterator[Mapping[str, Loss]]
-
-
 @dataclass(frozen=True)
 class Player:
     """The modules that one optimizer owns, and the recipe of that optimizer.
 
+    Two players may own one module, such as an encoder that has an optimizer for each phase of an
+    adversarial autoencoder, if they never move at once.
+
     Attributes:
-        modules: Disjoint from those of every other player of the same stage.
+        modules: Disjoint from those of every other player of the same move.
         optimizer: Called with an iterable of the modules' parameters.
     """
 
     modules: tuple[nn.Module, ...]
-    optimizer: Callable[..., Optimizer]
+    optimizer: MakeOptimizer
 
     def parameters(self) -> list[nn.Parameter]:
         """Every parameter that it owns, each once."""
@@ -121,40 +93,63 @@ class Stage:
         begin: Called once with an iterable over batches of the data, before the first move of the
             stage (not again when a run is resumed inside the stage).
         players: The names of those who play in this stage; ``None`` means all.
+        every: By n, further moves that follow in every n-th step, the first one included, such as
+            a gradient penalty of every 16th. They are declared, not branched on: each kind of
+            step does the same thing each time, and can be captured as a graph of its own.
     """
 
     name: str
     moves: Callable[[Any, Context], Moves]
     begin: Callable[[Iterable[Any]], None] | None = None
     players: tuple[str, ...] | None = None
+    every: Mapping[int, Callable[[Any, Context], Moves]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for n in self.every:
+            if n < 1:
+                raise ValueError(f"every names {n}; expected a number of steps from 1 on")
+
+    def due(self, step: int) -> tuple[Callable[[Any, Context], Moves], ...]:
+        """The moves of a step, counted from 0."""
+        return (self.moves, *(moves for n, moves in self.every.items() if step % n == 0))
 
 
 class Method(Recorded, nn.Module, ABC):
-    """A way to learn a representation: parts, players, and the moves that they make.
+    """A way to learn a representation: a model, players, and the moves that they make.
 
     A subclass owns its parts (``nn.Module`` attributes), says in `players` who owns which, and in
     `moves` who minimizes what, in which order. Moves are *capture-safe*: no ``.item()``, no Python
     branch on a tensor's value, random numbers drawn on the batch's device, shapes that do not
     change from step to step, schedules computed from ``ctx.step`` with tensor operations.
+
+    Its constructor takes its parts, then settings by keyword, and keeps each setting as an
+    attribute of the same name. `parts` makes those parts for a data set.
     """
 
-    supervision: ClassVar[type]
+    supervision: ClassVar[type[Batch]]
     """The batch type that the method learns from: the type of the batch is the supervision."""
+
+    without_covariates: ClassVar[str | None] = None
+    """Why the method takes no covariates, if it takes none."""
 
     seed_drawn: bool = False
     """Whether `build` drew the seed of the initial weights because none was given."""
 
     @abstractmethod
     def players(self) -> Mapping[str, Player]:
-        """Who owns which parameters; disjoint, and together all of them."""
+        """Who owns which parameters; together all of them."""
 
     @abstractmethod
     def moves(self, batch: Any, ctx: Context) -> Moves:
         """Yields ``{player: loss}``: one player is a turn, several a simultaneous turn."""
 
     @abstractmethod
-    def represent(self, x: Tensor) -> Distribution:
-        """The representation of ``x``, ``(B, ...) -> (B, D)``; its ``.mean`` is the code."""
+    def represent(self, batch: Batch | Observations) -> Distribution:
+        """The representation of a batch, or of plain observations: ``(B, ...) -> (B, D)``.
+
+        Its ``.mean`` is the code, and the same each time. A code that has parts is a
+        `distributions.Blocks`, which names them.
+        """
 
     def stages(self) -> tuple[Stage, ...]:
         """The phases of training, in order; one unless a method says otherwise."""
@@ -165,10 +160,10 @@ class Method(Recorded, nn.Module, ABC):
         return None
 
     @classmethod
-    def parts(cls, data: FactorDataset, latent_dim: int = 10) -> dict[str, Any]:
-        """Constructor arguments that fit the data's shape; a family of methods overrides it.
+    def parts(cls, data: Data, latent_dim: int = 10) -> dict[str, Any]:
+        """The constructor's arguments that fit a data set, by name.
 
-        Its keyword arguments are hyper-parameters too: `build` passes them on.
+        What it takes by keyword, `build` takes, too.
         """
         raise NotImplementedError(
             f"{cls.__name__} has no default parts: call its constructor with yours, or define "
@@ -178,13 +173,13 @@ class Method(Recorded, nn.Module, ABC):
     @classmethod
     def build(
         cls,
-        data: FactorDataset,
+        data: Data,
         latent_dim: int = 10,
         *,
         seed: int | None = None,
-        **hyperparameters: Any,
+        **arguments: Any,
     ) -> Self:
-        """Makes the default parts that fit the data's shape, and the method of them.
+        """Makes the parts that fit a data set, and the method of them.
 
         Args:
             data: What the method will learn from; its shape, covariates and factors are asked.
@@ -192,113 +187,101 @@ class Method(Recorded, nn.Module, ABC):
             seed: Of the initial weights. By default one is drawn from torch's global generator
                 and noted, so that the method can be written down and made again. A run goes on
                 from its checkpoint whatever was drawn.
-            **hyperparameters: Of `parts` and of the constructor.
+            **arguments: Of `parts` and of the constructor, by name.
 
         Raises:
-            TypeError: for a hyper-parameter that the method does not have, naming those it has.
+            TypeError: for an argument that neither takes, naming those there are, and for one that
+                the constructor replaces.
+            ValueError: for data with covariates, if the method takes none.
         """
-        named = hyperparameter_names(cls)
-        for name in hyperparameters:
-            if name not in named:
-                close = difflib.get_close_matches(name, named, 1)
+        takes = build_parameters(cls)
+        for name in arguments:
+            if name not in takes:
+                close = difflib.get_close_matches(name, takes, 1)
                 raise TypeError(
                     f"{cls.__name__} has no hyper-parameter {name!r}"
                     + (f": did you mean {close[0]!r}?" if close else "")
-                    + f" It has: {', '.join(named)}"
+                    + f" It has: {', '.join(takes)}"
                 )
+        if cls.without_covariates is not None and data.covariates is not None:
+            raise ValueError(
+                f"the data has covariates, and {cls.__name__} takes none: {cls.without_covariates}"
+            )
         drawn = seed is None
         if seed is None:
             seed = int(torch.randint(2**31, ()))
-        of_parts = _keywords(cls, "parts")
+        of_parts = _settings(cls, "parts")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             parts = cls.parts(
-                data, latent_dim, **{k: v for k, v in hyperparameters.items() if k in of_parts}
+                data, latent_dim, **{k: v for k, v in arguments.items() if k in of_parts}
             )
-            rest = {k: v for k, v in hyperparameters.items() if k not in of_parts}
-            method = cls(**parts, **rest)
+            settings = {k: v for k, v in arguments.items() if k not in of_parts}
+            method = cls(**{**parts, **settings})
+        _check_kept(method, settings)
         method.seed_drawn = drawn
-        return method.made_by("build", latent_dim=latent_dim, seed=seed, **hyperparameters)
+        return method.made_by("build", latent_dim=latent_dim, seed=seed, **arguments)
 
 
 def hyperparameter_names(cls: type[Method]) -> list[str]:
-    """What `Method.build` takes beside the data: arguments of ``parts`` and of the constructor."""
-    taken = ["latent_dim", "seed"]
-    return [*taken, *_keywords(cls, "parts"), *_keywords(cls, "__init__")]
+    """What `Method.build` takes beside the data."""
+    return list(build_parameters(cls))
 
 
-def _keywords(cls: type, name: str) -> list[str]:
-    """Keyword-only arguments of a class's function and of the parents' that it passes them on to.
+def build_parameters(cls: type[Method]) -> dict[str, tuple[Callable[..., Any], inspect.Parameter]]:
+    """What `Method.build` takes beside the data: by name, the function that has it, and its place.
 
-    Parents are followed for as long as keyword arguments are passed on; an argument that a subclass
-    gives its parent itself is no longer the user's to set.
+    These are the keyword arguments of ``parts``, and the constructor's.
     """
-    found: list[str] = []
-    fixed: set[str] = set()
-    for owner in cls.__mro__:
-        function = owner.__dict__.get(name)
-        if function is None:
-            continue
-        function = getattr(function, "__func__", function)
-        parameters = inspect.signature(function).parameters.values()
-        found += [
-            p.name
-            for p in parameters
-            if p.kind is p.KEYWORD_ONLY and p.name not in fixed and p.name not in found
-        ]
-        if owner is Method or not any(p.kind is p.VAR_KEYWORD for p in parameters):
-            break
-        fixed |= _given_to_parent(function)
-    return found
-
-
-def _given_to_parent(function: Callable[..., Any]) -> set[str]:
-    """Names that a function passes to its parent's function itself, read from its source."""
-    try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, SyntaxError):  # made interactively, without a source to read
-        return set()
+    of_build = inspect.signature(Method.build).parameters
     return {
-        keyword.arg
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == f"super().{function.__name__}"
-        for keyword in node.keywords
-        if keyword.arg is not None
+        **{name: (Method.build, of_build[name]) for name in ("latent_dim", "seed")},
+        **_settings(cls, "parts"),
+        **{
+            name: place
+            for name, place in _settings(cls, "__init__").items()
+            if name not in _settings(cls, "parts")
+        },
     }
 
 
-def play(
-    moves: Moves,
-    optimizers: Mapping[str, Optimizer],
-    backward: Callable[..., Any] = Tensor.backward,
-) -> Iterator[tuple[str, Loss]]:
-    """Steps each player on its own parameters, and on nobody else's.
+def _settings(
+    cls: type[Method], name: str
+) -> dict[str, tuple[Callable[..., Any], inspect.Parameter]]:
+    """The arguments of a class's ``parts`` or constructor that a user may set.
 
-    Gradients are taken with ``inputs=`` the parameters of the player's optimizer, so ownership
-    does not depend on anyone remembering ``detach``. What follows a ``yield`` in ``moves`` runs
-    after that move's players have stepped.
-
-    Args:
-        moves: What ``Method.moves(batch, ctx)`` returned.
-        optimizers: By player.
-        backward: ``(loss, inputs=..., retain_graph=...)``; replaces ``Tensor.backward`` where
-            gradients are scaled or averaged over processes.
-
-    Yields:
-        ``(player, loss)`` after that player's step.
-
-    Raises:
-        KeyError: if a move names a player without an optimizer.
+    Of ``parts``, those by keyword; of the constructor, all that have a default. A class of a user
+    that passes ``**options`` on to its parent has that parent's, too.
     """
-    for move in moves:
-        for i, (name, loss) in enumerate(move.items(), 1):
-            if name not in optimizers:
-                raise KeyError(
-                    f"a move names player {name!r}; the players are {sorted(optimizers)}"
+    settings: dict[str, tuple[Callable[..., Any], inspect.Parameter]] = {}
+    for owner in cls.__mro__:
+        function = owner.__dict__.get(name)
+        if function is None or owner is nn.Module:
+            continue
+        function = getattr(function, "__func__", function)
+        parameters = inspect.signature(function).parameters.values()
+        for p in parameters:
+            by_name = p.kind is p.KEYWORD_ONLY or (
+                name == "__init__"
+                and p.kind is p.POSITIONAL_OR_KEYWORD
+                and p.default is not p.empty
+            )
+            if by_name:
+                settings.setdefault(p.name, (function, p))
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+    return settings
+
+
+def _check_kept(method: Method, settings: Mapping[str, Any]) -> None:
+    """Refuses a setting that the constructor did not keep: it would be lost without a word."""
+    for name, value in settings.items():
+        if hasattr(method, name) and value is not None and getattr(method, name) is not value:
+            kept = getattr(method, name)
+            if type(kept) is type(value) and (kept == value) is True:
+                continue
+            if name not in inspect.signature(type(method).__init__).parameters:
+                raise TypeError(
+                    f"{type(method).__name__} replaces {name} by {kept!r}: it cannot be set; "
+                    f"a constructor that lets it be set names it"
                 )
-            optimizers[name].zero_grad()
-            own = [p for group in optimizers[name].param_groups for p in group["params"]]
-            backward(loss.total, inputs=own, retain_graph=i < len(move))
-        for name, loss in move.items():
-            optimizers[name].step()
-            yield name, loss

@@ -15,6 +15,7 @@ from ..functional import (
     variational_approximation,
     variational_upper_bound,
 )
+from .loss import Loss
 from .method import Context
 from .penalty import Penalty, Terms, Trace
 
@@ -75,7 +76,7 @@ class MixtureKL(Penalty):
             value = matched_upper_bound(t.q, t.prior)
         else:
             value = variational_approximation(t.q, t.prior)
-        return {"kl": (at(self.beta, ctx.step), value)}
+        return Loss(kl=(at(self.beta, ctx.step), value))
 
     def rules(self, q: Distribution, prior: Distribution) -> dict[str, str]:
         """The way that was chosen."""

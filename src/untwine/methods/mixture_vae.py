@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from torch import nn
-
-from ..distributions import GaussianMixture, Mixture, MixturePosterior, Posterior, Prior
+from ..distributions import (
+    GaussianMixture,
+    Likelihood,
+    Mixture,
+    MixturePosterior,
+    Posterior,
+    Prior,
+)
 from ..functional import Schedule
-from .method import Context, Loss, Moves
+from ..nets import Architecture
+from .loss import Loss
+from .method import ADAM, Context, MakeOptimizer, Moves
 from .mixture_kl import MixtureKL
+from .model import Model
 from .penalty import Trace
 from .vae import VAE
 
@@ -32,12 +40,12 @@ class MixtureVAE(VAE):
     is computed in the way that is chosen, see `MixtureKL`.
 
     Args:
-        *parts: Encoder, decoder and prior, see `VAE`; the encoder with a `MixturePosterior`.
+        model: Encoder, decoder and prior; the posterior a `MixturePosterior`.
         how: ``"monte_carlo"``, ``"variational"``, ``"convexity"``, ``"matched"`` or
             ``"approximation"``, see `MixtureKL`.
         beta: :math:`\beta`, the weight of the divergence.
         choice: ``"exact"`` sums over components, or ``"relaxed"`` by Gumbel-softmax, see `Mixture`.
-        **options: Passed to `VAE`.
+        optimizer: Of all parameters; called with them.
 
     Raises:
         ValueError: for another choice.
@@ -52,17 +60,18 @@ class MixtureVAE(VAE):
 
     def __init__(
         self,
-        *parts: Any,
+        model: Model,
+        *,
         how: Literal[
             "monte_carlo", "variational", "convexity", "matched", "approximation"
         ] = "monte_carlo",
         beta: float | Schedule = 1.0,
         choice: Literal["exact", "relaxed"] = "exact",
-        **options: Any,
+        optimizer: MakeOptimizer = ADAM,
     ) -> None:
         if choice not in ("exact", "relaxed"):
             raise ValueError(f"choice is {choice!r}; expected 'exact' or 'relaxed'")
-        super().__init__(*parts, penalty=MixtureKL(how, beta), **options)
+        super().__init__(model, penalty=MixtureKL(how, beta), optimizer=optimizer)
         self.choice = choice
 
     @classmethod
@@ -76,8 +85,9 @@ class MixtureVAE(VAE):
         temperature: float = 0.5,
         straight_through: bool = True,
         prior: Prior | None = None,
-        **parts: Any,
-    ) -> dict[str, nn.Module]:
+        net: Architecture | None = None,
+        likelihood: Likelihood | None = None,
+    ) -> dict[str, Any]:
         """The VAE's parts, with a mixture for posterior.
 
         Args:
@@ -88,22 +98,26 @@ class MixtureVAE(VAE):
             temperature: Of the relaxed choice of a component.
             straight_through: Whether that choice is an exact sample.
             prior: p(z); by default a `GaussianMixture` with as many components.
-            **parts: Passed to `VAE.parts`.
+            net: The architecture of encoder and decoder, see `Model.of`.
+            likelihood: The family of p(x|z), see `Model.of`.
         """
         posterior = MixturePosterior(components, component, temperature, straight_through)
         prior = GaussianMixture(latent_dim, components) if prior is None else prior
-        return super().parts(data, latent_dim, posterior=posterior, prior=prior, **parts)
+        model = Model.of(
+            data, latent_dim, net=net, likelihood=likelihood, posterior=posterior, prior=prior
+        )
+        return {"model": model}
 
     def moves(self, batch: Any, ctx: Context) -> Moves:
         """One turn: negative log-likelihood and penalty."""
-        x, q = self.infer(batch)
+        images, q = self.infer(batch)
         if self.choice == "relaxed" or not isinstance(q, Mixture):
             yield from super().moves(batch, ctx)
             return
         each = q.each()
         count = each.shape[-2]
-        c = getattr(batch, "c", None)
-        p = self.decode(each.flatten(0, 1), None if c is None else c.repeat_interleave(count, 0))
-        nll = -p.log_prob(x.repeat_interleave(count, 0)).unflatten(0, (-1, count))
-        t = Trace(x, q, q.choose(each), p, self.prior())
-        yield {"vae": Loss(nll=(q.choice.probs * nll).sum(-1), **self.penalty(t, ctx))}
+        c = None if images.c is None else images.c.repeat_interleave(count, 0)
+        p = self.decode(each.flatten(0, 1), c=c)
+        nll = -p.log_prob(images.x.repeat_interleave(count, 0)).unflatten(0, (-1, count))
+        t = Trace(self.model, images.x, q, q.choose(each), p, self.model.prior(), {"c": images.c})
+        yield {"vae": Loss(nll=(q.choice.probs * nll).sum(-1)) + self.penalty(t, ctx)}

@@ -5,22 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal
 
-from ..data.batches import Groups
+from ..data.batches import Batch, Groups, Images
 from ..distributions import (
     Blocks,
     BlocksPosterior,
     BlocksPrior,
     GaussianBlock,
+    Likelihood,
     Prior,
     diagonal_normal,
 )
 from ..functional import pool
-from .method import Context, Loss, Moves
-from .penalty import Terms, Trace
-from .swaps import Swaps, every_pair
+from ..nets import Architecture
+from .loss import Loss
+from .method import ADAM, Context, MakeOptimizer, Moves, Observations
+from .model import Model
+from .penalty import Penalty, Trace
+from .swaps import Swaps
 from .vae import VAE
 
 if TYPE_CHECKING:
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["MLVAE"]
 
 
-class MLVAE(Swaps, VAE):
+class MLVAE(VAE, Swaps):
     r"""A VAE with one content per group of observations, and a style for each of them.
 
     .. math::
@@ -51,15 +55,15 @@ class MLVAE(Swaps, VAE):
     covariance) sees padded members of groups of unequal sizes, too.
 
     Args:
-        encoder: ``x -> q(c, s|x)``, blocks named ``content`` (independent Gaussians) and ``style``,
-            in this order; or independent Gaussians over both.
-        decoder: ``[content, style] -> p(x|c, s)``.
-        prior: p(c, s), likewise.
+        model: q(c, s|x), p(x|c, s) and p(c, s). The posterior has blocks named ``content``
+            (independent Gaussians) and ``style``, in this order, or is made of independent
+            Gaussians over both; the prior likewise.
         content_dim: The number of code dimensions, from the first on, that are content.
         label: Name of the factor whose values make the groups, for the default sampler; ``None``
             for one factor at random in each group. `build` takes the first factor by default.
         group_size: Observations in a group of the default sampler, or the least and the most.
-        **options: Passed to `VAE`.
+        penalty: The regularizer of content and of style; the KL divergence by default.
+        optimizer: Of all parameters; called with them.
 
     Raises:
         ValueError: if no dimension is left for content or for style.
@@ -86,20 +90,17 @@ class MLVAE(Swaps, VAE):
 
     def __init__(
         self,
-        encoder: nn.Module,
-        decoder: nn.Module,
-        prior: nn.Module,
+        model: Model,
         content_dim: int,
         label: str | None = None,
         *,
         group_size: int | tuple[int, int] = (2, 8),
-        **options: Any,
+        penalty: Penalty | None = None,
+        optimizer: MakeOptimizer = ADAM,
     ) -> None:
-        super().__init__(encoder, decoder, prior, **options)
-        dim = prior().event_shape[0]
-        _check(content_dim, dim)
+        super().__init__(model, penalty=penalty, optimizer=optimizer)
+        _check(content_dim, model.latent_dim)
         self.content_dim, self.label, self.group_size = content_dim, label, group_size
-        self.blocks = {"content": slice(0, content_dim), "style": slice(content_dim, dim)}
 
     @classmethod
     def parts(
@@ -111,7 +112,8 @@ class MLVAE(Swaps, VAE):
         content_dim: int | None = None,
         content_prior: Prior | None = None,
         style_prior: Prior | None = None,
-        **parts: Any,
+        net: Architecture | None = None,
+        likelihood: Likelihood | None = None,
     ) -> dict[str, Any]:
         """The VAE's parts, with a code of content and style.
 
@@ -122,7 +124,8 @@ class MLVAE(Swaps, VAE):
             content_dim: How many of them are content; by default half.
             content_prior: p(c); the standard normal by default.
             style_prior: p(s); the standard normal by default.
-            **parts: Passed to `VAE.parts`.
+            net: The architecture of encoder and decoder, see `Model.of`.
+            likelihood: The family of p(x|c, s), see `Model.of`.
 
         Raises:
             ValueError: if no dimension is left for content or for style, or no factor has that
@@ -138,10 +141,15 @@ class MLVAE(Swaps, VAE):
             "content": GaussianBlock(content_dim, prior=content_prior),
             "style": GaussianBlock(latent_dim - content_dim, prior=style_prior),
         }
-        made: dict[str, Any] = super().parts(
-            data, latent_dim, posterior=BlocksPosterior(blocks), prior=BlocksPrior(blocks), **parts
+        model = Model.of(
+            data,
+            latent_dim,
+            net=net,
+            likelihood=likelihood,
+            posterior=BlocksPosterior(blocks),
+            prior=BlocksPrior(blocks),
         )
-        return {**made, "content_dim": content_dim, "label": label}
+        return {"model": model, "content_dim": content_dim, "label": label}
 
     def sampler(self) -> Sampler:
         """Groups that share the value of the factor ``label``."""
@@ -168,45 +176,51 @@ class MLVAE(Swaps, VAE):
             "Gaussians, or Blocks of these names in this order"
         )
 
-    def accumulate(self, x: Tensor, present: Tensor | None = None) -> Independent:
+    def represent(self, batch: Batch | Observations, c: Tensor | None = None) -> Distribution:
+        """q(c, s|x) of single observations, in blocks ``content`` and ``style``."""
+        q = super().represent(batch, c)
+        if isinstance(q, Blocks):
+            return q
+        return Blocks(dict(zip(("content", "style"), self.split(q), strict=True)))
+
+    def accumulate(
+        self, x: Tensor, present: Tensor | None = None, *, c: Tensor | None = None
+    ) -> Independent:
         """The content posterior of groups, from all the evidence there is.
 
         Args:
             x: Groups of one or more observations, ``(B, G, ...)``.
             present: Which of them there are, ``(B, G)``; all by default.
+            c: Covariates of every one, ``(B, G, C)``.
 
         Raises:
             ValueError: if ``present`` has another shape.
         """
-        return self._posteriors(x, present)[0]
+        return self._posteriors(x, present, c)[0]
 
     def swap(self, content: Tensor, style: Tensor) -> Distribution:
         """p(x|c, s) with the contents of some observations and the styles of others.
 
         Shape: both ``(B, ...)``.
         """
-        c, _ = self.split(self.represent(content))
-        _, s = self.split(self.represent(style))
-        return self.decode(torch.cat([c.mean, s.mean], -1))
+        content_of, style_of = self.take_apart(content), Batch.of(style)
+        parts = {**self.take_apart(style_of), "content": content_of["content"]}
+        return self.put_together(parts, style_of.c)
 
-    def swap_grid(self, rows: Tensor, columns: Tensor) -> Tensor:
-        """Styles of rows with contents of columns, see `Swaps`."""
-        return every_pair(lambda row, column: self.swap(column, row).mean, rows, columns)
-
-    def infer(self, batch: Any) -> tuple[Tensor, Distribution]:
+    def infer(self, batch: Any) -> tuple[Images, Distribution]:
         """All members of all groups, ``(B G, ...)``, with the content posterior of their group."""
-        content, style = self._posteriors(batch.x, batch.present)
+        content, style = self._posteriors(batch.x, batch.present, batch.c)
         size = batch.x.shape[1]
         loc, scale = (m.repeat_interleave(size, 0) for m in (content.mean, content.stddev))
         q = Blocks({"content": diagonal_normal(loc, scale), "style": style})
-        return batch.x.flatten(0, 1), q
+        return _members(batch.x, batch.c), q
 
     def moves(self, batch: Any, ctx: Context) -> Moves:
         """One turn: likelihood and style of every observation, content of every group."""
-        x, (groups, size) = batch.x.flatten(0, 1), batch.x.shape[:2]
-        content, style = self._posteriors(batch.x, batch.present)
-        c, s = content.rsample(), style.rsample()
-        p = self.decode(torch.cat([c.repeat_interleave(size, 0), s], -1))
+        members, (groups, size) = _members(batch.x, batch.c), batch.x.shape[:2]
+        content, style = self._posteriors(batch.x, batch.present, batch.c)
+        z, s = content.rsample(), style.rsample()
+        p = self.decode(torch.cat([z.repeat_interleave(size, 0), s], -1), c=members.c)
         prior = self.split(self.prior())
         # What is a mean over B groups or B G places becomes a mean over the observations there are.
         per_group: float | Tensor = 1 / size
@@ -214,17 +228,15 @@ class MLVAE(Swaps, VAE):
         if batch.present is not None:
             per_group = groups / batch.present.sum()
             weight = batch.present.flatten() * (size * per_group)
-        of_style = self.penalty(Trace(x, style, s, p, prior[1]), ctx)
-        of_content = self.penalty(Trace(batch.x, content, c, p, prior[0]), ctx)
-        yield {
-            "vae": Loss(
-                nll=-p.log_prob(x) * weight,
-                **_scaled(of_style, "style", weight),
-                **_scaled(of_content, "content", per_group),
-            )
-        }
+        of_style = Loss(**self.penalty(Trace(self.model, members.x, style, s, p, prior[1]), ctx))
+        of_content = Loss(**self.penalty(Trace(self.model, batch.x, content, z, p, prior[0]), ctx))
+        nll = Loss(nll=-p.log_prob(members.x)) * weight
+        of_style = (of_style * weight).suffix("_style")
+        yield {"vae": nll + of_style + (of_content * per_group).suffix("_content")}
 
-    def _posteriors(self, x: Tensor, present: Tensor | None) -> tuple[Independent, Distribution]:
+    def _posteriors(
+        self, x: Tensor, present: Tensor | None, c: Tensor | None
+    ) -> tuple[Independent, Distribution]:
         """Contents of groups, batch shape ``(B,)``, and styles of their members, ``(B G,)``."""
         shape = x.shape[:2]
         if present is not None and present.shape != shape:
@@ -232,7 +244,7 @@ class MLVAE(Swaps, VAE):
                 f"present has shape {tuple(present.shape)}, but the groups {tuple(x.shape)}; "
                 "expected (B, G), the first two axes of the groups"
             )
-        one, style = self.split(self.represent(x.flatten(0, 1)))
+        one, style = self.split(self.represent(_members(x, c)))
         if not _gaussian(one):
             raise TypeError(
                 f"contents of a group are put together as independent Gaussians, got {one}"
@@ -253,11 +265,6 @@ def _gaussian(q: Distribution) -> bool:
     return isinstance(q, Independent) and isinstance(q.base_dist, Normal)
 
 
-def _scaled(terms: Terms, block: str, weight: float | Tensor) -> Terms:
-    """A penalty's terms for one block; ``weight`` is one number, or one for each example."""
-    scaled: Terms = {}
-    for name, term in terms.items():
-        own, value = term if isinstance(term, tuple) else (1.0, term)
-        single = not isinstance(weight, Tensor) or weight.ndim == 0
-        scaled[f"{name}_{block}"] = (own, value * weight if single or value.ndim else value)
-    return scaled
+def _members(x: Tensor, c: Tensor | None) -> Images:
+    """The members of all groups, ``(B, G, ...)`` to ``(B G, ...)``."""
+    return Images(x.flatten(0, 1), None if c is None else c.flatten(0, 1))

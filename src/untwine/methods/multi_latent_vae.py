@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import Categorical
 
+from ..data.batches import Batch
 from ..distributions import (
     Angles,
     Block,
@@ -17,10 +18,14 @@ from ..distributions import (
     BlocksPosterior,
     BlocksPrior,
     GaussianBlock,
+    Likelihood,
     OneHot,
 )
 from ..functional import Schedule
+from ..nets import Architecture
 from .block_kl import BlockKL
+from .method import ADAM, MakeOptimizer, Observations
+from .model import Model
 from .vae import VAE
 
 if TYPE_CHECKING:
@@ -42,11 +47,11 @@ class MultiLatentVAE(VAE):
     total correlation of the blocks and the mutual information of every two, see `BlockKL`.
 
     Args:
-        *parts: Encoder, decoder and prior, see `VAE`: of `Blocks`.
+        model: Encoder, decoder and prior, see `Model`: of `Blocks`.
         weights: :math:`\beta_b` by the block's name, numbers or schedules; 1 where not given.
         capacities: Capacities in nats by the block's name, see `BlockKL`; none by default.
         total_correlation: :math:`\lambda`, the weight of the total correlation of the blocks.
-        **options: Passed to `VAE`.
+        optimizer: Of all parameters; called with them.
 
     References:
         Kingma, Welling, "Auto-Encoding Variational Bayes", 2014, https://arxiv.org/abs/1312.6114,
@@ -64,14 +69,15 @@ class MultiLatentVAE(VAE):
 
     def __init__(
         self,
-        *parts: Any,
+        model: Model,
+        *,
         weights: Mapping[str, float | Schedule] | None = None,
         capacities: Mapping[str, float | Schedule] | None = None,
         total_correlation: float | Schedule = 0.0,
-        **options: Any,
+        optimizer: MakeOptimizer = ADAM,
     ) -> None:
         penalty = BlockKL(weights, capacities, total_correlation)
-        super().__init__(*parts, penalty=penalty, **options)
+        super().__init__(model, penalty=penalty, optimizer=optimizer)
 
     @classmethod
     def parts(
@@ -80,8 +86,9 @@ class MultiLatentVAE(VAE):
         latent_dim: int = 10,
         *,
         blocks: Mapping[str, Block] | None = None,
-        **parts: Any,
-    ) -> dict[str, nn.Module]:
+        net: Architecture | None = None,
+        likelihood: Likelihood | None = None,
+    ) -> dict[str, Any]:
         """The VAE's parts, with posterior and prior in blocks.
 
         Args:
@@ -89,7 +96,8 @@ class MultiLatentVAE(VAE):
             latent_dim: Shared by the default blocks; ignored where ``blocks`` are given.
             blocks: By name; by default two continuous ones, ``s`` and ``p``, of half of
                 ``latent_dim`` each.
-            **parts: Passed to `VAE.parts`.
+            net: The architecture of encoder and decoder, see `Model.of`.
+            likelihood: The family of p(x|z), see `Model.of`.
 
         Raises:
             ValueError: if ``latent_dim`` is too small to be shared.
@@ -99,45 +107,55 @@ class MultiLatentVAE(VAE):
                 raise ValueError(f"latent_dim is {latent_dim}; two blocks need at least 2")
             half = latent_dim // 2
             blocks = {"s": GaussianBlock(latent_dim - half), "p": GaussianBlock(half)}
-        total = sum(block.dim for block in blocks.values())
-        posterior, prior = BlocksPosterior(blocks), BlocksPrior(blocks)
-        return super().parts(data, total, posterior=posterior, prior=prior, **parts)
+        model = Model.of(
+            data,
+            sum(block.dim for block in blocks.values()),
+            net=net,
+            likelihood=likelihood,
+            posterior=BlocksPosterior(blocks),
+            prior=BlocksPrior(blocks),
+        )
+        return {"model": model}
 
     def classify(
-        self, x: Tensor, c: Tensor | None = None, *, name: str | None = None
+        self, batch: Batch | Observations, c: Tensor | None = None, *, name: str | None = None
     ) -> Categorical:
         """The posterior of a categorical block, q(k|x): an unsupervised classifier.
 
         Args:
-            x: Observations.
-            c: Their covariates, if there are any.
+            batch: Observations, with their covariates if there are any.
+            c: Covariates of plain observations.
             name: Of the block; need not be given where there is one categorical block.
 
         Raises:
             ValueError: if there is no categorical block, or several and no name.
         """
-        q = self._blocks(x, c)
-        found = [n for n in q.names if isinstance(q[n], OneHot)]
-        if name is None and len(found) != 1:
+        q = self._blocks(Batch.of(batch, c))
+        categorical = [n for n in q.names if isinstance(q[n], OneHot)]
+        if name is None and len(categorical) != 1:
             raise ValueError(
-                f"there are {len(found)} categorical blocks"
-                + (f", {', '.join(found)}: name one of them" if found else "")
+                f"there are {len(categorical)} categorical blocks"
+                + (f", {', '.join(categorical)}: name one of them" if categorical else "")
             )
-        name = found[0] if name is None else name
+        name = categorical[0] if name is None else name
         part = q[name]
         if not isinstance(part, OneHot):
-            raise ValueError(f"block {name!r} is not categorical; those are: {', '.join(found)}")
+            raise ValueError(
+                f"block {name!r} is not categorical; those are: {', '.join(categorical)}"
+            )
         return Categorical(logits=part.logits, validate_args=False)
 
     @torch.no_grad()
-    def cluster(self, x: Tensor, c: Tensor | None = None, *, name: str | None = None) -> Tensor:
+    def cluster(
+        self, batch: Batch | Observations, c: Tensor | None = None, *, name: str | None = None
+    ) -> Tensor:
         """Probabilities of a categorical block's classes, ``(B, K)``; see `classify`."""
-        return self.classify(x, c, name=name).probs
+        return self.classify(batch, c, name=name).probs
 
     @torch.no_grad()
     def traverse(
         self,
-        x: Tensor,
+        batch: Batch | Observations,
         name: str,
         steps: int = 11,
         span: float = 2.0,
@@ -147,44 +165,46 @@ class MultiLatentVAE(VAE):
 
         A continuous block moves one dimension at a time in ``steps`` from ``-span`` to ``span``; a
         categorical one takes every class; an angle goes once round the circle in ``steps``.
-        Everything else stays at the code of ``x``, categorical blocks at their most probable class.
+        Everything else stays at the code of the observations, categorical blocks at their most
+        probable class.
 
         Args:
-            x: Observations to begin with.
+            batch: Observations to begin with, with their covariates if there are any.
             name: Of the block.
             steps: Positions along a path.
             span: Ends of a continuous path.
-            c: Covariates of the observations, if there are any.
+            c: Covariates of plain observations.
 
         Returns:
             Means of p(x|z), ``(B, P, S, ...)`` for P paths (dimensions, angles, or one of all
             classes) of S positions.
         """
-        q = self._blocks(x, c)
+        batch = Batch.of(batch, c)
+        q, c, device = self._blocks(batch), batch.c, batch.x.device
         part, own = q[name], q.slices[name]
         start = torch.cat([p.mode if hasattr(p, "snap") else p.mean for p in q.parts.values()], -1)
         dim = part.event_shape[0]
         if isinstance(part, OneHot):
-            values = torch.eye(dim, device=x.device)[None]
-            mask = torch.ones(1, dim, device=x.device)
+            values = torch.eye(dim, device=device)[None]
+            mask = torch.ones(1, dim, device=device)
         elif isinstance(part, Angles):
-            turn = torch.arange(steps, device=x.device) * (2 * math.pi / steps)
+            turn = torch.arange(steps, device=device) * (2 * math.pi / steps)
             round_ = torch.stack([turn.cos(), turn.sin()], -1)
-            mask = torch.eye(dim // 2, device=x.device).repeat_interleave(2, 1)
+            mask = torch.eye(dim // 2, device=device).repeat_interleave(2, 1)
             values = round_.repeat(1, dim // 2) * mask[:, None]
         else:
-            mask = torch.eye(dim, device=x.device)
-            values = torch.linspace(-span, span, steps, device=x.device)[:, None] * mask[:, None]
+            mask = torch.eye(dim, device=device)
+            values = torch.linspace(-span, span, steps, device=device)[:, None] * mask[:, None]
         paths, positions = values.shape[:2]
         z = start[:, None, None].repeat(1, paths, positions, 1)
         z[..., own] = z[..., own] * (1 - mask[:, None]) + values
         if c is not None:
             c = c.repeat_interleave(paths * positions, 0)
-        decoded = self.decode(z.flatten(0, 2), c).mean
-        return decoded.unflatten(0, (len(x), paths, positions))
+        decoded = self.decode(z.flatten(0, 2), c=c).mean
+        return decoded.unflatten(0, (len(batch.x), paths, positions))
 
-    def _blocks(self, x: Tensor, c: Tensor | None) -> Blocks:
-        q = self.represent(x, c)
+    def _blocks(self, batch: Batch) -> Blocks:
+        q = self.represent(batch)
         if not isinstance(q, Blocks):
             raise TypeError(f"the posterior is a {type(q).__name__}; expected Blocks")
         return q

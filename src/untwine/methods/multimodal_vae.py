@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
-from torch.optim import Adam, Optimizer
+from torch.optim import Adam
 
-from ..data.batches import Modalities
+from ..data.batches import Batch, Modalities
 from ..distributions import GaussianMixture, Likelihood, Posterior, Prior, StandardNormal
 from ..distributions.joint import Joint, mixture_of_experts, product_of_experts
 from ..distributions.mixtures import ClusteredPrior
 from ..functional import Schedule, at, kl
 from ..nets import Architecture
-from .method import Context, Loss, Method, Moves, Player, Stage
-from .vae import autoencoder, gathered
+from .loss import Loss
+from .method import Context, MakeOptimizer, Method, Moves, Observations, Player, Stage
+from .model import autoencoder
+from .vae import gathered
 
 if TYPE_CHECKING:
     from ..data import Multimodal
@@ -105,7 +108,7 @@ class MultimodalVAE(Method):
         beta: float | Schedule = 1.0,
         weights: Mapping[str, float] | None = None,
         subsets: int = 1,
-        optimizer: Callable[..., Optimizer] = _SHORT,
+        optimizer: MakeOptimizer = _SHORT,
     ) -> None:
         super().__init__()
         if fusion not in _FUSIONS:
@@ -142,8 +145,8 @@ class MultimodalVAE(Method):
             data: What the method will learn from, a `Multimodal` data set.
             latent_dim: The number of code dimensions.
             fusion: How posteriors come together, see above.
-            nets: Architectures by modality; by default those of `VAE.parts`.
-            likelihoods: Families of p(x|z) by modality; by default those of `VAE.parts`.
+            nets: Architectures by modality; by default those of `Model.of`.
+            likelihoods: Families of p(x|z) by modality; by default those of `Model.of`.
             posterior: The family of every q(z|x); independent Gaussians by default.
             prior: p(z); by default a trainable Gaussian mixture for ``fusion="common"``, the
                 standard normal otherwise.
@@ -159,8 +162,8 @@ class MultimodalVAE(Method):
                 f"{type(data).__name__}: make Multimodal({{name: data, ...}})"
             )
         nets, likelihoods = dict(nets or {}), dict(likelihoods or {})
-        for what, given in (("nets", nets), ("likelihoods", likelihoods)):
-            for name in given:
+        for what, by_name in (("nets", nets), ("likelihoods", likelihoods)):
+            for name in by_name:
                 if name not in data.shape:
                     raise ValueError(f"{what} names {name!r}; the data has {list(data.shape)}")
         encoders, decoders = {}, {}
@@ -174,7 +177,7 @@ class MultimodalVAE(Method):
             )
         if prior is None and fusion == "common":
             prior = GaussianMixture(latent_dim, components)
-        prior = StandardNormal(latent_dim) if prior is None else prior
+        prior = StandardNormal(latent_dim) if prior is None else deepcopy(prior)
         if prior().event_shape != (latent_dim,):
             raise ValueError(
                 f"the prior is over {tuple(prior().event_shape)} but its code has {latent_dim} "
@@ -193,13 +196,12 @@ class MultimodalVAE(Method):
 
     def stages(self) -> tuple[Stage, ...]:
         """One; a prior that starts from codes is given some before the first move."""
-        starts = getattr(self.prior, "starts", False)
-        return (Stage("fit", self.moves, self.start_prior if starts else None),)
+        return (Stage("fit", self.moves, self.begin),)
 
-    def start_prior(self, batches: Iterable[Any]) -> None:
-        """Gives the prior the codes of a few thousand examples, see `Prior.start`."""
-        codes = gathered(self, lambda b: self.represent(b.x, b.c, b.present).mean, batches)
-        self.prior.start(codes)  # type: ignore[operator]
+    def begin(self, batches: Iterable[Any]) -> None:
+        """Gives a prior that starts from codes those of a few thousand examples."""
+        if isinstance(self.prior, Prior) and self.prior.starts:
+            self.prior.start(gathered(self, lambda b: self.represent(b).mean, batches))
 
     def posteriors(
         self, x: Mapping[str, Tensor], c: Tensor | None = None
@@ -210,9 +212,9 @@ class MultimodalVAE(Method):
                 raise ValueError(f"there is no modality {name!r}; there are {list(self.names)}")
         return {name: self.encoders[name](x[name], c) for name in self.names if name in x}
 
-    def represent(  # type: ignore[override]
+    def represent(
         self,
-        x: Mapping[str, Tensor],
+        batch: Batch | Observations,
         c: Tensor | None = None,
         present: Mapping[str, Tensor] | None = None,
     ) -> Distribution:
@@ -222,17 +224,21 @@ class MultimodalVAE(Method):
         is the average of their means.
 
         Args:
-            x: Observations of some modalities, or of all.
-            c: Covariates, where the networks take them.
-            present: Which examples were observed in each; all, where it says nothing.
+            batch: `Modalities`, or observations of some modalities, or of all.
+            c: Covariates of plain observations, where the networks take them.
+            present: Which plain observations there are of each modality; all, where it says
+                nothing.
 
         Shape:
-            x ``{name: (B, ...)}``; c ``(B, C)``; present ``{name: (B,)}``.
+            batch ``{name: (B, ...)}``; c ``(B, C)``; present ``{name: (B,)}``.
+
+        Raises:
+            TypeError: for observations of one modality without its name.
+            ValueError: for no modality, or one that there is not.
         """
-        if not x:
-            raise ValueError(f"x is empty; expected some of {list(self.names)}")
-        masks = _masks(x, present)
-        posteriors = self.posteriors(_without_missing(x, masks), c)
+        batch = _modalities(batch, c, present, self.names)
+        masks = batch.present
+        posteriors = self.posteriors(_without_missing(batch.x, masks), batch.c)
         order = [masks[name] for name in posteriors]
         return self._fused(list(posteriors.values()), torch.stack(order, 1))
 
@@ -243,7 +249,9 @@ class MultimodalVAE(Method):
             return experts[0]
         return mixture_of_experts(experts, present.to(experts[0].mean.dtype))
 
-    def decode(self, z: Tensor, c: Tensor | None = None) -> Joint:
+    def decode(  # type: ignore[override]
+        self, z: Tensor, *, c: Tensor | None = None, y: Tensor | None = None
+    ) -> Joint:
         """The likelihoods p(x|z) of all modalities; ``.mean`` is a dictionary."""
         return Joint({name: self.decoders[name](z, c) for name in self.names})
 
@@ -272,13 +280,13 @@ class MultimodalVAE(Method):
         if target not in self.decoders:
             raise ValueError(f"there is no modality {target!r}; there are {list(self.names)}")
         sources = [source] if isinstance(source, str) else list(source)
-        given = {sources[0]: x} if isinstance(x, Tensor) else {name: x[name] for name in sources}
-        return self.decoders[target](self.represent(given, c).mean, c)
+        observed = {sources[0]: x} if isinstance(x, Tensor) else {name: x[name] for name in sources}
+        return self.decoders[target](self.represent(observed, c).mean, c)
 
     @torch.no_grad()
     def cluster(
         self,
-        x: Mapping[str, Tensor],
+        batch: Batch | Observations,
         c: Tensor | None = None,
         present: Mapping[str, Tensor] | None = None,
     ) -> Tensor:
@@ -292,16 +300,16 @@ class MultimodalVAE(Method):
                 f"{type(self.prior).__name__} has no components and so no clusters: build the "
                 "method with a prior that has, such as prior=GaussianMixture(latent_dim, 10)"
             )
-        return self.prior.responsibilities(self.represent(x, c, present).mean)
+        return self.prior.responsibilities(self.represent(batch, c, present).mean)
 
     @torch.no_grad()
-    def sample(self, n: int, c: Tensor | None = None) -> dict[str, Tensor]:
+    def sample(self, n: int, *, c: Tensor | None = None) -> dict[str, Tensor]:
         """Codes from the prior, decoded into every modality, ``(n, ...)`` each; means of p(x|z)."""
-        return self.decode(self.prior().sample((n,)), c).mean
+        return self.decode(self.prior().sample((n,)), c=c).mean
 
     def moves(self, batch: Any, ctx: Context) -> Moves:
         """One turn: reconstructions in all directions, and the divergence."""
-        masks = _masks(batch.x, batch.present)
+        masks = batch.present
         x = _without_missing(batch.x, masks)
         posteriors = self.posteriors(x, batch.c)
         if self.fusion == "product":
@@ -329,13 +337,8 @@ class MultimodalVAE(Method):
             else:
                 gap = kl(q, prior, z)
             divergence, weight = divergence + share * gap, weight + share
-        yield {
-            "vae": Loss(
-                nll=nll / weight,
-                kl=(at(self.beta, ctx.step), divergence / weight),
-                **{name: (0.0, value) for name, value in seen.items()},
-            )
-        }
+        bound = Loss(nll=nll / weight, kl=(at(self.beta, ctx.step), divergence / weight))
+        yield {"vae": bound + {name: (0.0, value) for name, value in seen.items()}}
 
     def _sources(
         self, posteriors: Mapping[str, Distribution], masks: Mapping[str, Tensor]
@@ -388,13 +391,22 @@ class _Modality:
         return self.part.observations(self.rows[index])
 
 
-def _masks(x: Mapping[str, Tensor], present: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
-    """Which examples have each modality, ``(B,)`` of bool."""
-    given = present or {}
-    return {
-        name: given.get(name, torch.ones(len(value), dtype=torch.bool, device=value.device))
-        for name, value in x.items()
-    }
+def _modalities(
+    batch: Batch | Observations,
+    c: Tensor | None,
+    present: Mapping[str, Tensor] | None,
+    names: Sequence[str],
+) -> Modalities:
+    """A batch of several modalities, of whatever stands for one."""
+    if isinstance(batch, Mapping) and not batch:
+        raise ValueError(f"there are no observations; expected some of {list(names)}")
+    made = Batch.of(batch, c, present)
+    if not isinstance(made, Modalities):
+        raise TypeError(
+            f"observations come by modality, as in {{{names[0]!r}: x}}, got a "
+            f"{type(batch).__name__}"
+        )
+    return made
 
 
 def _without_missing(x: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> dict[str, Tensor]:

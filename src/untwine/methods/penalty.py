@@ -1,39 +1,52 @@
-"""What a regularizer is: a value that any method of the VAE family takes."""
+"""Penalties: regularizers that any method of the VAE family takes."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 from torch.distributions import Distribution
 
 from ..functional import Schedule, at, kl, kl_rule
 from ..spec import Recorded
+from .loss import Loss, Terms
 from .method import Context
 
-__all__ = ["KL", "Penalty", "Terms", "Trace"]
+if TYPE_CHECKING:
+    from .model import Model
 
-Terms = dict[str, Tensor | tuple[float | Tensor, Tensor]]
+__all__ = ["KL", "Penalty", "Terms", "Trace"]
 
 
 @dataclass(frozen=True)
 class Trace:
-    """Everything that one pass through a VAE computes, by the paper's names.
+    """Everything that one pass through a model computes, by the paper's names.
 
     Attributes:
+        model: What was passed through; a penalty may differentiate its decoder.
         x: Observations, ``(B, ...)``.
         q: Posteriors, batch shape ``(B,)``, event shape ``(D,)``.
         z: One sample of each posterior, ``(B, D)``.
         p: Likelihoods given ``z``, batch shape ``(B,)``.
         prior: The prior of ``z``.
+        condition: What the decoder is given beside the code, by name: covariates ``c``, one-hot
+            classes ``y``.
     """
 
+    model: Model
     x: Tensor
     q: Distribution
     z: Tensor
     p: Distribution
     prior: Distribution
+    condition: Mapping[str, Tensor | None] = field(default_factory=dict)
+
+    def decode(self, z: Tensor) -> Distribution:
+        """p(x|z) at other codes ``(B, D)``, under the same condition; gradients flow through it."""
+        return self.model.decode(z, **self.condition)
 
 
 class Penalty(Recorded, ABC):
@@ -68,7 +81,7 @@ class KL(Penalty):
 
     def __call__(self, t: Trace, ctx: Context) -> Terms:
         """One term, ``kl``."""
-        return {"kl": (at(self.beta, ctx.step), kl(t.q, t.prior, t.z))}
+        return Loss(kl=(at(self.beta, ctx.step), kl(t.q, t.prior, t.z)))
 
     def rules(self, q: Distribution, prior: Distribution) -> dict[str, str]:
         """That of ``kl``, see `functional.kl_rule`."""

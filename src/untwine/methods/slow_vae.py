@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor, nn
-from torch.distributions import Distribution
-
 from ..data.batches import Pairs
 from ..distributions import diagonal_normal
 from ..functional import Schedule, at, laplace_transition
-from .method import Context, Loss, Moves
+from .loss import Loss
+from .method import ADAM, Context, MakeOptimizer, Moves
+from .model import Model
+from .penalty import Penalty
 from .vae import VAE
 
 if TYPE_CHECKING:
@@ -35,14 +34,13 @@ class SlowVAE(VAE):
     takes the place of the :math:`\beta` term.
 
     Args:
-        encoder: ``x -> q(z|x)``, a diagonal Gaussian.
-        decoder: ``z -> p(x|z)``.
-        prior: ``() -> p(z)``.
+        model: Encoder, decoder and prior, see `Model`; the posterior a diagonal Gaussian.
         gamma: :math:`\gamma`, the weight of the transition; a number or a schedule.
         rate: :math:`\lambda`, the inverse scale of the steps; larger means sparser.
         time: Name of the factor that is time: pairs are successive rows then, with all other
             factors unchanged. ``None`` takes pairs that differ in some factors.
-        **options: Passed to `VAE`.
+        penalty: The regularizer; the KL divergence by default.
+        optimizer: Of all parameters; called with them.
 
     Raises:
         ValueError: for a rate that is not positive.
@@ -63,16 +61,15 @@ class SlowVAE(VAE):
 
     def __init__(
         self,
-        encoder: nn.Module,
-        decoder: nn.Module,
-        prior: nn.Module,
+        model: Model,
         *,
         gamma: float | Schedule = 10.0,
         rate: float = 6.0,
         time: str | None = None,
-        **options: Any,
+        penalty: Penalty | None = None,
+        optimizer: MakeOptimizer = ADAM,
     ) -> None:
-        super().__init__(encoder, decoder, prior, **options)
+        super().__init__(model, penalty=penalty, optimizer=optimizer)
         if not rate > 0:
             raise ValueError(f"rate is {rate}; expected a positive number")
         self.gamma, self.rate, self.time = gamma, rate, time
@@ -83,11 +80,6 @@ class SlowVAE(VAE):
 
         return None if self.time is None else SuccessivePairsSampler(self.time)
 
-    def infer(self, batch: Any) -> tuple[Tensor, Distribution]:
-        """Both observations, ``(2 B, ...)``, with their posteriors."""
-        x = torch.cat([batch.x0, batch.x1])
-        return x, self.represent(x)
-
     def moves(self, batch: Any, ctx: Context) -> Moves:
         """One turn: likelihoods, penalty, and transitions both ways."""
         t = self.trace(batch)
@@ -95,10 +87,5 @@ class SlowVAE(VAE):
         loc, scale = t.q.mean, t.q.stddev
         one, two = diagonal_normal(loc[:n], scale[:n]), diagonal_normal(loc[n:], scale[n:])
         steps = laplace_transition(one, two, self.rate) + laplace_transition(two, one, self.rate)
-        yield {
-            "vae": Loss(
-                nll=(2.0, -t.p.log_prob(t.x)),
-                transition=(at(self.gamma, ctx.step), steps / 2),
-                **self.penalty(t, ctx),
-            )
-        }
+        loss = Loss(nll=(2.0, -t.p.log_prob(t.x)), transition=(at(self.gamma, ctx.step), steps / 2))
+        yield {"vae": loss + self.penalty(t, ctx)}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import nn
 from torch.distributions import (
     Distribution,
     Independent,
@@ -16,11 +15,14 @@ from torch.distributions import (
     Normal,
     kl_divergence,
 )
-from torch.optim import Adam, Optimizer
+from torch.optim import Adam
 
-from ..distributions import GaussianMixture, diagonal_normal
+from ..distributions import GaussianMixture, Likelihood, Posterior, diagonal_normal
+from ..nets import Architecture
 from .clustering_vae import ClusteringVAE
-from .method import Context
+from .loss import Loss
+from .method import Context, MakeOptimizer
+from .model import Model
 from .penalty import Penalty, Terms, Trace
 
 if TYPE_CHECKING:
@@ -59,10 +61,10 @@ class MixtureBound(Penalty):
         log_pi = t.prior.mixture_distribution.logits.log_softmax(-1)
         log_gamma = (components.log_prob(t.z.unsqueeze(-2)) + log_pi).log_softmax(-1)
         gamma = log_gamma.exp()
-        return {
-            "kl": (gamma * kl_divergence(_beside(t.q), components)).sum(-1),
-            "categorical": (gamma * (log_gamma - log_pi)).sum(-1),
-        }
+        return Loss(
+            kl=(gamma * kl_divergence(_beside(t.q), components)).sum(-1),
+            categorical=(gamma * (log_gamma - log_pi)).sum(-1),
+        )
 
     def rules(self, q: Distribution, prior: Distribution) -> dict[str, str]:
         """Their sum is the bound."""
@@ -90,9 +92,9 @@ class VaDE(ClusteringVAE):
     mixture's components are left empty.
 
     Args:
-        encoder: ``x -> q(z|x)``, a Gaussian.
-        decoder: ``z -> p(x|z)``.
-        prior: A `GaussianMixture`.
+        model: Encoder, decoder and prior; the posterior a Gaussian, the prior a
+            `GaussianMixture`.
+        pretrain: Whether the first stage comes first.
         penalty: The regularizer; `MixtureBound` by default.
         optimizer: Of all parameters, in both stages; called with them.
 
@@ -109,17 +111,14 @@ class VaDE(ClusteringVAE):
 
     def __init__(
         self,
-        encoder: nn.Module,
-        decoder: nn.Module,
-        prior: nn.Module,
+        model: Model,
         *,
+        pretrain: bool = True,
         penalty: Penalty | None = None,
-        optimizer: Callable[..., Optimizer] = partial(Adam, lr=1e-3, fused=True),
+        optimizer: MakeOptimizer = partial(Adam, lr=1e-3, fused=True),
     ) -> None:
         penalty = MixtureBound() if penalty is None else penalty
-        super().__init__(
-            encoder, decoder, prior, pretrain=True, penalty=penalty, optimizer=optimizer
-        )
+        super().__init__(model, pretrain=pretrain, penalty=penalty, optimizer=optimizer)
 
     @classmethod
     def parts(
@@ -129,8 +128,10 @@ class VaDE(ClusteringVAE):
         *,
         components: int = 10,
         covariance: Literal["diagonal", "full"] = "diagonal",
-        **parts: Any,
-    ) -> dict[str, nn.Module]:
+        net: Architecture | None = None,
+        likelihood: Likelihood | None = None,
+        posterior: Posterior | None = None,
+    ) -> dict[str, Any]:
         """The VAE's parts, with a mixture for prior.
 
         Args:
@@ -138,10 +139,15 @@ class VaDE(ClusteringVAE):
             latent_dim: The number of code dimensions.
             components: The number of clusters.
             covariance: Of each component; the paper's are ``"diagonal"``.
-            **parts: Passed to `VAE.parts`.
+            net: The architecture of encoder and decoder, see `Model.of`.
+            likelihood: The family of p(x|z), see `Model.of`.
+            posterior: The family of q(z|x); independent Gaussians by default.
         """
         prior = GaussianMixture(latent_dim, components, covariance=covariance, init="kmeans")
-        return super().parts(data, latent_dim, prior=prior, **parts)
+        model = Model.of(
+            data, latent_dim, net=net, likelihood=likelihood, posterior=posterior, prior=prior
+        )
+        return {"model": model}
 
     def start_prior(self, batches: Iterable[Any]) -> None:
         """Fits the mixture to codes by expectation maximization, which k-means clusters begin.

@@ -1,42 +1,122 @@
-"""The variational autoencoder, and the family's common parts."""
+"""The VAE, and what its whole family has in common."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
-from torch.optim import Adam, Optimizer
 
-from ..data.batches import Images
-from ..distributions import (
-    Bernoulli,
-    ClusteredPrior,
-    Conditional,
-    Diagonal,
-    Gaussian,
-    Likelihood,
-    Posterior,
-    Prior,
-    StandardNormal,
-)
-from ..nets import MLP, Architecture, default_architecture
-from .method import Context, Loss, Method, Moves, Player, Stage
+from ..data.batches import Batch, Images
+from ..distributions import ClusteredPrior, Likelihood, Posterior, Prior
+from ..nets import Architecture
+from .loss import Loss
+from .method import ADAM, Context, MakeOptimizer, Method, Moves, Observations, Player, Stage
+from .model import Model
 from .penalty import KL, Penalty, Trace
 
 if TYPE_CHECKING:
     from ..data import FactorDataset
 
-__all__ = ["VAE", "autoencoder", "fitting_prior", "gathered"]
+__all__ = ["VAE", "ModelMethod", "gathered"]
 
-_START = 5000  # examples whose codes a prior may start from
+_START = 5000  # examples whose codes a prior starts from
 
 
-class VAE(Method):
-    r"""Variational autoencoder.
+class ModelMethod(Method):
+    """A method that has a `Model`: its parts, its start, its samples and its clusters.
+
+    Args:
+        model: Encoder, decoder and prior.
+    """
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        if not isinstance(model, Model):
+            raise TypeError(
+                f"model is a {type(model).__name__}; expected a Model: Model.of(data, latent_dim), "
+                "or Model(encoder, decoder, prior)"
+            )
+        self.model = model
+        self.register_load_state_dict_pre_hook(_of_the_first_edition)
+
+    @property
+    def encoder(self) -> nn.Module:
+        """The model's encoder."""
+        return self.model.encoder
+
+    @property
+    def decoder(self) -> nn.Module:
+        """The model's decoder."""
+        return self.model.decoder
+
+    @property
+    def prior(self) -> Any:
+        """The model's prior."""
+        return self.model.prior
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # A module that is set goes into nn.Module's own table, past the properties above.
+        if name in _PARTS:
+            setattr(self.model, name, value)
+        else:
+            super().__setattr__(name, value)
+
+    def begin(self, batches: Iterable[Any]) -> None:
+        """Before the first move: a prior that starts from codes is given a few thousand."""
+        if self.model.starts:
+            self.start_prior(batches)
+
+    def start_prior(self, batches: Iterable[Any]) -> None:
+        """Gives the prior the codes of a few thousand examples, see `Prior.start`."""
+        self.model.start(self.some_codes(batches, _START))
+
+    def some_codes(self, batches: Iterable[Any], count: int) -> Tensor:
+        """Posterior means of ``count`` examples, or of as many as there are, in evaluation mode."""
+        return gathered(self, self.codes_to_start_from, batches, count)
+
+    def codes_to_start_from(self, batch: Any) -> Tensor:
+        """The codes of a batch that a prior may start from."""
+        return self.represent(batch).mean
+
+    def decode(
+        self, z: Tensor, *, c: Tensor | None = None, y: Tensor | None = None
+    ) -> Distribution:
+        """The likelihood p(x|z), given covariates where the decoder takes them.
+
+        Its mean is the reconstruction.
+
+        Raises:
+            ValueError: for classes, which this method's decoder does not take.
+        """
+        if y is not None:
+            raise ValueError(f"{type(self).__name__}'s decoder takes no classes: leave y out")
+        return self.model.decode(z, c=c)
+
+    @torch.no_grad()
+    def cluster(self, batch: Batch | Observations, c: Tensor | None = None) -> Tensor:
+        """Soft assignments p(k|z) at the posterior means, ``(B, K)``; rows sum to one.
+
+        Raises:
+            TypeError: if the prior has no components.
+        """
+        if not isinstance(self.prior, ClusteredPrior):
+            raise TypeError(
+                f"{type(self.prior).__name__} has no components and so no clusters: build the "
+                "method with a prior that has, such as prior=GaussianMixture(latent_dim, 10)"
+            )
+        return self.prior.responsibilities(self.represent(Batch.of(batch, c)).mean)
+
+    @torch.no_grad()
+    def sample(self, n: int, *, c: Tensor | None = None) -> Tensor:
+        """Draws codes from the prior and decodes them, ``(n, ...)``; means of p(x|z)."""
+        return self.decode(self.prior().sample((n,)), c=c).mean
+
+
+class VAE(ModelMethod):
+    r"""Variational autoencoder: a model trained by the evidence lower bound.
 
     .. math::
         \mathcal{L}(x) = -\mathbb{E}_{q(z|x)}[\log p(x|z)] + D_{KL}(q(z|x) \,\|\, p(z))
@@ -45,9 +125,7 @@ class VAE(Method):
     batch share (weak supervision acts here), ``penalty`` says what the regularizer is.
 
     Args:
-        encoder: ``x -> q(z|x)``.
-        decoder: ``z -> p(x|z)``.
-        prior: ``() -> p(z)``.
+        model: Encoder, decoder and prior.
         penalty: The regularizer; the KL divergence by default.
         optimizer: Of all parameters; called with them. Adam by default.
 
@@ -63,19 +141,16 @@ class VAE(Method):
         torch.Size([5, 3])
     """
 
-    supervision: ClassVar[type] = Images
+    supervision: ClassVar[type[Batch]] = Images
 
     def __init__(
         self,
-        encoder: nn.Module,
-        decoder: nn.Module,
-        prior: nn.Module,
+        model: Model,
         *,
         penalty: Penalty | None = None,
-        optimizer: Callable[..., Optimizer] = partial(Adam, lr=1e-4, fused=True),
+        optimizer: MakeOptimizer = ADAM,
     ) -> None:
-        super().__init__()
-        self.encoder, self.decoder, self.prior = encoder, decoder, prior
+        super().__init__(model)
         self.penalty = KL() if penalty is None else penalty
         self.optimizer = optimizer
 
@@ -89,8 +164,8 @@ class VAE(Method):
         likelihood: Likelihood | None = None,
         posterior: Posterior | None = None,
         prior: Prior | None = None,
-    ) -> dict[str, nn.Module]:
-        """The parts that fit a data set's observations; see `Method.build`.
+    ) -> dict[str, Any]:
+        """The model that fits a data set's observations; see `Model.of`.
 
         Args:
             data: What the method will learn from.
@@ -102,90 +177,52 @@ class VAE(Method):
             posterior: The family of q(z|x); independent Gaussians by default.
             prior: p(z), any `Prior`; the standard normal by default.
         """
-        encoder, decoder = autoencoder(data, latent_dim, net, likelihood, posterior)
-        prior = fitting_prior(prior, latent_dim, data, encoder)
-        return {"encoder": encoder, "decoder": decoder, "prior": prior}
+        model = Model.of(
+            data, latent_dim, net=net, likelihood=likelihood, posterior=posterior, prior=prior
+        )
+        return {"model": model}
 
     def players(self) -> Mapping[str, Player]:
         """One: encoder, decoder and prior move together."""
-        return {"vae": Player((self.encoder, self.decoder, self.prior), self.optimizer)}
+        return {"vae": Player((self.model,), self.optimizer)}
 
     def stages(self) -> tuple[Stage, ...]:
         """One; a prior that starts from codes is given some before the first move."""
-        starts = isinstance(self.prior, Prior) and self.prior.starts
-        return (Stage("fit", self.moves, self.start_prior if starts else None),)
+        return (Stage("fit", self.moves, self.begin),)
 
-    def start_prior(self, batches: Iterable[Any]) -> None:
-        """Gives the prior the codes of a few thousand examples, see `Prior.start`."""
-        if isinstance(self.prior, Prior):
-            self.prior.start(self.some_codes(batches, _START))
-
-    def some_codes(self, batches: Iterable[Any], count: int) -> Tensor:
-        """Posterior means of ``count`` examples, or of as many as there are, in evaluation mode."""
-        return gathered(self, lambda batch: self.infer(batch)[1].mean, batches, count)
-
-    def represent(self, x: Tensor, c: Tensor | None = None) -> Distribution:
+    def represent(self, batch: Batch | Observations, c: Tensor | None = None) -> Distribution:
         """The posterior q(z|x); its mean is the code."""
-        return self.encoder(x) if c is None else self.encoder(x, c)
+        return self.model.represent(Batch.of(batch, c))
 
-    def decode(self, z: Tensor, c: Tensor | None = None) -> Distribution:
-        """The likelihood p(x|z); its mean is the reconstruction."""
-        return self.decoder(z) if c is None else self.decoder(z, c)
-
-    def infer(self, batch: Any) -> tuple[Tensor, Distribution]:
+    def infer(self, batch: Any) -> tuple[Images, Distribution]:
         """Observations and their posteriors; what a batch's posteriors share is said here."""
-        return batch.x, self.represent(batch.x, batch.c)
+        images = Images(batch.x, batch.c)
+        return images, self.represent(images)
+
+    def codes_to_start_from(self, batch: Any) -> Tensor:
+        """Means of the posteriors that training sees."""
+        return self.infer(batch)[1].mean
 
     def trace(self, batch: Any) -> Trace:
         """One pass: posteriors, a sample of each, likelihoods."""
-        x, q = self.infer(batch)
-        z = q.rsample()
-        return Trace(x, q, z, self.decode(z, getattr(batch, "c", None)), self.prior())
+        return self.model.trace(*self.infer(batch))
 
     def moves(self, batch: Any, ctx: Context) -> Moves:
         """One turn: negative log-likelihood and penalty."""
         t = self.trace(batch)
-        yield {"vae": Loss(nll=-t.p.log_prob(t.x), **self.penalty(t, ctx))}
-
-    @torch.no_grad()
-    def cluster(self, x: Tensor, c: Tensor | None = None) -> Tensor:
-        """Soft assignments p(k|z) at the posterior means, ``(B, K)``; rows sum to one.
-
-        Raises:
-            TypeError: if the prior has no components.
-        """
-        if not isinstance(self.prior, ClusteredPrior):
-            raise TypeError(
-                f"{type(self.prior).__name__} has no components and so no clusters: build the "
-                "method with a prior that has, such as prior=GaussianMixture(latent_dim, 10)"
-            )
-        return self.prior.responsibilities(self.represent(x, c).mean)
-
-    @torch.no_grad()
-    def sample(self, n: int) -> Tensor:
-        """Draws codes from the prior and decodes them, ``(n, ...)``; means of p(x|z)."""
-        return self.decode(self.prior().sample((n,))).mean
+        yield {"vae": Loss(nll=-t.p.log_prob(t.x)) + self.penalty(t, ctx)}
 
 
-def fitting_prior(
-    prior: Prior | None,
-    latent_dim: int,
-    data: FactorDataset,
-    encoder: nn.Module,
-) -> Prior:
-    """The prior, by default the standard normal, after it has seen data and encoder.
+_PARTS = ("encoder", "decoder", "prior")
 
-    Raises:
-        ValueError: for a prior over another number of dimensions.
-    """
-    prior = StandardNormal(latent_dim) if prior is None else prior
-    prior.attach(data, encoder)
-    if prior().event_shape != (latent_dim,):
-        raise ValueError(
-            f"the prior is over {tuple(prior().event_shape)} but its code has {latent_dim} "
-            "dimensions"
-        )
-    return prior
+
+def _of_the_first_edition(
+    module: nn.Module, state: dict[str, Tensor], prefix: str, *rest: object
+) -> None:
+    """Weights that were written before methods had a model: ``encoder...`` is its encoder."""
+    for name in list(state):
+        if name.startswith(tuple(f"{prefix}{part}." for part in _PARTS)):
+            state[f"{prefix}model.{name.removeprefix(prefix)}"] = state.pop(name)
 
 
 @torch.no_grad()
@@ -203,50 +240,12 @@ def gathered(
         batches: As many as are asked for.
         count: How many codes.
     """
-    training, found, seen = method.training, [], 0
+    training, parts, seen = method.training, [], 0
     method.eval()
     for batch in batches:
-        found.append(codes(batch))
-        seen += len(found[-1])
+        parts.append(codes(batch))
+        seen += len(parts[-1])
         if seen >= count:
             break
     method.train(training)
-    return torch.cat(found)[:count]
-
-
-def autoencoder(
-    data: FactorDataset,
-    latent_dim: int,
-    net: Architecture | None = None,
-    likelihood: Likelihood | None = None,
-    posterior: Posterior | None = None,
-    covariates: int = 0,
-) -> tuple[Conditional, Conditional]:
-    """An encoder and a decoder that fit a data set; see `VAE.parts` for the defaults.
-
-    Args:
-        data: Its shape, and the width of its covariates if it has any.
-        latent_dim: The number of code dimensions.
-        net: The architecture.
-        likelihood: The decoder's head.
-        posterior: The encoder's head.
-        covariates: Entries that encoder and decoder are given beside those of the data.
-
-    Raises:
-        ValueError: if ``latent_dim`` is below 1.
-    """
-    if latent_dim < 1:
-        raise ValueError(f"latent_dim is {latent_dim}; expected at least 1")
-    posterior = Diagonal() if posterior is None else posterior
-    if likelihood is None:
-        likelihood = Bernoulli() if len(data.shape) == 3 else Gaussian()
-    if net is None:
-        net = MLP(inputs="log1p") if likelihood.counts else default_architecture(data.shape)
-    if data.covariates is not None:
-        covariates += data.covariates.shape[1]
-    likelihood = likelihood.adapted(data, covariates)
-    features, outputs = posterior.features(latent_dim), likelihood.features(data.shape)
-    return (
-        Conditional(net.encoder(data.shape, features, covariates), posterior, covariates),
-        Conditional(net.decoder(latent_dim, outputs, covariates), likelihood, covariates),
-    )
+    return torch.cat(parts)[:count]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
-
-from ..distributions import VampPrior
+from ..distributions import Likelihood, Posterior, VampPrior
+from ..nets import Architecture
+from .model import Model
 from .vae import VAE
 
 if TYPE_CHECKING:
@@ -26,9 +26,7 @@ class VampVAE(VAE):
     all N, with examples that are learned.
 
     Args:
-        encoder: ``x -> q(z|x)``.
-        decoder: ``z -> p(x|z)``.
-        prior: A `VampPrior`, attached to the encoder.
+        model: Encoder, decoder and prior; the prior a `VampPrior`, attached to the encoder.
         penalty: The regularizer, see `VAE`.
         optimizer: Called with the parameters, the pseudo-inputs among them.
 
@@ -48,8 +46,10 @@ class VampVAE(VAE):
         *,
         components: int = 100,
         trainable: bool = True,
-        **parts: Any,
-    ) -> dict[str, nn.Module]:
+        net: Architecture | None = None,
+        likelihood: Likelihood | None = None,
+        posterior: Posterior | None = None,
+    ) -> dict[str, Any]:
         """The VAE's parts, with a VampPrior.
 
         Args:
@@ -57,7 +57,12 @@ class VampVAE(VAE):
             latent_dim: The number of code dimensions.
             components: The number of pseudo-inputs; the paper takes 500 for MNIST.
             trainable: Whether the pseudo-inputs are learned.
-            **parts: Passed to `VAE.parts`.
+            net: The architecture of encoder and decoder, see `Model.of`.
+            likelihood: The family of p(x|z), see `Model.of`.
+            posterior: The family of q(z|x); independent Gaussians by default.
         """
         prior = VampPrior(components, trainable)
-        return super().parts(data, latent_dim, prior=prior, **parts)
+        model = Model.of(
+            data, latent_dim, net=net, likelihood=likelihood, posterior=posterior, prior=prior
+        )
+        return {"model": model}

@@ -26,8 +26,8 @@ RECORD = Path(__file__).with_suffix(".json")
 STEPS, POINTS = 3, 10
 
 REASONS: dict[str, str] = {
-    "LORD": "codes and generator minimize one loss in one backward pass, so that the generator, too, "
-    "logs the terms in which it has no part (its gradients, and the weights, are the same)",
+    "LORD": "codes and generator minimize one loss in one backward pass, so that the generator "
+    "logs the terms in which it has no part, too (its gradients, and all weights, are the same)",
 }
 """Of records that were made anew: what was meant to change."""
 

@@ -19,6 +19,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from .files import CheckpointError, explained, sync_folder, write_synced
+from .optimizer_state import check_state
 from .weights import load_weights, weights
 
 __all__ = ["Checkpoint", "CheckpointError", "Checkpoints", "Position"]
@@ -70,22 +71,44 @@ class Checkpoint:
         Raises:
             ValueError: if it is of another model, or of other optimizers.
         """
+        state = None if optimizers is None else self.check(optimizers)
         load_weights(method, self.path / "model.safetensors")
-        if optimizers is None:
-            return
-        state = torch.load(self.path / "optimizer.pt", map_location="cpu", weights_only=True)
-        if sorted(state) != sorted(optimizers):
+        if optimizers is not None and state is not None:
+            for name, optimizer in optimizers.items():
+                optimizer.load_state_dict(state[name])
+
+    def check(self, optimizers: Mapping[str, Optimizer]) -> dict[str, Any]:
+        """The optimizers' state, after checking that it is of such optimizers.
+
+        Raises:
+            ValueError: if it is not, or cannot be read.
+        """
+        file = self.path / "optimizer.pt"
+        try:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # a damaged file fails anywhere in its reader
             raise ValueError(
-                f"{self.path} holds the optimizers of players {sorted(state)}, but the method's "
-                f"players are {sorted(optimizers)}: train it with the method that it was made by"
+                f"{file} cannot be read ({type(error).__name__}: {_first_line(error)}): restore it "
+                f"from a copy, or delete {self.path} to go on from the checkpoint before it"
+            ) from error
+        if not isinstance(state, dict):
+            raise ValueError(f"{file} cannot be read: it holds a {type(state).__name__}")
+        if sorted(map(str, state)) != sorted(optimizers):
+            raise ValueError(
+                f"{self.path} holds the optimizers of players {sorted(map(str, state))}, but the "
+                f"method's players are {sorted(optimizers)}: train it with the method that it was "
+                "made by"
             )
         for name, optimizer in optimizers.items():
             try:
-                optimizer.load_state_dict(state[name])
-            except (ValueError, KeyError) as error:
+                check_state(optimizer, state[name])
+            except ValueError as error:
                 raise ValueError(
-                    f"{self.path}: the optimizer of player {name!r} is another one ({error})"
+                    f"{self.path}: the optimizer of player {name!r} is another one ({error}): "
+                    "continue with the optimizer that it was made by, or delete that folder to go "
+                    "on from the checkpoint before it"
                 ) from error
+        return state
 
 
 class Checkpoints:
@@ -207,6 +230,10 @@ class Checkpoints:
             away = path.with_name(f".{path.name}.{os.getpid()}.old.tmp")
             path.rename(away)
             shutil.rmtree(away, ignore_errors=True)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0]
 
 
 def _order(checkpoint: Checkpoint) -> tuple[int, int]:

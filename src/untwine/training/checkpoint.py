@@ -196,6 +196,16 @@ class Checkpoints:
             )
         return None
 
+    def last_digest(self) -> str | None:
+        """SHA-256 of the file of weights in the newest one, as it says, if there is any."""
+        newest = max(self._readable(), key=_order, default=None)
+        if newest is None:
+            return None
+        try:
+            return _state(newest.path)["files"]["model.safetensors"]["sha256"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
     def clean(self) -> None:
         """Removes what killed runs left behind, and sets damaged checkpoints aside.
 
@@ -240,8 +250,12 @@ def _order(checkpoint: Checkpoint) -> tuple[int, int]:
     return checkpoint.position.index, checkpoint.position.step
 
 
+def _state(path: Path) -> dict[str, Any]:
+    return json.loads((path / "state.json").read_text(encoding="utf-8"))
+
+
 def _read(path: Path) -> Checkpoint:
-    state: dict[str, Any] = json.loads((path / "state.json").read_text(encoding="utf-8"))
+    state = _state(path)
     position = Position(**state["position"])
     if position.name != path.name:
         raise ValueError(f"it says that it is {position.name}")
@@ -251,7 +265,7 @@ def _read(path: Path) -> Checkpoint:
 def _damage(path: Path) -> str | None:
     """What is wrong with a checkpoint's files, if anything."""
     try:
-        files = json.loads((path / "state.json").read_text(encoding="utf-8"))["files"]
+        files = _state(path)["files"]
         for name in ("model.safetensors", "optimizer.pt"):
             expected, content = files[name], (path / name).read_bytes()
             if len(content) != expected["bytes"]:

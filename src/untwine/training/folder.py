@@ -17,9 +17,9 @@ from torch.optim import Optimizer
 
 from .checkpoint import Checkpoint, Checkpoints, Position
 from .files import CheckpointError, explained, replace_file
+from .final import forget_final, write_final
 from .plan import differences, identity
 from .record import Record, Row
-from .weights import weights
 
 __all__ = ["Folder", "read_spec"]
 
@@ -67,6 +67,7 @@ class Folder:
         self._writes = path is not None and writes
         self._lock: IO[str] | None = None
         self._written: Position | None = None
+        self._place: _Place | None = None
         if path is None:
             return
         self._checkpoints = Checkpoints(path / "checkpoints", keep)
@@ -106,6 +107,7 @@ class Folder:
         with explained(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         self._take()
+        self._place = _Place(self.path)
         for left in self.path.glob(".*.tmp"):
             left.unlink(missing_ok=True)
         self._checkpoints.clean()
@@ -125,15 +127,21 @@ class Folder:
 
         self.record = Record(self.path / "log.jsonl", keep)
         if not finished:
-            (self.path / "model.safetensors").unlink(missing_ok=True)
+            forget_final(self.path)
 
     def checkpoint(
         self, position: Position, method: nn.Module, optimizers: Mapping[str, Optimizer]
     ) -> None:
-        """Writes a checkpoint, unless this position has one."""
+        """Writes a checkpoint, unless this position has one.
+
+        Raises:
+            CheckpointError: if the folder is not the one that the run began in.
+        """
         place = (position.index, position.step)
         before = self._written or (self.found.position if self.found else None)
         if self._writes and (before is None or place != (before.index, before.step)):
+            if self._place is not None:
+                self._place.check()
             self._checkpoints.write(position, method, optimizers, self._identity)
             self._written = position
 
@@ -145,15 +153,20 @@ class Folder:
         return self.found.path if self.found else None
 
     def finish(self, method: nn.Module) -> None:
-        """Writes the final weights, if they are not there."""
-        if self._writes and self.path is not None:
-            path = self.path / "model.safetensors"
-            if not path.exists():
-                replace_file(path, weights(method))
+        """Writes the final weights, if they are not there or damaged.
+
+        Raises:
+            CheckpointError: if the folder is not the one that the run began in.
+        """
+        if self._writes and self.path is not None and self._place is not None:
+            self._place.check()
+            write_final(self.path, method)
 
     def close(self) -> None:
         """Gives the folder back."""
         self.record.close()
+        if self._place is not None:
+            self._place.close()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -182,6 +195,42 @@ class Folder:
             ) from error
         except OSError:  # a file system without locks
             pass
+
+
+class _Place:
+    """A folder, told from another one that takes its name later.
+
+    It is kept open where the system allows that: the number of a removed folder would be given to
+    the next one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = os.open(path, os.O_RDONLY) if os.name == "posix" else None
+        self._status = os.stat(path)
+
+    def check(self) -> None:
+        """Refuses another folder.
+
+        Raises:
+            CheckpointError: if the folder was removed, renamed or replaced.
+        """
+        try:
+            same = os.path.samestat(os.stat(self._path), self._status)
+        except OSError:
+            same = False
+        if not same or not self._path.is_dir():
+            raise CheckpointError(
+                f"{self._path} is gone, or another folder than the one that training began in: "
+                "nothing more is written. If it was renamed, give it its name back, and the same "
+                "command continues from its last checkpoint"
+            )
+
+    def close(self) -> None:
+        """Lets the folder go."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
 
 def _with_seed_of(old: Mapping[str, Any], spec: dict[str, Any]) -> dict[str, Any]:

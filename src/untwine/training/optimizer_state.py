@@ -94,7 +94,7 @@ def _number(value: Any) -> bool:
 
 
 def _after_step(optimizer: Optimizer) -> dict[int, dict[str, Any]]:
-    """The state that a step makes, tried on copies; empty for an optimizer that cannot be copied."""
+    """The state that a step on copies makes; empty for an optimizer that cannot be copied."""
     try:
         trial = copy.deepcopy(optimizer)
         parameters = [p for group in trial.param_groups for p in group["params"]]

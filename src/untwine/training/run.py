@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import shlex
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ..methods.method import Method
-from .checkpoint import Checkpoint, CheckpointError, Checkpoints
+from .checkpoint import Checkpoint, Checkpoints
+from .final import final_digest, load_final
 from .folder import read_spec
 from .plan import CUSTOM, make_data, make_method
 from .record import Row, read_record
-from .weights import load_weights
+from .weights import tensors_digest
 
 if TYPE_CHECKING:
     import pandas
@@ -75,7 +75,7 @@ class Run:
             run._data = make_data(run.spec)
         if method is None:
             method = make_method(run.spec, run._data)
-        _restore(run._folder, method)
+        load_final(run._folder, method)
         run._method = method.eval()
         return run
 
@@ -90,7 +90,7 @@ class Run:
         if self._method is None:
             built = "made_by" not in self.spec["method"]
             method = make_method(self.spec, self.data if built else None)
-            _restore(self._folder, method)
+            load_final(self._folder, method)
             self._method = method.eval()
         return self._method
 
@@ -137,6 +137,16 @@ class Run:
         except ValueError as error:
             raise ValueError(f"{file} is damaged ({error}): measure again") from error
 
+    def weights_digest(self) -> str:
+        """SHA-256 of the weights: the same for equal weights, in memory or in the folder.
+
+        What is derived from a run, such as its scores, is of these weights and no others; file
+        times do not tell.
+        """
+        if self._method is not None:
+            return tensors_digest(self._method.state_dict())
+        return final_digest(self._folder)
+
     @property
     def steps(self) -> int:
         """Moves made, of all stages."""
@@ -170,22 +180,3 @@ class Run:
 
     def _newest(self) -> Checkpoint | None:
         return Checkpoints(self._folder / "checkpoints").newest()
-
-
-def _restore(folder: Path, method: Method) -> None:
-    """Puts a run's newest weights into a method."""
-    final = folder / "model.safetensors"
-    try:
-        load_weights(method, final)
-        return
-    except FileNotFoundError:
-        reason = f"the run has not finished: there is no {final.name}"
-    except ValueError as error:
-        reason = str(error)
-        if "another model" in reason:
-            raise
-    newest = Checkpoints(folder / "checkpoints").newest()
-    if newest is None:
-        raise CheckpointError(f"{folder} has no weights: {reason}, and there are no checkpoints")
-    warnings.warn(f"{reason}; taking the weights of {newest.path}", stacklevel=3)
-    newest.load(method)

@@ -11,6 +11,7 @@ import torch
 from numpy.lib import format as npy
 from torch import Tensor
 
+from ..reading import open_npz
 from .dataset import FactorDataset, Index, as_index
 from .files import existing_file
 from .sprites import SPACE, shared_sprites, unpack
@@ -72,7 +73,7 @@ class DSprites(FactorDataset):
         """The factors of every image, ``(N, 5)`` of int64."""
         if self.path is None:
             return SPACE.factors(np.arange(len(SPACE)))
-        with np.load(self.path, allow_pickle=False) as archive:
+        with open_npz(self.path) as archive:
             classes = archive["latents_classes"]
         return SPACE.check(classes[:, 1:])
 

@@ -43,6 +43,23 @@ class Archive:
     def __contains__(self, name: object) -> bool:
         return name in self._members
 
+    def header(self, name: str) -> tuple[tuple[int, ...], bool, np.dtype]:
+        """Shape, whether its order is Fortran's, and type of an array, compared with its size.
+
+        Raises:
+            KeyError: if there is none of that name.
+            ValueError: if it is damaged, or declares more than memory holds.
+        """
+        info = self._members[name]
+        what = f"the array {name!r} of {self._path}"
+        try:
+            with self._zip.open(info) as member:
+                header = _header(member)
+        except Exception as error:  # whatever zlib, zipfile and Python's parser say
+            raise ValueError(f"{what} cannot be read: {error}") from error
+        _check_header(what, header, info.file_size)
+        return header
+
     def __getitem__(self, name: str) -> np.ndarray:
         """Reads an array.
 
@@ -50,25 +67,17 @@ class Archive:
             KeyError: if there is none of that name.
             ValueError: if it is damaged, needs unpickling, or declares more than memory holds.
         """
-        info = self._members[name]
+        self.header(name)
         what = f"the array {name!r} of {self._path}"
         try:
-            with self._zip.open(info) as member:
-                _check_header(what, _header(member), info.file_size)
-            with self._zip.open(info) as member:
+            with self._zip.open(self._members[name]) as member:
                 return npy.read_array(member, allow_pickle=False)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
-            raise ValueError(f"{what} cannot be read: {error}") from error
-        except ValueError as error:
-            if str(error).startswith("the array"):
-                raise
+        except Exception as error:  # whatever zlib and zipfile say of damaged bytes
             if "allow_pickle" in str(error):
                 raise ValueError(
                     f"{what} cannot be read without unpickling it, which could run code: save it "
                     f"as an array of numbers or text ({error})"
                 ) from error
-            raise ValueError(f"{what} cannot be read: {error}") from error
-        except Exception as error:  # zlib's, lzma's and tokenize's errors on damaged bytes
             raise ValueError(f"{what} cannot be read: {error}") from error
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 __all__ = [
     "check_within",
@@ -69,7 +69,7 @@ def regular_file(path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def opened(path: str | os.PathLike[str]) -> BinaryIO:
+def opened(path: str | os.PathLike[str]) -> BufferedReader:
     """A regular file, open for reading; nothing waits for who might write into a pipe.
 
     Raises:

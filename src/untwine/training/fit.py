@@ -124,6 +124,7 @@ def fit(
         method,
         data,
         sampler,
+        digests=out is not None and replicas.rank == 0,
         steps=moves if isinstance(steps, Mapping) else int(steps),
         batch_size=int(batch_size),
         seed=int(seed),

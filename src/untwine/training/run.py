@@ -11,7 +11,7 @@ from ..methods.method import Method
 from .checkpoint import Checkpoint, Checkpoints
 from .final import final_digest, load_final
 from .folder import read_spec
-from .plan import CUSTOM, make_data, make_method
+from .plan import CUSTOM, make_data, make_method, warn_of_changes
 from .record import Row, read_record
 from .weights import tensors_digest
 
@@ -73,6 +73,7 @@ class Run:
         run = cls(path, data=data)
         if data is None and run.spec["data"].get("parts") != CUSTOM:
             run._data = make_data(run.spec)
+            warn_of_changes(run.spec, run._data)
         if method is None:
             method = make_method(run.spec, run._data)
         load_final(run._folder, method)
@@ -99,6 +100,7 @@ class Run:
         """What the method was trained on."""
         if self._data is None:
             self._data = make_data(self.spec)
+            warn_of_changes(self.spec, self._data)
         return self._data
 
     @property

@@ -94,7 +94,7 @@ def parse_yaml(text: str) -> Any:
     try:
         return yaml.load(text, _PlainLoader)
     except yaml.YAMLError as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(" ".join(str(error).split())) from error
     except RecursionError as error:
         raise ValueError(f"it is nested deeper than {_DEPTH} levels") from error
 

@@ -10,6 +10,7 @@ import re
 import shutil
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,36 +20,13 @@ from torch import nn
 from torch.optim import Optimizer
 
 from .files import CheckpointError, explained, sync_folder, write_synced
+from .manifest import Position, damage, read_position, read_state
 from .optimizer_state import check_state
 from .weights import load_weights, weights
 
 __all__ = ["Checkpoint", "CheckpointError", "Checkpoints", "Position"]
 
 _NAME = re.compile(r"(?P<stage>.+)-(?P<step>\d{8,})")
-
-
-@dataclass(frozen=True)
-class Position:
-    """Where in its training a run is.
-
-    Attributes:
-        stage: The stage's name.
-        index: The stage's place among the method's stages, from 0.
-        step: Moves of this stage so far.
-        done: Moves of all stages so far.
-        seconds: Training time so far.
-    """
-
-    stage: str
-    index: int
-    step: int
-    done: int
-    seconds: float = 0.0
-
-    @property
-    def name(self) -> str:
-        """The checkpoint's folder name."""
-        return f"{self.stage}-{self.step:08d}"
 
 
 @dataclass(frozen=True)
@@ -180,7 +158,7 @@ class Checkpoints:
         damaged: list[str] = []
         found = sorted(self._readable(damaged), key=_order, reverse=True)
         for checkpoint in found:
-            reason = _damage(checkpoint.path)
+            reason = damage(checkpoint.path)
             if reason is None:
                 for complaint in damaged:
                     warnings.warn(
@@ -202,7 +180,7 @@ class Checkpoints:
         if newest is None:
             return None
         try:
-            return _state(newest.path)["files"]["model.safetensors"]["sha256"]
+            return read_state(newest.path)["files"]["model.safetensors"]["sha256"]
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -215,10 +193,10 @@ class Checkpoints:
             return
         for path in list(self.folder.iterdir()):
             if path.name.startswith(".") and path.name.endswith(".tmp"):
-                shutil.rmtree(path, ignore_errors=True)
-            elif _NAME.fullmatch(path.name) and _damage(path) is not None:
+                _remove(path)
+            elif _NAME.fullmatch(path.name) and damage(path) is not None:
                 aside = path.with_name(path.name + ".damaged")
-                shutil.rmtree(aside, ignore_errors=True)
+                _remove(aside)
                 path.rename(aside)
 
     def _readable(self, damaged: list[str] | None = None) -> list[Checkpoint]:
@@ -228,7 +206,7 @@ class Checkpoints:
             if not _NAME.fullmatch(path.name):
                 continue
             try:
-                found.append(_read(path))
+                found.append(Checkpoint(path, *read_position(path)))
             except (OSError, ValueError, KeyError, TypeError) as error:
                 if damaged is not None:
                     damaged.append(f"{path} (state.json: {error})")
@@ -236,10 +214,10 @@ class Checkpoints:
 
     def _discard(self, path: Path) -> None:
         """Removes a checkpoint; one that is half removed no longer has a checkpoint's name."""
-        if path.exists():
+        if os.path.lexists(path):
             away = path.with_name(f".{path.name}.{os.getpid()}.old.tmp")
             path.rename(away)
-            shutil.rmtree(away, ignore_errors=True)
+            _remove(away)
 
 
 def _first_line(error: Exception) -> str:
@@ -250,28 +228,10 @@ def _order(checkpoint: Checkpoint) -> tuple[int, int]:
     return checkpoint.position.index, checkpoint.position.step
 
 
-def _state(path: Path) -> dict[str, Any]:
-    return json.loads((path / "state.json").read_text(encoding="utf-8"))
-
-
-def _read(path: Path) -> Checkpoint:
-    state = _state(path)
-    position = Position(**state["position"])
-    if position.name != path.name:
-        raise ValueError(f"it says that it is {position.name}")
-    return Checkpoint(path, position, state["spec"])
-
-
-def _damage(path: Path) -> str | None:
-    """What is wrong with a checkpoint's files, if anything."""
-    try:
-        files = _state(path)["files"]
-        for name in ("model.safetensors", "optimizer.pt"):
-            expected, content = files[name], (path / name).read_bytes()
-            if len(content) != expected["bytes"]:
-                return f"{name} has {len(content)} bytes instead of {expected['bytes']}"
-            if hashlib.sha256(content).hexdigest() != expected["sha256"]:
-                return f"the checksum of {name} is wrong"
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return str(error)
-    return None
+def _remove(path: Path) -> None:
+    """Removes a folder with all that is in it, or a file, as far as that is allowed."""
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from torch import nn
 
+from ..reading import opened, read_text
 from .checkpoint import CheckpointError, Checkpoints
 from .files import replace_file
 from .weights import load_weights, read_weights, tensors_digest, weights
@@ -93,7 +94,7 @@ def _damage(folder: Path) -> str | None:
         return str(error)
     if checksum.exists():
         try:
-            line = _LINE.fullmatch(checksum.read_text(encoding="ascii"))
+            line = _LINE.fullmatch(read_text(checksum, 1 << 10))
         except (OSError, ValueError) as error:
             return f"{checksum} cannot be read ({error})"
         if line is None:
@@ -107,5 +108,5 @@ def _damage(folder: Path) -> str | None:
 
 
 def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
+    with opened(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -20,8 +20,9 @@ from .files import CheckpointError, explained, replace_file
 from .final import forget_final, write_final
 from .plan import differences, identity
 from .record import Record, Row
+from .spec_file import read_spec
 
-__all__ = ["Folder", "read_spec"]
+__all__ = ["Folder"]
 
 _HEADER = """\
 # This run, complete: `untwine train --config {name} --out ANOTHER_FOLDER` repeats it.
@@ -48,6 +49,7 @@ class Folder:
 
     Raises:
         FileExistsError: if another run is there, or this one and ``resume`` is false.
+        NotADirectoryError: if a file is in its place.
         CheckpointError: if there are checkpoints and none of them is complete.
     """
 
@@ -70,6 +72,11 @@ class Folder:
         self._place: _Place | None = None
         if path is None:
             return
+        above = next(p for p in (path, *path.absolute().parents) if os.path.lexists(p))
+        if not above.is_dir():
+            raise NotADirectoryError(
+                f"{above} is no folder, so that no run can be written to {path}: choose another out"
+            )
         self._checkpoints = Checkpoints(path / "checkpoints", keep)
         if (path / "spec.yaml").exists():
             if not resume:
@@ -109,7 +116,8 @@ class Folder:
         self._take()
         self._place = _Place(self.path)
         for left in self.path.glob(".*.tmp"):
-            left.unlink(missing_ok=True)
+            if not left.is_dir():
+                left.unlink(missing_ok=True)
         self._checkpoints.clean()
         custom = any(
             isinstance(self.spec[k], Mapping) and "parts" in self.spec[k]
@@ -127,7 +135,8 @@ class Folder:
 
         self.record = Record(self.path / "log.jsonl", keep)
         if not finished:
-            forget_final(self.path)
+            with explained(self.path / "model.safetensors"):
+                forget_final(self.path)
 
     def checkpoint(
         self, position: Position, method: nn.Module, optimizers: Mapping[str, Optimizer]
@@ -185,7 +194,10 @@ class Folder:
             return
         import fcntl
 
-        self._lock = (self.path / ".lock").open("w")
+        # A link of that name is not followed: what it leads to would be opened for writing.
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with explained(self.path / ".lock"):
+            self._lock = os.fdopen(os.open(self.path / ".lock", flags, 0o644), "w")
         try:
             fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -241,28 +253,6 @@ def _with_seed_of(old: Mapping[str, Any], spec: dict[str, Any]) -> dict[str, Any
         return spec
     method = spec["method"]
     return {**spec, "method": {**method, "init_args": {**method["init_args"], "seed": seed}}}
-
-
-def read_spec(path: Path) -> dict[str, Any]:
-    """The spec in a run's folder.
-
-    Raises:
-        FileNotFoundError: if there is none.
-        ValueError: if it cannot be read.
-    """
-    file = path / "spec.yaml"
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"{path} is no run: it has no spec.yaml"
-            + ("" if path.is_dir() else " (there is no such folder)")
-        )
-    try:
-        spec = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} is damaged: {error}") from error
-    if not isinstance(spec, dict) or "method" not in spec:
-        raise ValueError(f"{file} is damaged: it does not describe a run")
-    return spec
 
 
 def _environment() -> dict[str, Any]:

@@ -182,7 +182,9 @@ class Loop:
             self._checkpoint()
         if interrupted:
             where = f"stopped after step {here.step} of stage {here.stage!r}"
-            self.progress.say(f"{where}; the same command again continues from {self.folder.path}")
+            again = f"the same command again continues from {self.folder.path}"
+            quietly = self.interruption.name == "SIGINT"  # the error says it
+            self.progress.say(f"{self.interruption.name}: {where}; {again}", always=not quietly)
             self.interruption.stop(f"{where}; saved in {self.folder.path}")
 
     def _log(self, losses: Mapping[str, Loss]) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ..methods.method import Method
+from ..reading import expanded, read_json
 from .checkpoint import Checkpoint, Checkpoints
 from .final import final_digest, load_final
-from .folder import read_spec
 from .plan import CUSTOM, make_data, make_method, warn_of_changes
 from .record import Row, read_record
+from .spec_file import read_spec
 from .weights import tensors_digest
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Run:
         rows: list[Row] | None = None,
         steps: int | None = None,
     ) -> None:
-        self.path = None if path is None else Path(path).expanduser()
+        self.path = None if path is None else expanded(path)
         if self.path is None and (method is None or spec is None):
             raise ValueError("a run without a folder needs its method and its spec")
         self._method, self._data, self._rows, self._steps = method, data, rows, steps
@@ -109,7 +110,7 @@ class Run:
         if self._rows is not None:
             return self._rows
         log = self._folder / "log.jsonl"
-        return read_record(log) if log.exists() else []
+        return read_record(log) if os.path.lexists(log) else []
 
     @property
     def log(self) -> pandas.DataFrame:
@@ -135,9 +136,12 @@ class Run:
         if file is None or not file.exists():
             return None
         try:
-            return json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
+            scores = read_json(file)
+            if not isinstance(scores, dict):
+                raise ValueError("it holds no scores")
+        except (OSError, ValueError) as error:
             raise ValueError(f"{file} is damaged ({error}): measure again") from error
+        return scores
 
     def weights_digest(self) -> str:
         """SHA-256 of the weights: the same for equal weights, in memory or in the folder.

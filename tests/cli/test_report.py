@@ -460,3 +460,15 @@ def _decode(uri: str | None) -> Image.Image:
 
 def _like(run: ut.Run) -> Method:
     return BetaTCVAE.build(run.data, latent_dim=4, beta=3.0, seed=0)
+
+
+def test_a_log_of_thousands_of_terms_has_few_curves(tmp_path: Path) -> None:
+    run = _fit(VAE.build(_blobs(), latent_dim=2, seed=0), _blobs(), tmp_path / "run", steps=2)
+    row = {"step": 1, "stage": "fit", "seconds": 0.1}
+    terms = {f"vae/term{k}": 1e308 if k == 2 else k for k in range(3000)}
+    (run.path / "log.jsonl").write_text(json.dumps({**row, **terms}) + "\n")
+    page = Page(report(run.path, method=run.method, data=run.data, n=50, scores=False))
+    text = " ".join(page.text)
+    assert "2,952 further terms are in log.jsonl" in text
+    assert "vae/term47" in page.html
+    assert "vae/term48" not in page.html

@@ -158,7 +158,7 @@ def test_each_stage_begins_with_fresh_optimizers():
             return {k: Player(v.modules, make) for k, v in super().players().items()}
 
     train(Optimizers(), steps=3)
-    assert len(made) == 3  # two players, then one
+    assert len(made[3:]) == 3  # two players, then one; each was tried before the start
 
 
 def test_log_has_terms_totals_and_changing_weights(tmp_path):
@@ -341,8 +341,8 @@ def test_a_parameter_that_is_not_finite_is_never_saved(tmp_path):
     assert not (tmp_path / "run/checkpoints/fit-00000015").exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_finishes_its_step_and_can_go_on(tmp_path, number):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_run_finishes_its_step_and_can_go_on(tmp_path, capsys, number):
     if threading.current_thread() is not threading.main_thread():
         pytest.skip("signals reach the main thread only")
     before = signal.getsignal(number)
@@ -359,7 +359,8 @@ def test_an_interrupted_run_finishes_its_step_and_can_go_on(tmp_path, number):
     if number == signal.SIGINT:
         assert "stopped after step" in str(caught.value)
     else:
-        assert caught.value.code == 143
+        assert caught.value.code == 128 + number
+        assert f"{signal.Signals(number).name}: stopped after step" in capsys.readouterr().err
     saved = sorted(p.name for p in (tmp_path / "run/checkpoints").iterdir())[-1]
     assert saved in ("fit-00000004", "fit-00000005")
     assert signal.getsignal(number) is before
@@ -367,6 +368,20 @@ def test_an_interrupted_run_finishes_its_step_and_can_go_on(tmp_path, number):
     nn.init.zeros_(again.encoder[0].weight)  # what it begins with does not matter any more
     train(again, steps=10, out=tmp_path / "run")
     assert equal(again, whole)
+
+
+def test_a_signal_that_is_ignored_goes_on_being_ignored(tmp_path):
+    class Hang:
+        def on_step(self, state, losses):
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        run = train(Noisy(), steps=3, out=tmp_path / "run", callbacks=[Hang()])
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert run.steps == 3
 
 
 class Shared(Toy):

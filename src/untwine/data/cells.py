@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..reading import open_hdf5
 from .dataset import FactorDataset
 from .files import existing_file
 from .modalities import Multimodal
@@ -228,7 +229,12 @@ def _read(cells: Any, kind: str) -> tuple[Any, str]:
         raise ImportError(
             f'reading .{kind} needs {package}: pip install "untwine[cells]"'
         ) from error
-    return read(path), str(path)
+    with open_hdf5(path):  # AnnData follows links to other files without asking
+        pass
+    try:
+        return read(path), str(path)
+    except Exception as error:  # its readers fail in any way on a file that is damaged
+        raise ValueError(f"{path} cannot be read as .{kind}: {error}") from error
 
 
 def _covariates(

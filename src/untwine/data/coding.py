@@ -9,7 +9,7 @@ import numpy as np
 
 from .space import FactorSpace
 
-__all__ = ["code_factors"]
+__all__ = ["as_text", "code_factors"]
 
 _MOST_FRACTIONS = 256
 
@@ -71,8 +71,9 @@ def _columns(factors: Any, names: Sequence[str] | None) -> dict[str, np.ndarray]
     if factors is None:
         return {}
     if hasattr(factors, "columns") and hasattr(factors, "iloc"):  # a DataFrame
-        factors = {str(name): factors[name].to_numpy() for name in factors.columns}
-    if isinstance(factors, Mapping):
+        columns = [factors.iloc[:, k].to_numpy() for k in range(factors.shape[1])]
+        given = [str(name) for name in factors.columns]
+    elif isinstance(factors, Mapping):
         columns = [np.asarray(column) for column in factors.values()]
         given = [str(name) for name in factors]
     else:
@@ -129,10 +130,22 @@ def _code_text(column: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
     return np.array([number[text] for text in texts], np.int64), tuple(labels)
 
 
+def as_text(value: Any) -> str:
+    """The text of a name or value, which files may hold as bytes.
+
+    Raises:
+        ValueError: for bytes in another encoding than UTF-8.
+    """
+    try:
+        return value.decode() if isinstance(value, bytes) else str(value)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"the text {value!r} is not in UTF-8 ({error})") from error
+
+
 def _text(value: Any) -> str:
     """The text of a value; empty where it is missing."""
     if isinstance(value, bytes):
-        return value.decode()
+        return as_text(value)
     if value is None or value != value or str(value) == "<NA>":  # nan differs from itself
         return ""
     return str(value)

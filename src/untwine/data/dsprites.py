@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from functools import cached_property
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
 from numpy.lib import format as npy
 from torch import Tensor
 
+from ..reading import open_npz
 from .dataset import FactorDataset, Index, as_index
 from .files import existing_file
 from .sprites import SPACE, shared_sprites, unpack
@@ -72,7 +75,7 @@ class DSprites(FactorDataset):
         """The factors of every image, ``(N, 5)`` of int64."""
         if self.path is None:
             return SPACE.factors(np.arange(len(SPACE)))
-        with np.load(self.path, allow_pickle=False) as archive:
+        with open_npz(self.path) as archive:
             classes = archive["latents_classes"]
         return SPACE.check(classes[:, 1:])
 
@@ -91,26 +94,27 @@ class DSprites(FactorDataset):
         """The images of the file as row masks, ``(N, 64)`` of uint64, read piece by piece."""
         assert self.path is not None
         packed = np.empty((self._length, 64, 8), np.uint8)
-        with zipfile.ZipFile(self.path) as archive, archive.open("imgs.npy") as member:
-            _header(member)
-            for start in range(0, self._length, 4096):
-                part = packed[start : start + 4096]
-                images = np.frombuffer(member.read(len(part) * 4096), np.uint8)
-                if images.size != len(part) * 4096:
-                    raise ValueError(f"{self.path} ends within its images: download it again")
-                if images.max() > 1:
-                    raise ValueError(
-                        f"the images of {self.path} have the value {images.max()}; expected 0 and 1"
-                    )
-                part[:] = np.packbits(images.reshape(-1, 64, 64), axis=2, bitorder="little")
+        try:
+            with zipfile.ZipFile(self.path) as archive, archive.open("imgs.npy") as member:
+                self._read(member, packed)
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise ValueError(f"the images of {self.path} are damaged: {error}") from error
         return packed.view("<u8")[:, :, 0].astype(np.uint64, copy=False)
 
-
-def _header(member: object) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """Shape, order and type of the array that a member of an archive holds."""
-    version = npy.read_magic(member)  # type: ignore[arg-type]
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    return read(member)  # type: ignore[arg-type]
+    def _read(self, member: IO[bytes], packed: np.ndarray) -> None:
+        """Packs the images of a file's member."""
+        version = npy.read_magic(member)
+        _ = (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(member)
+        for start in range(0, self._length, 4096):
+            part = packed[start : start + 4096]
+            images = np.frombuffer(member.read(len(part) * 4096), np.uint8)
+            if images.size != len(part) * 4096:
+                raise ValueError(f"{self.path} ends within its images: download it again")
+            if images.max() > 1:
+                raise ValueError(
+                    f"the images of {self.path} have the value {images.max()}; expected 0 and 1"
+                )
+            part[:] = np.packbits(images.reshape(-1, 64, 64), axis=2, bitorder="little")
 
 
 def _check(path: Path) -> int:
@@ -120,16 +124,12 @@ def _check(path: Path) -> int:
             f"{path} is no .npz archive: give the file "
             "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz, or no path to render the images"
         )
-    with zipfile.ZipFile(path) as archive:
-        members = archive.namelist()
+    with open_npz(path) as archive:
         for name in ("imgs", "latents_classes"):
-            if f"{name}.npy" not in members:
-                held = [member.removesuffix(".npy") for member in members]
-                raise ValueError(f"{path} has no array {name!r}; it holds {held}")
-        with archive.open("imgs.npy") as member:
-            images, fortran, kind = _header(member)
-        with archive.open("latents_classes.npy") as member:
-            classes = _header(member)[0]
+            if name not in archive:
+                raise ValueError(f"{path} has no array {name!r}; it holds {archive.files}")
+        images, fortran, kind = archive.header("imgs")
+        classes = archive.header("latents_classes")[0]
     if images[1:] != (64, 64) or kind != np.uint8 or fortran:
         raise ValueError(f"imgs of {path} is {kind} {images}; expected uint8 (N, 64, 64)")
     if classes != (images[0], 6):

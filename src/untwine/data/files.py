@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..reading import open_hdf5, open_npz, regular_file
+from .coding import as_text
 from .table import Layout, Table
 
 __all__ = ["H5", "Npz", "existing_file"]
@@ -50,24 +51,9 @@ class Npz(Table):
         sizes: Sequence[int] | None = None,
         layout: Layout | None = None,
     ) -> None:
-        path = existing_file(path)
-        if not zipfile.is_zipfile(path):
-            raise ValueError(
-                f"{path} is no .npz archive: write one with np.savez(path, x=..., factors=...)"
-            )
-        with np.load(path, allow_pickle=False) as archive:
-
-            def read(key: str) -> np.ndarray:
-                try:
-                    return archive[key]
-                except ValueError as error:
-                    raise ValueError(
-                        f"the array {key!r} of {path} cannot be read without unpickling it, which "
-                        f"could run code: save it as an array of numbers or text ({error})"
-                    ) from error
-
+        with open_npz(path) as archive:
             keys = (x_key, factors_key, names_key, covariates_key)
-            arrays = _choose(path, archive.files, read, *keys, names)
+            arrays = _choose(Path(path), archive.files, archive.__getitem__, *keys, names)
         super().__init__(**arrays, sizes=sizes, layout=layout)
 
 
@@ -105,34 +91,35 @@ class H5(Table):
         sizes: Sequence[int] | None = None,
         layout: Layout | None = None,
     ) -> None:
-        path = existing_file(path)
-        try:
+        with open_hdf5(path) as file:
             import h5py
-        except ImportError as error:
-            raise ImportError('reading HDF5 needs h5py: pip install "untwine[files]"') from error
-        if not h5py.is_hdf5(path):
-            raise ValueError(f"{path} is no HDF5 file")
-        with h5py.File(path, "r") as file:
-            found: list[str] = []
+
+            names_in_file: list[str] = []
             file.visititems(
-                lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None
+                lambda name, item: (
+                    names_in_file.append(name) if isinstance(item, h5py.Dataset) else None
+                )
             )
+
+            def read(key: str) -> np.ndarray:
+                try:
+                    return file[key][()]
+                except (OSError, RuntimeError, ValueError) as error:
+                    raise ValueError(f"the array {key!r} of {path} is damaged: {error}") from error
+
             keys = (x_key, factors_key, names_key, covariates_key)
-            arrays = _choose(path, found, lambda key: file[key][()], *keys, names)
+            arrays = _choose(Path(path), names_in_file, read, *keys, names)
         super().__init__(**arrays, sizes=sizes, layout=layout)
 
 
 def existing_file(path: str | Path) -> Path:
-    """The path, if a file is there.
+    """The path, if a regular file is there.
 
     Raises:
         FileNotFoundError: if not.
+        ValueError: for a pipe, a socket or a device.
     """
-    path = Path(path).expanduser()
-    if not path.is_file():
-        where = "it is a folder" if path.is_dir() else f"the working folder is {Path.cwd()}"
-        raise FileNotFoundError(f"there is no file {path} ({where})")
-    return path
+    return regular_file(path)
 
 
 def _choose(
@@ -163,6 +150,9 @@ def _choose(
         )
     table: Any = None
     if factors is not None and not isinstance(factors, str):
+        twice = [key for i, key in enumerate(factors) if key in factors[:i]]
+        if twice:
+            raise ValueError(f"factors_key names {twice[0]!r} twice: {list(factors)}")
         table = {key: read(known(key)) for key in factors}
     else:
         factors = known(factors) if factors is not None else first(_FACTORS)
@@ -170,7 +160,7 @@ def _choose(
     if given_names is None and table is not None and not isinstance(table, Mapping):
         names = known(names) if names is not None else first(_NAMES)
         if names is not None:
-            given_names = [n.decode() if isinstance(n, bytes) else str(n) for n in read(names)]
+            given_names = [as_text(name) for name in np.ravel(read(names)).tolist()]
     return {
         "x": read(x),
         "factors": table,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..reading import check_within, expanded, memory_limit, open_picture, read_text
 from .table import Table
 
 __all__ = ["Folder"]
@@ -34,11 +35,14 @@ class Folder(Table):
             are factors. Empty cells are unknown. A column of nothing but -1 and 1 becomes 0 and 1.
         names: The factors' names; by default folder, or folder0, folder1, ... from the outermost
             level inwards, or those of the table.
+        outside: Whether images may lie outside of the folder: reached through symbolic links, or
+            by paths in the table that begin at the root or with ``..``.
 
     Raises:
         FileNotFoundError: for a folder or an image that is not there.
         ValueError: naming the file, for an image that cannot be read, one of another size than the
-            first, and one at another depth of subfolders; and for a folder without images.
+            first, one at another depth of subfolders, and one that lies outside; for a folder
+            without images; and for more images than memory holds.
     """
 
     def __init__(
@@ -49,18 +53,32 @@ class Folder(Table):
         color: bool | None = None,
         csv: str | Path | None = None,
         names: Sequence[str] | None = None,
+        outside: bool = False,
     ) -> None:
-        root = Path(path).expanduser()
+        root = expanded(path)
         if not root.is_dir():
             raise FileNotFoundError(f"there is no folder {root} (seen from {Path.cwd()})")
         if csv is None:
             files, columns = _walk(root)
         else:
-            files, columns = _read_csv(root, Path(csv).expanduser())
+            files, columns = _read_csv(root, expanded(csv), outside)
+        if not outside:
+            for file in files:
+                check_within(file, root, "copy it into the folder, or pass outside=True")
         self.files = tuple(os.path.relpath(file, root) for file in files)
         square = (size, size) if isinstance(size, int) else size
+        if size is not None and min(square or ()) < 1:
+            raise ValueError(f"size is {size}; expected at least 1 pixel")
+        headers = [_header(file) for file in files]
         if color is None:
-            color = any(_modes(files))
+            color = any(mode not in ("1", "L", "LA") for mode, _ in headers)
+        width, height = headers[0][1] if square is None else square
+        memory = len(files) * width * height * (3 if color else 1)
+        if memory > memory_limit():
+            raise ValueError(
+                f"the {len(files)} images of {root} take {memory / 2**30:,.0f} GiB, more than the "
+                f"{memory_limit() / 2**30:,.0f} GiB of memory here: pass a smaller size="
+            )
         with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
             images = list(pool.map(lambda file: _read(file, square, color), files))
         for file, image in zip(files, images, strict=True):
@@ -74,7 +92,9 @@ class Folder(Table):
 
 
 def _walk(root: Path) -> tuple[list[Path], dict[str, np.ndarray]]:
-    files = sorted(file for file in root.rglob("*") if file.suffix.lower() in _SUFFIXES)
+    files = sorted(
+        file for file in root.rglob("*") if file.suffix.lower() in _SUFFIXES and not file.is_dir()
+    )
     if not files:
         raise ValueError(f"there are no images in {root}: looked for {', '.join(_SUFFIXES)}")
     levels = [file.relative_to(root).parts[:-1] for file in files]
@@ -90,13 +110,22 @@ def _walk(root: Path) -> tuple[list[Path], dict[str, np.ndarray]]:
     return files, {name: np.array([level[k] for level in levels]) for k, name in enumerate(names)}
 
 
-def _read_csv(root: Path, csv: Path) -> tuple[list[Path], dict[str, np.ndarray]]:
-    if not csv.is_file() and (root / csv).is_file():
+def _read_csv(root: Path, csv: Path, outside: bool) -> tuple[list[Path], dict[str, np.ndarray]]:
+    if not csv.exists() and (root / csv).exists():
         csv = root / csv
-    if not csv.is_file():
+        if not outside:
+            check_within(csv, root, "name the table itself with csv=, or pass outside=True")
+    if not csv.exists():
         raise FileNotFoundError(f"there is no table {csv} (looked in {Path.cwd()} and {root})")
-    with csv.open(newline="", encoding="utf-8-sig") as lines:
-        header, *rows = [[cell.strip() for cell in row] for row in csv_files.reader(lines) if row]
+    lines = read_text(csv).splitlines(keepends=True)
+    try:
+        table = [[cell.strip() for cell in row] for row in csv_files.reader(lines) if row]
+    except csv_files.Error as error:
+        raise ValueError(f"{csv} is no table of comma-separated values: {error}") from error
+    header, *rows = table or [[]]
+    for i, name in enumerate(header):
+        if name in header[:i]:
+            raise ValueError(f"two columns of {csv} are named {name!r}; names must differ")
     place = next((i for i, name in enumerate(header) if name.lower() in _FILE_COLUMNS), None)
     if place is None:
         raise ValueError(
@@ -110,7 +139,7 @@ def _read_csv(root: Path, csv: Path) -> tuple[list[Path], dict[str, np.ndarray]]
             raise ValueError(f"row {i + 1} of {csv} has {len(row)} cells; expected {len(header)}")
     files = [root / row[place] for row in rows]
     for file in files:
-        if not file.is_file():
+        if "\0" in str(file) or not file.exists():
             raise FileNotFoundError(f"{csv} names {file}, which is not there")
     columns = {
         name: _column([row[k] for row in rows]) for k, name in enumerate(header) if k != place
@@ -128,31 +157,20 @@ def _column(cells: list[str]) -> np.ndarray:
     return (column + 1) / 2 if set(known.tolist()) == {-1.0, 1.0} else column
 
 
-def _modes(files: list[Path]) -> list[bool]:
-    """Whether each file is in color, as its header says."""
-    from PIL import Image, UnidentifiedImageError
-
-    found = []
-    for file in files:
-        try:
-            with Image.open(file) as image:
-                found.append(image.mode not in ("1", "L", "LA"))
-        except (UnidentifiedImageError, OSError) as error:
-            raise ValueError(f"{file} cannot be read as an image: {error}") from error
-    return found
+def _header(file: Path) -> tuple[str, tuple[int, int]]:
+    """The mode of an image, and its width and height, as its header says."""
+    with open_picture(file) as image:
+        return image.mode, image.size
 
 
 def _read(file: Path, size: tuple[int, int] | None, color: bool) -> np.ndarray:
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageOps
 
-    try:
-        with Image.open(file) as opened:
-            image = ImageOps.exif_transpose(opened)
-            if image.mode.startswith(("I", "F")):
-                raise ValueError(f"{file} has more than 8 bits per pixel: convert it to 8 bits")
-            image = image.convert("RGB" if color else "L")
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise ValueError(f"{file} cannot be read as an image: {error}") from error
+    with open_picture(file) as opened:
+        deep = opened.mode.startswith(("I", "F"))
+        image = ImageOps.exif_transpose(opened).convert("RGB" if color else "L")
+    if deep:
+        raise ValueError(f"{file} has more than 8 bits per pixel: convert it to 8 bits")
     if size is not None:
         image = ImageOps.fit(image, (size[1], size[0]), Image.Resampling.BILINEAR)
     return np.asarray(image)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
 from itertools import count
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, DistributedSampler
 
+from ..reading import memory_limit
 from .batches import Batch, Images
 from .dataset import FactorDataset
 from .draws import check_seed, generator_for
@@ -38,8 +40,8 @@ class Loader:
         device: Where batches are moved to; by default they stay on the CPU.
 
     Raises:
-        ValueError: if ``batch_size`` cannot be divided among the processes, and for numbers out of
-            range.
+        ValueError: if ``batch_size`` cannot be divided among the processes, for numbers out of
+            range, and for batches that memory does not hold.
 
     Example:
         >>> import numpy as np
@@ -66,6 +68,7 @@ class Loader:
         if not 0 <= rank < world_size:
             raise ValueError(f"rank is {rank}; expected 0 to {world_size - 1} (world_size - 1)")
         _share(batch_size, world_size, "batch_size")
+        _check_memory(data, batch_size // world_size)
         self.data, self.sampler = data, sampler
         self.batch_size, self.seed = batch_size, check_seed(seed)
         self.rank, self.world_size, self.device = rank, world_size, device
@@ -263,6 +266,17 @@ class _Moved:
 
     def batches(self, n: int, start: int = 0) -> Iterable[Any]:
         return (self(step) for step in range(start, start + n))
+
+
+def _check_memory(data: Any, examples: int) -> None:
+    shapes = data.shape.values() if isinstance(data.shape, Mapping) else [data.shape]
+    needed = 4 * examples * sum(math.prod(shape) for shape in shapes)
+    if needed > memory_limit():
+        raise ValueError(
+            f"batch_size is {examples:,} (in each process): a batch of {type(data).__name__} takes "
+            f"{needed / 2**30:,.0f} GiB, more than the {memory_limit() / 2**30:,.0f} GiB of memory "
+            "here"
+        )
 
 
 def _share(n: int, world_size: int, what: str) -> int:

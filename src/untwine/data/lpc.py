@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..reading import open_npz
 from .dataset import FactorDataset, Index, as_index
-from .files import existing_file
 from .space import FactorSpace
 
 __all__ = ["LPCSprites"]
@@ -41,8 +41,7 @@ class LPCSprites(FactorDataset):
     """
 
     def __init__(self, path: str | Path) -> None:
-        path = existing_file(path)
-        with np.load(path, allow_pickle=False) as archive:
+        with open_npz(path) as archive:
             missing = [name for name in _LAYERS if name not in archive.files]
             if missing:
                 raise ValueError(f"{path} has no arrays {missing}; it holds {archive.files}")

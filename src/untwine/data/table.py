@@ -16,6 +16,7 @@ __all__ = ["Arrays", "Table"]
 
 Layout = Literal["CHW", "HWC"]
 _CHANNELS = (1, 3, 4)
+_LARGEST = float(np.finfo(np.float32).max)
 _CHUNK = 1 << 24  # values looked at together, so that a check takes little memory
 
 
@@ -146,22 +147,28 @@ def _array(values: Any, name: str) -> Any:
 
 
 def _check_finite(x: Any, name: str) -> None:
+    """Refuses what is not finite, in the single precision that batches have."""
     if x.dtype.kind != "f":
         return
     if hasattr(x, "indptr"):
-        wrong = np.flatnonzero(~np.isfinite(x.data))
+        wrong = np.flatnonzero(~_is_finite(x.data))
         rows = np.unique(np.searchsorted(x.indptr, wrong, side="right") - 1)
     else:
         step = max(1, _CHUNK // max(1, x[0].size))
         axes = tuple(range(1, x.ndim))
         parts = (x[i : i + step] for i in range(0, len(x), step))
-        finite = np.concatenate([np.isfinite(part).all(axis=axes) for part in parts])
+        finite = np.concatenate([_is_finite(part).all(axis=axes) for part in parts])
         rows = np.flatnonzero(~finite)
     if len(rows):
         raise ValueError(
             f"{name} has values that are nan or infinite in row {rows[0]} ({len(rows)} of "
-            f"{x.shape[0]} rows in all): drop those rows or replace the values"
+            f"{x.shape[0]} rows in all), in single precision, which ends at {_LARGEST:.2g}: drop "
+            "those rows, or replace or scale the values"
         )
+
+
+def _is_finite(values: np.ndarray) -> np.ndarray:
+    return np.abs(values) <= _LARGEST
 
 
 def _channels_last(shape: tuple[int, ...], layout: Layout | None) -> bool:

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..reading import open_picture, regular_file
 from .dataset import FactorDataset, Index, as_index
 from .draws import check_seed, noise_for
 from .dsprites import DSprites
@@ -245,13 +246,8 @@ def swirl(height: int = 274, width: int = 350) -> np.ndarray:
 
 
 def _read_picture(path: Path) -> np.ndarray:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as opened:
-            image = opened.convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise ValueError(f"{path} cannot be read as an image: {error}") from error
+    with open_picture(regular_file(path)) as opened:
+        image = opened.convert("RGB")
     image.thumbnail((350, 274))
     return np.moveaxis(np.asarray(image, np.float32) / 255, -1, 0)
 

@@ -18,7 +18,7 @@ from ..training import Run
 from ..training.files import replace_file
 from ..training.plan import plan
 from .findings import Findings, find
-from .sections import figures, score_rows, skipped, tiles
+from .sections import curves_left_out, figures, score_rows, skipped, tiles
 from .subject import Subject, about
 
 __all__ = ["report"]
@@ -85,6 +85,7 @@ def report(
     html = _environment().get_template("report.html.jinja").render(
         **about(subject, found),
         **figures(subject, found, evaluation),
+        curves_left_out=curves_left_out(subject),
         tiles=tiles(found),
         found=found,
         scores=score_rows(evaluation),

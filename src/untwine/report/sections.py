@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from markupsafe import Markup
@@ -21,10 +21,15 @@ from .settings import plain_text, written
 from .sheets import inline_svg
 from .subject import Subject
 
-__all__ = ["figures", "score_rows", "skipped", "tiles"]
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["curves_left_out", "figures", "score_rows", "skipped", "tiles"]
 
 _ROWS = 16  # dimensions in the figure of dimensions against factors
 _QUIET = 0.02  # of the most active dimension: less is called inactive
+_CURVES = 48  # terms of the log in the figure of training
+_HIGHEST = 1e30  # above this, axes overflow
 _CLEAR = 0.3  # of a factor's entropy: more is a match worth a color
 
 
@@ -68,13 +73,31 @@ def figures(
                 "dci",
                 "Heat map of the importance of each dimension for predicting each factor",
             )
-    log = None if subject.run is None else subject.run.log
-    if log is not None and any("/" in c and c != "images/s" for c in log.columns):
-        terms = [c for c in log.columns if "/" in c and c != "images/s"]
+    log = None if subject.run is None else _drawable(subject.run.log)
+    if log is not None and log.columns[1:].str.contains("/").any():
+        terms = [c for c in log.columns if "/" in c]
         made["curves_figure"] = inline_svg(
             training_curves(log), "log", f"Curves over training steps: {', '.join(terms)}"
         )
     return made
+
+
+def curves_left_out(subject: Subject) -> int:
+    """How many terms of the log have no curve in the figure."""
+    return 0 if subject.run is None else max(0, len(_terms(subject.run.log)) - _CURVES)
+
+
+def _terms(log: pandas.DataFrame) -> list[str]:
+    return [c for c in log.columns if "/" in c and c != "images/s"]
+
+
+def _drawable(log: pandas.DataFrame) -> pandas.DataFrame:
+    """The columns of a log that are drawn; values that no axis can show are missing."""
+    terms = _terms(log)[:_CURVES]
+    numbers = log[terms].astype("float64")
+    kept = log[[c for c in ("step", "stage") if c in log.columns]].copy()
+    kept[terms] = numbers.where(numbers.abs() < _HIGHEST)
+    return kept.drop(columns=[c for c in terms if kept[c].isna().all()])
 
 
 def tiles(found: Findings) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import torch
 import yaml
 
 from ..metrics.codes import inputs_of
+from ..reading import read_json
 from ..training import Run
 from .findings import Findings
 from .settings import hyperparameters, plain_text, written
@@ -117,8 +117,10 @@ def _machine(folder: Path | None) -> dict[str, str]:
     file = None if folder is None else folder / "environment.json"
     if file is not None and file.exists():
         try:
-            noted = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
+            noted = read_json(file)
+            if not isinstance(noted, dict):
+                raise ValueError("it holds no facts by name")
+        except (OSError, ValueError) as error:
             raise ValueError(f"{file} is damaged ({error}): delete it to go on") from error
     else:
         noted = {

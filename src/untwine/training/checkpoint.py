@@ -10,6 +10,7 @@ import re
 import shutil
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,35 +20,13 @@ from torch import nn
 from torch.optim import Optimizer
 
 from .files import CheckpointError, explained, sync_folder, write_synced
+from .manifest import Position, damage, read_position, read_state
+from .optimizer_state import check_state
 from .weights import load_weights, weights
 
 __all__ = ["Checkpoint", "CheckpointError", "Checkpoints", "Position"]
 
 _NAME = re.compile(r"(?P<stage>.+)-(?P<step>\d{8,})")
-
-
-@dataclass(frozen=True)
-class Position:
-    """Where in its training a run is.
-
-    Attributes:
-        stage: The stage's name.
-        index: The stage's place among the method's stages, from 0.
-        step: Moves of this stage so far.
-        done: Moves of all stages so far.
-        seconds: Training time so far.
-    """
-
-    stage: str
-    index: int
-    step: int
-    done: int
-    seconds: float = 0.0
-
-    @property
-    def name(self) -> str:
-        """The checkpoint's folder name."""
-        return f"{self.stage}-{self.step:08d}"
 
 
 @dataclass(frozen=True)
@@ -70,22 +49,44 @@ class Checkpoint:
         Raises:
             ValueError: if it is of another model, or of other optimizers.
         """
+        state = None if optimizers is None else self.check(optimizers)
         load_weights(method, self.path / "model.safetensors")
-        if optimizers is None:
-            return
-        state = torch.load(self.path / "optimizer.pt", map_location="cpu", weights_only=True)
-        if sorted(state) != sorted(optimizers):
+        if optimizers is not None and state is not None:
+            for name, optimizer in optimizers.items():
+                optimizer.load_state_dict(state[name])
+
+    def check(self, optimizers: Mapping[str, Optimizer]) -> dict[str, Any]:
+        """The optimizers' state, after checking that it is of such optimizers.
+
+        Raises:
+            ValueError: if it is not, or cannot be read.
+        """
+        file = self.path / "optimizer.pt"
+        try:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # a damaged file fails anywhere in its reader
             raise ValueError(
-                f"{self.path} holds the optimizers of players {sorted(state)}, but the method's "
-                f"players are {sorted(optimizers)}: train it with the method that it was made by"
+                f"{file} cannot be read ({type(error).__name__}: {_first_line(error)}): restore it "
+                f"from a copy, or delete {self.path} to go on from the checkpoint before it"
+            ) from error
+        if not isinstance(state, dict):
+            raise ValueError(f"{file} cannot be read: it holds a {type(state).__name__}")
+        if sorted(map(str, state)) != sorted(optimizers):
+            raise ValueError(
+                f"{self.path} holds the optimizers of players {sorted(map(str, state))}, but the "
+                f"method's players are {sorted(optimizers)}: train it with the method that it was "
+                "made by"
             )
         for name, optimizer in optimizers.items():
             try:
-                optimizer.load_state_dict(state[name])
-            except (ValueError, KeyError) as error:
+                check_state(optimizer, state[name])
+            except ValueError as error:
                 raise ValueError(
-                    f"{self.path}: the optimizer of player {name!r} is another one ({error})"
+                    f"{self.path}: the optimizer of player {name!r} is another one ({error}): "
+                    "continue with the optimizer that it was made by, or delete that folder to go "
+                    "on from the checkpoint before it"
                 ) from error
+        return state
 
 
 class Checkpoints:
@@ -157,7 +158,7 @@ class Checkpoints:
         damaged: list[str] = []
         found = sorted(self._readable(damaged), key=_order, reverse=True)
         for checkpoint in found:
-            reason = _damage(checkpoint.path)
+            reason = damage(checkpoint.path)
             if reason is None:
                 for complaint in damaged:
                     warnings.warn(
@@ -173,6 +174,16 @@ class Checkpoints:
             )
         return None
 
+    def last_digest(self) -> str | None:
+        """SHA-256 of the file of weights in the newest one, as it says, if there is any."""
+        newest = max(self._readable(), key=_order, default=None)
+        if newest is None:
+            return None
+        try:
+            return read_state(newest.path)["files"]["model.safetensors"]["sha256"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
     def clean(self) -> None:
         """Removes what killed runs left behind, and sets damaged checkpoints aside.
 
@@ -182,10 +193,10 @@ class Checkpoints:
             return
         for path in list(self.folder.iterdir()):
             if path.name.startswith(".") and path.name.endswith(".tmp"):
-                shutil.rmtree(path, ignore_errors=True)
-            elif _NAME.fullmatch(path.name) and _damage(path) is not None:
+                _remove(path)
+            elif _NAME.fullmatch(path.name) and damage(path) is not None:
                 aside = path.with_name(path.name + ".damaged")
-                shutil.rmtree(aside, ignore_errors=True)
+                _remove(aside)
                 path.rename(aside)
 
     def _readable(self, damaged: list[str] | None = None) -> list[Checkpoint]:
@@ -195,7 +206,7 @@ class Checkpoints:
             if not _NAME.fullmatch(path.name):
                 continue
             try:
-                found.append(_read(path))
+                found.append(Checkpoint(path, *read_position(path)))
             except (OSError, ValueError, KeyError, TypeError) as error:
                 if damaged is not None:
                     damaged.append(f"{path} (state.json: {error})")
@@ -203,34 +214,24 @@ class Checkpoints:
 
     def _discard(self, path: Path) -> None:
         """Removes a checkpoint; one that is half removed no longer has a checkpoint's name."""
-        if path.exists():
+        if os.path.lexists(path):
             away = path.with_name(f".{path.name}.{os.getpid()}.old.tmp")
             path.rename(away)
-            shutil.rmtree(away, ignore_errors=True)
+            _remove(away)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0]
 
 
 def _order(checkpoint: Checkpoint) -> tuple[int, int]:
     return checkpoint.position.index, checkpoint.position.step
 
 
-def _read(path: Path) -> Checkpoint:
-    state: dict[str, Any] = json.loads((path / "state.json").read_text(encoding="utf-8"))
-    position = Position(**state["position"])
-    if position.name != path.name:
-        raise ValueError(f"it says that it is {position.name}")
-    return Checkpoint(path, position, state["spec"])
-
-
-def _damage(path: Path) -> str | None:
-    """What is wrong with a checkpoint's files, if anything."""
-    try:
-        files = json.loads((path / "state.json").read_text(encoding="utf-8"))["files"]
-        for name in ("model.safetensors", "optimizer.pt"):
-            expected, content = files[name], (path / name).read_bytes()
-            if len(content) != expected["bytes"]:
-                return f"{name} has {len(content)} bytes instead of {expected['bytes']}"
-            if hashlib.sha256(content).hexdigest() != expected["sha256"]:
-                return f"the checksum of {name} is wrong"
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return str(error)
-    return None
+def _remove(path: Path) -> None:
+    """Removes a folder with all that is in it, or a file, as far as that is allowed."""
+    with suppress(OSError):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..methods.method import Method
+from ..reading import expanded
 from .folder import Folder
 from .loop import Loop
 from .memory import keep_freed_memory
@@ -14,7 +15,7 @@ from .plan import check_positive, moves_by_stage, plan
 from .progress import Progress
 from .replicas import Replicas
 from .run import Run
-from .stages import check_players
+from .stages import check_optimizers, check_players
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -80,10 +81,12 @@ def fit(
         NonFiniteLoss: when a loss or a parameter becomes NaN or infinite; the last good checkpoint
             is kept.
         FileExistsError: if another run is in ``out``.
+        NotADirectoryError: if ``out`` is a file.
         CheckpointError: if the disk is full, or no checkpoint is complete.
         TypeError: if the batches are not what the method learns from.
-        ValueError: for steps, sizes or players that make no sense.
+        ValueError: for steps, sizes, players or optimizers that make no sense.
         KeyboardInterrupt: after Ctrl-C, once the step is done and a checkpoint is written.
+        SystemExit: after SIGTERM, or SIGHUP where it is not ignored, in the same way.
 
     Example:
         >>> import torch
@@ -109,7 +112,9 @@ def fit(
     }.items():
         check_positive(name, number)
     check_seed(seed)
+    path = None if out is None else expanded(out)
     check_players(method, stages)
+    check_optimizers(method, stages)
     replicas = Replicas(Fabric(devices=1) if fabric is None else fabric)
     loader = as_loader(
         data if sampler is None else _drawn_by(sampler, data, batch_size, seed),
@@ -124,6 +129,7 @@ def fit(
         method,
         data,
         sampler,
+        digests=out is not None and replicas.rank == 0,
         steps=moves if isinstance(steps, Mapping) else int(steps),
         batch_size=int(batch_size),
         seed=int(seed),
@@ -134,7 +140,6 @@ def fit(
         keep=int(keep),
     )
     spec = replicas.first(spec)  # a method built without a seed drew another one in each process
-    path = None if out is None else Path(out).expanduser()
     main = replicas.rank == 0
     loop = Loop(
         method=method.to(replicas.fabric.device),

@@ -17,11 +17,12 @@ from torch.optim import Optimizer
 
 from .checkpoint import Checkpoint, Checkpoints, Position
 from .files import CheckpointError, explained, replace_file
+from .final import forget_final, write_final
 from .plan import differences, identity
 from .record import Record, Row
-from .weights import weights
+from .spec_file import read_spec
 
-__all__ = ["Folder", "read_spec"]
+__all__ = ["Folder"]
 
 _HEADER = """\
 # This run, complete: `untwine train --config {name} --out ANOTHER_FOLDER` repeats it.
@@ -48,6 +49,7 @@ class Folder:
 
     Raises:
         FileExistsError: if another run is there, or this one and ``resume`` is false.
+        NotADirectoryError: if a file is in its place.
         CheckpointError: if there are checkpoints and none of them is complete.
     """
 
@@ -67,8 +69,14 @@ class Folder:
         self._writes = path is not None and writes
         self._lock: IO[str] | None = None
         self._written: Position | None = None
+        self._place: _Place | None = None
         if path is None:
             return
+        above = next(p for p in (path, *path.absolute().parents) if os.path.lexists(p))
+        if not above.is_dir():
+            raise NotADirectoryError(
+                f"{above} is no folder, so that no run can be written to {path}: choose another out"
+            )
         self._checkpoints = Checkpoints(path / "checkpoints", keep)
         if (path / "spec.yaml").exists():
             if not resume:
@@ -106,8 +114,10 @@ class Folder:
         with explained(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         self._take()
+        self._place = _Place(self.path)
         for left in self.path.glob(".*.tmp"):
-            left.unlink(missing_ok=True)
+            if not left.is_dir():
+                left.unlink(missing_ok=True)
         self._checkpoints.clean()
         custom = any(
             isinstance(self.spec[k], Mapping) and "parts" in self.spec[k]
@@ -125,15 +135,22 @@ class Folder:
 
         self.record = Record(self.path / "log.jsonl", keep)
         if not finished:
-            (self.path / "model.safetensors").unlink(missing_ok=True)
+            with explained(self.path / "model.safetensors"):
+                forget_final(self.path)
 
     def checkpoint(
         self, position: Position, method: nn.Module, optimizers: Mapping[str, Optimizer]
     ) -> None:
-        """Writes a checkpoint, unless this position has one."""
+        """Writes a checkpoint, unless this position has one.
+
+        Raises:
+            CheckpointError: if the folder is not the one that the run began in.
+        """
         place = (position.index, position.step)
         before = self._written or (self.found.position if self.found else None)
         if self._writes and (before is None or place != (before.index, before.step)):
+            if self._place is not None:
+                self._place.check()
             self._checkpoints.write(position, method, optimizers, self._identity)
             self._written = position
 
@@ -145,15 +162,20 @@ class Folder:
         return self.found.path if self.found else None
 
     def finish(self, method: nn.Module) -> None:
-        """Writes the final weights, if they are not there."""
-        if self._writes and self.path is not None:
-            path = self.path / "model.safetensors"
-            if not path.exists():
-                replace_file(path, weights(method))
+        """Writes the final weights, if they are not there or damaged.
+
+        Raises:
+            CheckpointError: if the folder is not the one that the run began in.
+        """
+        if self._writes and self.path is not None and self._place is not None:
+            self._place.check()
+            write_final(self.path, method)
 
     def close(self) -> None:
         """Gives the folder back."""
         self.record.close()
+        if self._place is not None:
+            self._place.close()
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -172,7 +194,10 @@ class Folder:
             return
         import fcntl
 
-        self._lock = (self.path / ".lock").open("w")
+        # A link of that name is not followed: what it leads to would be opened for writing.
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        with explained(self.path / ".lock"):
+            self._lock = os.fdopen(os.open(self.path / ".lock", flags, 0o644), "w")
         try:
             fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -184,6 +209,42 @@ class Folder:
             pass
 
 
+class _Place:
+    """A folder, told from another one that takes its name later.
+
+    It is kept open where the system allows that: the number of a removed folder would be given to
+    the next one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = os.open(path, os.O_RDONLY) if os.name == "posix" else None
+        self._status = os.stat(path)
+
+    def check(self) -> None:
+        """Refuses another folder.
+
+        Raises:
+            CheckpointError: if the folder was removed, renamed or replaced.
+        """
+        try:
+            same = os.path.samestat(os.stat(self._path), self._status)
+        except OSError:
+            same = False
+        if not same or not self._path.is_dir():
+            raise CheckpointError(
+                f"{self._path} is gone, or another folder than the one that training began in: "
+                "nothing more is written. If it was renamed, give it its name back, and the same "
+                "command continues from its last checkpoint"
+            )
+
+    def close(self) -> None:
+        """Lets the folder go."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
 def _with_seed_of(old: Mapping[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
     """A run's spec with the method's seed of another one."""
     try:
@@ -192,28 +253,6 @@ def _with_seed_of(old: Mapping[str, Any], spec: dict[str, Any]) -> dict[str, Any
         return spec
     method = spec["method"]
     return {**spec, "method": {**method, "init_args": {**method["init_args"], "seed": seed}}}
-
-
-def read_spec(path: Path) -> dict[str, Any]:
-    """The spec in a run's folder.
-
-    Raises:
-        FileNotFoundError: if there is none.
-        ValueError: if it cannot be read.
-    """
-    file = path / "spec.yaml"
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"{path} is no run: it has no spec.yaml"
-            + ("" if path.is_dir() else " (there is no such folder)")
-        )
-    try:
-        spec = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} is damaged: {error}") from error
-    if not isinstance(spec, dict) or "method" not in spec:
-        raise ValueError(f"{file} is damaged: it does not describe a run")
-    return spec
 
 
 def _environment() -> dict[str, Any]:

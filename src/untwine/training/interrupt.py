@@ -9,9 +9,15 @@ from typing import Any, Self
 
 __all__ = ["Interruption"]
 
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+_SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
+
 
 class Interruption:
-    """Notes the first SIGINT or SIGTERM, so that the step can be finished; the second one stops.
+    """Notes the first signal to stop, so that the step can be finished; the second one stops.
+
+    The signals are SIGINT (Ctrl-C), SIGTERM and, where there is one, SIGHUP (the terminal closes).
+    One that is ignored, as SIGHUP is under ``nohup``, goes on being ignored.
 
     Args:
         active: Whether to; signals can be handled in the main thread alone.
@@ -24,7 +30,9 @@ class Interruption:
 
     def __enter__(self) -> Self:
         if self._active:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in _SIGNALS:
+                if signal.getsignal(number) is signal.SIG_IGN:
+                    continue
                 self._before[number] = signal.signal(number, self._note)
         return self
 
@@ -41,11 +49,16 @@ class Interruption:
 
         Raises:
             KeyboardInterrupt: after SIGINT.
-            SystemExit: after SIGTERM, with the shell's code for it.
+            SystemExit: after another one, with the shell's code for it.
         """
-        if self.signal == signal.SIGTERM:
-            raise SystemExit(128 + signal.SIGTERM)
-        raise KeyboardInterrupt(message)
+        if self.signal is None or self.signal == signal.SIGINT:
+            raise KeyboardInterrupt(message)
+        raise SystemExit(128 + self.signal)
+
+    @property
+    def name(self) -> str:
+        """Of the signal."""
+        return "" if self.signal is None else signal.Signals(self.signal).name
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.signal = number

@@ -83,6 +83,7 @@ class Loop:
             stack.callback(self.method.eval)
             if not finished:
                 self._check_batch()
+                self._check_optimizers()
             self.replicas.fabric.barrier()  # all have read the folder before one writes to it
             stack.callback(self.folder.close)
             order = {stage.name: place for place, stage in enumerate(self.stages)}
@@ -181,7 +182,9 @@ class Loop:
             self._checkpoint()
         if interrupted:
             where = f"stopped after step {here.step} of stage {here.stage!r}"
-            self.progress.say(f"{where}; the same command again continues from {self.folder.path}")
+            again = f"the same command again continues from {self.folder.path}"
+            quietly = self.interruption.name == "SIGINT"  # the error says it
+            self.progress.say(f"{self.interruption.name}: {where}; {again}", always=not quietly)
             self.interruption.stop(f"{where}; saved in {self.folder.path}")
 
     def _log(self, losses: Mapping[str, Loss]) -> None:
@@ -280,6 +283,12 @@ class Loop:
                 f"or choose a method that learns from {type(batch).__name__}"
             )
         self._drawn = here.done, batch
+
+    def _check_optimizers(self) -> None:
+        """Refuses another optimizer's state, before anything is written."""
+        here = self.state.position
+        if self._found is not None:
+            self._found.check(optimizers_of(self.method, self.stages[here.index]))
 
     def _check_start(self) -> bool:
         """Whether all moves have been made.

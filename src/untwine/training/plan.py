@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ __all__ = [
     "make_method",
     "moves_by_stage",
     "plan",
+    "warn_of_changes",
 ]
 
 CUSTOM = "custom"
@@ -29,7 +31,9 @@ _LONGEST = 2**16
 _IDENTITY = ("method", "data", "sampler", "batch_size", "seed", "precision", "devices")
 
 
-def plan(method: Method, data: Any, sampler: Any, **settings: Any) -> dict[str, Any]:
+def plan(
+    method: Method, data: Any, sampler: Any, digests: bool = False, **settings: Any
+) -> dict[str, Any]:
     """The spec of a run, as plain data.
 
     A method that ``build`` made is written as its class and ``build``'s arguments, one that its
@@ -41,12 +45,16 @@ def plan(method: Method, data: Any, sampler: Any, **settings: Any) -> dict[str, 
         method: What is trained.
         data: What it is trained on.
         sampler: As given to `fit`, or None.
+        digests: Whether to note size and SHA-256 of the files that the data came from.
         **settings: The other arguments of `fit`.
     """
+    from ..data.digests import file_digests
+
+    files = file_digests(data) if digests else {}
     return {
         "untwine": __version__,
         "method": _method(method),
-        "data": _data(data),
+        "data": {**_data(data), **({"files": files} if files else {})},
         "sampler": _sampler(sampler),
         **describe(settings),
     }
@@ -55,6 +63,8 @@ def plan(method: Method, data: Any, sampler: Any, **settings: Any) -> dict[str, 
 def identity(spec: Mapping[str, Any]) -> str:
     """A digest of everything that decides what the weights are after a number of steps."""
     decisive = {key: spec.get(key) for key in _IDENTITY}
+    if isinstance(decisive["data"], Mapping):  # files may be read from elsewhere next time
+        decisive["data"] = {k: v for k, v in decisive["data"].items() if k != "files"}
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -64,6 +74,20 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     for key in _IDENTITY:
         _compare(key, old.get(key), new.get(key), found)
     return found
+
+
+def warn_of_changes(spec: Mapping[str, Any], data: Any, stacklevel: int = 2) -> None:
+    """Looks at the files that a run's data came from, where their digests were noted.
+
+    Warns:
+        UserWarning: naming each one whose content has changed.
+    """
+    from ..data.digests import changed_files
+
+    written = spec.get("data")
+    noted = written.get("files") if isinstance(written, Mapping) else None
+    for change in changed_files(data, noted):
+        warnings.warn(f"{change}: this is not what it was trained on", stacklevel=stacklevel + 1)
 
 
 def moves_by_stage(steps: int | Mapping[str, int], stages: Sequence[Stage]) -> dict[str, int]:
@@ -217,7 +241,11 @@ def _name(value: Any) -> str:
 
 
 def _compare(key: str, old: Any, new: Any, found: list[str]) -> None:
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
+    if key == "data.files":
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            changed = (path for path in old.keys() & new.keys() if old[path] != new[path])
+            found += (f"the content of {p} has changed since the run was made" for p in changed)
+    elif isinstance(old, Mapping) and isinstance(new, Mapping):
         for name in {**old, **new}:
             _compare(f"{key}.{name}", old.get(name), new.get(name), found)
     elif old != new:

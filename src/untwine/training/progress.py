@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -58,7 +60,8 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         if self._bar is not None:
-            self._bar.stop()
+            with suppress(OSError):
+                self._bar.stop()
 
     def stage(self, position: Position) -> None:
         """Begins, or continues, a stage."""
@@ -94,16 +97,27 @@ class Progress:
         speed = f"{(seen + examples) / elapsed:,.0f} images/s, {_duration(left)} left"
         if self._bar is not None:
             self._due = now + _REFRESH
-            self._bar.update(self._task, completed=position.step, terms=self._terms, speed=speed)
+            with suppress(OSError):
+                self._bar.update(
+                    self._task, completed=position.step, terms=self._terms, speed=speed
+                )
         else:
             self._due = now + _LINE
             of = f"{position.step:,}/{self._steps[position.stage]:,}"
             self.say(f"{position.stage} {of}  {speed}  {self._terms}")
 
-    def say(self, message: str) -> None:
-        """Prints a line, above the bar if there is one."""
-        if self._shown:
-            self._console.print(message, highlight=False, markup=False, soft_wrap=True)
+    def say(self, message: str, always: bool = False) -> None:
+        """Prints a line, above the bar if there is one.
+
+        Args:
+            message: The line.
+            always: Whether to print it also where nothing else is shown.
+        """
+        with suppress(OSError):  # the terminal may be gone, and what is not shown is no loss
+            if self._shown:
+                self._console.print(message, highlight=False, markup=False, soft_wrap=True)
+            elif always:
+                print(message, file=sys.stderr, flush=True)
 
 
 def _duration(seconds: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -11,11 +12,14 @@ import torch
 from torch import Tensor
 
 from ..methods.method import Loss
+from ..reading import opened, parse_json
 from .files import explained, replace_file
 
 __all__ = ["Record", "merged", "numbers", "read_record"]
 
 Row = dict[str, Any]
+_LONGEST = 1 << 24  # bytes of a line
+_MOST = 2**63
 
 
 class Record:
@@ -32,8 +36,10 @@ class Record:
         self._path = path
         self._file: IO[str] | None = None
         if path is not None:
-            if path.exists():
-                self.rows = [row for row in read_record(path) if keep is None or keep(row)]
+            if os.path.lexists(path):
+                if path.exists():
+                    self.rows = [row for row in read_record(path) if keep is None or keep(row)]
+                # always: a link is replaced, and what it leads to is not written to
                 replace_file(path, "".join(map(_line, self.rows)).encode())
             with explained(path):
                 self._file = path.open("a", encoding="utf-8", buffering=1)
@@ -60,25 +66,45 @@ def read_record(path: Path) -> list[Row]:
     """The rows of a file; a last line that a killed process left unfinished is dropped.
 
     Raises:
-        ValueError: naming the line, if another one is no JSON object.
+        OSError: if it cannot be opened.
+        ValueError: naming the line, if another one is no row of a log; for what is no regular file.
     """
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     rows: list[Row] = []
-    for number, line in enumerate(lines, 1):
-        if not line:
-            continue
-        try:
-            row = json.loads(line)
-            if not isinstance(row, dict):
-                raise ValueError("it is no object")
-        except ValueError as error:
-            if number >= len(lines) - 1:
-                break
-            raise ValueError(
-                f"{path}, line {number} is damaged ({error}): delete that line to read the rest"
-            ) from error
-        rows.append(row)
+    bad: tuple[int, ValueError] | None = None
+    with opened(path) as file:
+        for number, line in enumerate(iter(lambda: file.readline(_LONGEST), b""), 1):
+            if bad is not None and line.strip():
+                raise ValueError(
+                    f"{path}, line {bad[0]} is damaged ({bad[1]}): delete that line to read the "
+                    "rest"
+                ) from bad[1]
+            if not line.strip():
+                continue
+            try:
+                rows.append(_row(line))
+            except ValueError as error:
+                bad = number, error
     return rows
+
+
+def _row(line: bytes) -> Row:
+    row = parse_json(line.decode("utf-8"))
+    if not isinstance(row, dict):
+        raise ValueError("it is no object")
+    for name, value in row.items():
+        if name == "stage":
+            fits = isinstance(value, str)
+        elif name == "step":
+            fits = type(value) is int and 0 <= value < _MOST
+        elif name == "seconds":
+            fits = type(value) in (int, float) and 0 <= value < _MOST
+        else:
+            fits = (
+                value is None or type(value) is float or (type(value) is int and abs(value) < _MOST)
+            )
+        if not fits:
+            raise ValueError(f"{name!r} is {repr(value)[:80]}")
+    return row
 
 
 def merged(losses: Mapping[str, Loss], player: str, loss: Loss) -> dict[str, Loss]:

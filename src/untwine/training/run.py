@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import os
 import shlex
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ..methods.method import Method
-from .checkpoint import Checkpoint, CheckpointError, Checkpoints
-from .folder import read_spec
-from .plan import CUSTOM, make_data, make_method
+from ..reading import expanded, read_json
+from .checkpoint import Checkpoint, Checkpoints
+from .final import final_digest, load_final
+from .plan import CUSTOM, make_data, make_method, warn_of_changes
 from .record import Row, read_record
-from .weights import load_weights
+from .spec_file import read_spec
+from .weights import tensors_digest
 
 if TYPE_CHECKING:
     import pandas
@@ -54,7 +55,7 @@ class Run:
         steps: int | None = None,
         trust: Sequence[str] = (),
     ) -> None:
-        self.path = None if path is None else Path(path).expanduser()
+        self.path = None if path is None else expanded(path)
         if self.path is None and (method is None or spec is None):
             raise ValueError("a run without a folder needs its method and its spec")
         self._method, self._data, self._rows, self._steps = method, data, rows, steps
@@ -88,9 +89,10 @@ class Run:
         run = cls(path, data=data, trust=trust)
         if data is None and run.spec["data"].get("parts") != CUSTOM:
             run._data = make_data(run.spec, trust)
+            warn_of_changes(run.spec, run._data)
         if method is None:
             method = make_method(run.spec, run._data, trust)
-        _restore(run._folder, method)
+        load_final(run._folder, method)
         run._method = method.eval()
         return run
 
@@ -105,7 +107,7 @@ class Run:
         if self._method is None:
             built = "made_by" not in self.spec["method"]
             method = make_method(self.spec, self.data if built else None, self._trust)
-            _restore(self._folder, method)
+            load_final(self._folder, method)
             self._method = method.eval()
         return self._method
 
@@ -114,6 +116,7 @@ class Run:
         """What the method was trained on."""
         if self._data is None:
             self._data = make_data(self.spec, self._trust)
+            warn_of_changes(self.spec, self._data)
         return self._data
 
     @property
@@ -122,7 +125,7 @@ class Run:
         if self._rows is not None:
             return self._rows
         log = self._folder / "log.jsonl"
-        return read_record(log) if log.exists() else []
+        return read_record(log) if os.path.lexists(log) else []
 
     @property
     def log(self) -> pandas.DataFrame:
@@ -148,9 +151,22 @@ class Run:
         if file is None or not file.exists():
             return None
         try:
-            return json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
+            scores = read_json(file)
+            if not isinstance(scores, dict):
+                raise ValueError("it holds no scores")
+        except (OSError, ValueError) as error:
             raise ValueError(f"{file} is damaged ({error}): measure again") from error
+        return scores
+
+    def weights_digest(self) -> str:
+        """SHA-256 of the weights: the same for equal weights, in memory or in the folder.
+
+        What is derived from a run, such as its scores, is of these weights and no others; file
+        times do not tell.
+        """
+        if self._method is not None:
+            return tensors_digest(self._method.state_dict())
+        return final_digest(self._folder)
 
     @property
     def steps(self) -> int:
@@ -185,22 +201,3 @@ class Run:
 
     def _newest(self) -> Checkpoint | None:
         return Checkpoints(self._folder / "checkpoints").newest()
-
-
-def _restore(folder: Path, method: Method) -> None:
-    """Puts a run's newest weights into a method."""
-    final = folder / "model.safetensors"
-    try:
-        load_weights(method, final)
-        return
-    except FileNotFoundError:
-        reason = f"the run has not finished: there is no {final.name}"
-    except ValueError as error:
-        reason = str(error)
-        if "another model" in reason:
-            raise
-    newest = Checkpoints(folder / "checkpoints").newest()
-    if newest is None:
-        raise CheckpointError(f"{folder} has no weights: {reason}, and there are no checkpoints")
-    warnings.warn(f"{reason}; taking the weights of {newest.path}", stacklevel=3)
-    newest.load(method)

@@ -11,8 +11,9 @@ import torch
 
 from ..distributions import ClusteredPrior
 from ..methods.method import Loss
+from ..reading import expanded, open_npz
 from .callbacks import Callback, State
-from .files import replace_file
+from .files import explained, replace_file
 
 __all__ = ["PriorSnapshots", "Snapshots", "read_snapshots"]
 
@@ -97,7 +98,8 @@ class PriorSnapshots(Callback):
             buffer = io.BytesIO()
             np.savez(buffer, loc=self._taken[step][0], weights=self._taken[step][1])
             folder = state.out / _FOLDER
-            folder.mkdir(parents=True, exist_ok=True)
+            with explained(folder):
+                folder.mkdir(exist_ok=True)
             replace_file(folder / f"{step:09d}.npz", buffer.getvalue())
 
 
@@ -105,13 +107,21 @@ def read_snapshots(path: str | Path) -> Snapshots:
     """The snapshots in a run's folder, in the order of steps.
 
     Raises:
-        ValueError: if there are none.
+        ValueError: if there are none, or one is damaged.
     """
-    found = {}
-    for file in sorted((Path(path).expanduser() / _FOLDER).glob("*.npz")):
-        with np.load(file) as arrays:
-            found[int(file.stem)] = arrays["loc"], arrays["weights"]
-    return _stacked(found)
+    snapshots = {}
+    for file in sorted((expanded(path) / _FOLDER).glob("*.npz")):
+        if not file.stem.isdecimal():
+            raise ValueError(f"{file} is no snapshot: expected the number of a step as its name")
+        with open_npz(file) as arrays:
+            for name, dimensions in (("loc", 2), ("weights", 1)):
+                if name not in arrays or len(arrays.header(name)[0]) != dimensions:
+                    raise ValueError(f"{file} is damaged: it has no {name} of {dimensions} axes")
+            snapshots[int(file.stem)] = arrays["loc"], arrays["weights"]
+    shapes = {(loc.shape, weights.shape) for loc, weights in snapshots.values()}
+    if len(shapes) > 1:
+        raise ValueError(f"the snapshots in {path} have different shapes: {sorted(shapes)}")
+    return _stacked(snapshots)
 
 
 def _stacked(found: Mapping[int, tuple[np.ndarray, np.ndarray]]) -> Snapshots:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from torch.optim import Optimizer
+from torch.optim import Optimizer, SparseAdam
 
 from ..methods.method import Method, Player, Stage
 
-__all__ = ["Batches", "check_players", "optimizers_of", "playing"]
+__all__ = ["Batches", "check_optimizers", "check_players", "optimizers_of", "playing"]
 
 
 class Batches:
@@ -66,6 +68,45 @@ def check_players(method: Method, stages: Sequence[Stage]) -> None:
             f"no player of {type(method).__name__} owns {', '.join(unowned)}: they will not be "
             "trained; add them to a player, or freeze them with requires_grad_(False)",
             stacklevel=3,
+        )
+
+
+def check_optimizers(method: Method, stages: Sequence[Stage]) -> None:
+    """Makes the optimizers of all stages once, and lets them go: what is wrong shows at the start.
+
+    Raises:
+        ValueError: naming the player, for an optimizer that cannot be made, has a learning rate
+            that is negative or not finite, calls the loss itself, or takes sparse gradients.
+    """
+    for stage in stages:
+        for name, player in playing(method, stage).items():
+            parameters = [p for p in player.parameters() if p.requires_grad]
+            if parameters:
+                _check_optimizer(name, player, parameters)
+
+
+def _check_optimizer(name: str, player: Player, parameters: list[Any]) -> None:
+    whose = f"the optimizer of player {name!r}"
+    try:
+        optimizer = player.optimizer(parameters)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise ValueError(f"{whose} cannot be made: {error}") from error
+    if not isinstance(optimizer, Optimizer):
+        raise ValueError(f"{whose} is a {type(optimizer).__name__}; expected a torch Optimizer")
+    kind = type(optimizer).__name__
+    for group in optimizer.param_groups:
+        rate = group.get("lr", 0.0)
+        if not (math.isfinite(rate) and rate >= 0):
+            raise ValueError(f"{whose} has the learning rate lr={rate}; expected a finite one")
+    closure = inspect.signature(optimizer.step).parameters.get("closure")
+    if closure is not None and closure.default is closure.empty:
+        raise ValueError(
+            f"{whose}, {kind}, evaluates the loss several times in a step, but a move is made "
+            "once: take one that does not, such as Adam"
+        )
+    if isinstance(optimizer, SparseAdam):
+        raise ValueError(
+            f"{whose}, {kind}, takes sparse gradients; those here are dense: take Adam"
         )
 
 

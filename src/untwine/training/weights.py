@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
@@ -10,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-__all__ = ["load_weights", "weights"]
+__all__ = ["load_weights", "read_weights", "tensors_digest", "weights"]
 
 _SHARED = "shared"
 
@@ -58,19 +60,7 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
         ValueError: if the file is no complete safetensors file, or not of such a module.
         FileNotFoundError: if it is not there.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: there are no weights here")
-    try:
-        with safe_open(path, framework="pt") as file:
-            shared = json.loads((file.metadata() or {}).get(_SHARED, "{}"))
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, json.JSONDecodeError) as error:
-        raise ValueError(
-            f"{path} is truncated or corrupt ({error}): restore it from a copy, or continue from a "
-            "checkpoint of the run"
-        ) from error
-    state |= {name: state[first] for name, first in shared.items()}
+    state = read_weights(path)
     try:
         module.load_state_dict(state)
     except RuntimeError as error:
@@ -78,3 +68,42 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
             f"{path} holds the weights of another model than this {type(module).__name__}: build "
             f"it with the arguments that it was trained with. {error}"
         ) from error
+
+
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """The tensors of a file of `weights`, by all of their names.
+
+    Raises:
+        ValueError: if it is no complete safetensors file.
+        FileNotFoundError: if it is not there.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: there are no weights here")
+    try:
+        with safe_open(path, framework="pt") as file:
+            shared = json.loads((file.metadata() or {}).get(_SHARED, "{}"))
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return state | {str(name): state[first] for name, first in shared.items()}
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
+        raise ValueError(
+            f"{path} is truncated or corrupt ({e}): restore it from a copy, or continue from a "
+            "checkpoint of the run"
+        ) from e
+
+
+def tensors_digest(state: Mapping[str, Tensor]) -> str:
+    """SHA-256 of tensors: of their names, types, shapes and values, in the order of names.
+
+    Example:
+        >>> one, two = nn.Linear(2, 1), nn.Linear(2, 1)
+        >>> two.load_state_dict(one.state_dict()) and None
+        >>> tensors_digest(one.state_dict()) == tensors_digest(two.state_dict())
+        True
+    """
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        value = state[name].detach().cpu().contiguous()
+        digest.update(json.dumps([name, str(value.dtype), list(value.shape)]).encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -1,0 +1,127 @@
+"""Digests of the files that a data set was made from, so that a change of their content shows.
+
+Reading the files once more is the whole cost: they are hashed in pieces, at the speed of SHA-256 or
+of the disk (a gigabyte takes a second or two), which is less than decoding them takes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..reading import opened
+from ..spec import Recorded
+
+__all__ = ["changed_files", "file_digests"]
+
+_PATHS = ("path", "csv", "image", "cells")
+"""The arguments of data sets that name files or folders."""
+
+
+def file_digests(data: Any) -> dict[str, dict[str, Any]]:
+    """Size and SHA-256 of the content of every file that a data set was made from.
+
+    Of a folder of images, it is that of the names, sizes and digests of the images that were read.
+
+    Args:
+        data: A data set, perhaps made of other ones, or a loader of one.
+
+    Returns:
+        By path, as the data set was given it.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> from untwine.data import Npz
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     np.savez(f"{folder}/set.npz", x=np.zeros((5, 2)))
+        ...     [sorted(digest) for digest in file_digests(Npz(f"{folder}/set.npz")).values()]
+        [['bytes', 'sha256']]
+    """
+    return {source.name: source.digest() for source in _sources(data) if source.place.exists()}
+
+
+def changed_files(data: Any, noted: Any) -> list[str]:
+    """What is different of a data set's files from what was noted, in words that name the file.
+
+    Args:
+        data: A data set, as for `file_digests`. No other files than its own are read.
+        noted: By path, as `file_digests` returned it.
+    """
+    changes: list[str] = []
+    for source in _sources(data) if isinstance(noted, Mapping) else ():
+        before = noted.get(source.name)
+        if not isinstance(before, Mapping) or not source.place.exists():
+            continue
+        now = source.digest()
+        if now != dict(before):
+            changes.append(
+                f"the content of {source.name} has changed since the run was made "
+                f"({before.get('bytes')} bytes with SHA-256 {str(before.get('sha256'))[:12]}, now "
+                f"{now['bytes']} with {now['sha256'][:12]})"
+            )
+    return changes
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A file or folder that a data set was made from.
+
+    Attributes:
+        name: As the data set was given it.
+        place: Where it is.
+        files: Those of a folder that were read; ``None`` for all.
+    """
+
+    name: str
+    place: Path
+    files: tuple[str, ...] | None = None
+
+    def digest(self) -> dict[str, Any]:
+        if not self.place.is_dir():
+            return _digest(self.place)
+        files = self.files
+        if files is None:
+            inside = (file for file in self.place.rglob("*") if file.is_file())
+            files = tuple(str(file.relative_to(self.place)) for file in inside)
+        whole, size = hashlib.sha256(), 0
+        for name in sorted(files):
+            one = _digest(self.place / name)
+            size += one["bytes"]
+            line = f"{one['sha256']} {one['bytes']} {Path(name).as_posix()}\n"
+            whole.update(line.encode(errors="surrogateescape"))
+        return {"bytes": size, "sha256": whole.hexdigest()}
+
+
+def _sources(data: Any) -> list[_Source]:
+    """Files among the arguments of a data set and of those that it was made of."""
+    if not isinstance(data, Recorded):
+        inner = getattr(data, "data", None)  # of a loader
+        return _sources(inner) if isinstance(inner, Recorded) else []
+    try:
+        arguments = data.arguments
+    except (TypeError, ValueError):  # arrays in memory, which no spec holds
+        return []
+    sources: list[_Source] = []
+    folder = arguments.get("path")
+    for name, value in arguments.items():
+        if name in _PATHS and isinstance(value, str | os.PathLike):
+            place = Path(value).expanduser()
+            if name == "csv" and folder is not None and not place.exists():
+                place = Path(folder).expanduser() / value
+            sources.append(_Source(os.fspath(value), place, getattr(data, "files", None)))
+        elif isinstance(value, Recorded):
+            sources += _sources(value)
+        elif isinstance(value, Mapping):
+            sources += [s for v in value.values() if isinstance(v, Recorded) for s in _sources(v)]
+    return sources
+
+
+def _digest(path: Path) -> dict[str, Any]:
+    with opened(path) as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return {"bytes": os.fstat(file.fileno()).st_size, "sha256": digest}

@@ -32,13 +32,13 @@ __all__ = [
 ]
 
 _WHERE = {
-    "Codes": "metrics.codes",
+    "Codes": "encoding",
     "FactorDataset": "data",
     "FactorSpace": "data",
     "Method": "methods",
     "Run": "training",
     "Score": "metrics.score",
-    "encode": "metrics.codes",
+    "encode": "encoding",
     "evaluate": "metrics.suite",
     "fit": "training",
     "report": "report",
@@ -47,8 +47,8 @@ _WHERE = {
 if TYPE_CHECKING:
     from . import data, distributions, functional, methods, metrics, nets, plots
     from .data import FactorDataset, FactorSpace
+    from .encoding import Codes, encode
     from .methods import Method
-    from .metrics.codes import Codes, encode
     from .metrics.score import Score
     from .metrics.suite import evaluate
     from .report import report

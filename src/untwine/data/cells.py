@@ -260,7 +260,7 @@ def annotate(
         >>> adata.obsm["X_untwine"].shape, adata.obsm["X_untwine_cluster"].shape
         ((20, 2), (20, 3))
     """
-    from ..metrics.codes import Codes
+    from ..encoding import Codes
     from ..training import Run
 
     if isinstance(method, Run):
@@ -305,7 +305,7 @@ def _means(method: Any, x: Tensor, c: Tensor | None = None) -> np.ndarray:
 
 def _batches(method: Any, data: Any, batch_size: int) -> Any:
     """What `represent` is given, batch by batch."""
-    from ..metrics.codes import inputs_of
+    from ..encoding import inputs_of
 
     device = next((p.device for p in method.parameters()), torch.device("cpu"))
     for start in range(0, len(data), batch_size):

@@ -8,6 +8,7 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from ..encoding import Codes as Codes, encode as encode
 from .activity import active_units as active_units, dimension_kl as dimension_kl
 from .aggregate import (
     aggregate_posterior as aggregate_posterior,
@@ -24,7 +25,6 @@ from .clustering import (
     nmi as nmi,
     silhouette as silhouette,
 )
-from .codes import Codes as Codes, encode as encode
 from .dci import dci as dci
 from .dcimig import dcimig as dcimig
 from .downstream import (

@@ -39,7 +39,7 @@ _WHERE = {
     "Run": "training",
     "Score": "metrics.score",
     "encode": "encoding",
-    "evaluate": "metrics.suite",
+    "evaluate": "evaluation",
     "fit": "training",
     "report": "report",
 }
@@ -48,9 +48,9 @@ if TYPE_CHECKING:
     from . import data, distributions, functional, methods, metrics, nets, plots
     from .data import FactorDataset, FactorSpace
     from .encoding import Codes, encode
+    from .evaluation import evaluate
     from .methods import Method
     from .metrics.score import Score
-    from .metrics.suite import evaluate
     from .report import report
     from .training import Run, fit  # type: ignore[no-redef]
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..encoding import Codes, inputs_of
 from ..methods import Swaps
 from ..metrics import dimension_kl
-from ..metrics.information import histogram_information
+from ..metrics._estimators.information import histogram_information
 from ..plots.compute import posterior_span, reconstruct, sample, traverse
 from ..plots.images import swap_mosaic
 from ..plots.pictures import drawable, mosaic, pictures, vector_bounds

@@ -25,7 +25,7 @@ from torch.optim import Adam
 
 import untwine as ut
 from untwine import distributions as d, functional as f, methods as m
-from untwine.metrics.clustering import cluster_accuracy, nmi
+from untwine.metrics import cluster_accuracy, nmi
 from untwine.nets import MLP
 
 DATA = Path(os.environ.get("UNTWINE_SHARED", Path(__file__).parents[1] / "../shared")) / "data"

@@ -28,7 +28,7 @@ import torch
 
 import untwine as ut
 from untwine import distributions as d, methods as m, plots
-from untwine.metrics.clustering import ari, cluster_accuracy, nmi
+from untwine.metrics import ari, cluster_accuracy, nmi
 from untwine.nets import MLP
 from untwine.training import PriorSnapshots
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from untwine import metrics
-from untwine.metrics.confidence import half_sample, interval
+from untwine.evaluation.confidence import half_sample, interval
 
 SIZES = (4, 8, 16)
 

@@ -34,15 +34,15 @@ __all__ = [
 ]
 
 _WHERE = {
-    "Codes": "metrics.codes",
+    "Codes": "encoding",
     "FactorDataset": "data",
     "FactorSpace": "data",
     "Method": "methods",
     "Run": "training",
     "Score": "metrics.score",
     "annotate": "use",
-    "encode": "metrics.codes",
-    "evaluate": "metrics.suite",
+    "encode": "encoding",
+    "evaluate": "evaluation",
     "fit": "training",
     "report": "report",
 }
@@ -50,10 +50,10 @@ _WHERE = {
 if TYPE_CHECKING:
     from . import data, distributions, functional, methods, metrics, nets, plots, use
     from .data import FactorDataset, FactorSpace
+    from .encoding import Codes, encode
+    from .evaluation import evaluate
     from .methods import Method
-    from .metrics.codes import Codes, encode
     from .metrics.score import Score
-    from .metrics.suite import evaluate
     from .report import report
     from .training import Run, fit
     from .use import annotate

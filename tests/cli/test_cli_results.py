@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from untwine.cli import demo
-from untwine.metrics.evaluation import Evaluation
+from untwine.evaluation import Evaluation
 from untwine.training import Run
 
 DATA = "--data Npz --data.path small.npz"

@@ -31,7 +31,7 @@ def blocks(kind):
 @pytest.fixture
 def few_steps(monkeypatch):
     """A `fit` that makes at most five steps, an `encode` of at most 600 observations."""
-    from untwine.metrics import codes, suite
+    from untwine import encoding, evaluation
     from untwine.training import fit
 
     def short(method, data, *, steps, **options):
@@ -41,9 +41,11 @@ def few_steps(monkeypatch):
         return fit(method, data, steps=capped, progress=False, **options)
 
     monkeypatch.setattr(ut, "fit", short)
-    monkeypatch.setattr(ut, "encode", lambda m, d, n=None: codes.encode(m, d, min(n or 600, 600)))
+    monkeypatch.setattr(
+        ut, "encode", lambda m, d, n=None: encoding.encode(m, d, min(n or 600, 600))
+    )
     chosen = ["mig", "modularity", "active_units"]
-    monkeypatch.setattr(ut, "evaluate", lambda c: suite.evaluate(c, metrics=chosen))
+    monkeypatch.setattr(ut, "evaluate", lambda c: evaluation.evaluate(c, metrics=chosen))
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from untwine.metrics.read import Table, read
+from untwine.evaluation.read import Table, read
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_h5ad(tmp_path, arrays):
 
 MODULE = """
 import numpy as np
-from untwine.metrics.read import Table
+from untwine.evaluation.read import Table
 factors = np.stack(np.meshgrid(range(3), range(4)), -1).reshape(-1, 2)
 def pair(): return factors * 1.0, factors
 def mapping(): return {"codes": factors * 1.0, "factors": factors, "names": ["a", "b"]}
@@ -170,7 +170,7 @@ def test_a_function(module, name):
 
 def test_a_function_in_the_current_folder(tmp_path):
     (tmp_path / "my_codes.py").write_text(MODULE)
-    code = "from untwine.metrics.read import read; print(len(read('my_codes:pair')))"
+    code = "from untwine.evaluation.read import read; print(len(read('my_codes:pair')))"
     out = subprocess.run(
         [sys.executable, "-P", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
     )

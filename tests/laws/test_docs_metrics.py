@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from untwine.metrics.catalog import METRICS, table
+from untwine.metrics.registry import METRICS, table
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics"
 PAGES = sorted(DOCS.glob("*.md"))
@@ -41,7 +41,9 @@ def test_every_metric_has_a_page_with_an_equation_and_an_example(name):
 
 
 def test_the_index_holds_the_table():
-    assert table() in (DOCS / "index.md").read_text(), "paste untwine.metrics.catalog.table() there"
+    assert table() in (DOCS / "index.md").read_text(), (
+        "paste untwine.metrics.registry.table() there"
+    )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -8,16 +8,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from untwine.metrics.activity import active_units, dimension_kl
-from untwine.metrics.aggregate import aggregate_total_correlation
-from untwine.metrics.dcimig import dcimig
-from untwine.metrics.infomec import infomec
-from untwine.metrics.jemmig import jemmig
-from untwine.metrics.mig import mig
-from untwine.metrics.mig_sup import mig_sup
-from untwine.metrics.modularity import modularity
-from untwine.metrics.pairwise import pairwise_mutual_information
-from untwine.metrics.total_correlation import gaussian_total_correlation, wasserstein_correlation
+from untwine.metrics import (
+    active_units,
+    aggregate_total_correlation,
+    dcimig,
+    dimension_kl,
+    gaussian_total_correlation,
+    infomec,
+    jemmig,
+    mig,
+    mig_sup,
+    modularity,
+    pairwise_mutual_information,
+    wasserstein_correlation,
+)
 
 HISTOGRAM = [mig, mig_sup, dcimig, jemmig, modularity]
 UNSUPERVISED = [

@@ -1,8 +1,11 @@
 """What is true of every metric: one law, run over `untwine.metrics.__all__`."""
 
+import importlib
 import inspect
 import json
+import math
 import pickle
+import pkgutil
 import subprocess
 import sys
 
@@ -12,8 +15,8 @@ import pytest
 import torch
 
 import untwine.metrics as metrics
-from untwine.metrics import METRICS, Score
-from untwine.metrics.catalog import GROUPS, entry, table
+from untwine.metrics import METRICS, Score, registry
+from untwine.metrics.registry import GROUPS, entry, table
 
 SIZES = (3, 4, 5)
 QUICK = {
@@ -69,6 +72,14 @@ def those(condition):
 supervised = those(lambda m: "factors" in m.needs)
 
 
+def mig(codes):
+    """Another function of that name."""
+    return Score(0.0)
+
+
+named_mig = mig
+
+
 @pytest.fixture(params=metrics.__all__)
 def name(request):
     return request.param
@@ -92,11 +103,11 @@ def test_the_package_holds_the_functions(name, metric):
 @pytest.mark.parametrize(
     "first",
     [
-        "import untwine.metrics.mig",
-        "import untwine.metrics.mig as m",
-        "from untwine.metrics.dci import dci",
-        "import untwine.metrics.suite; import untwine.metrics.udr",
-        "import importlib; importlib.import_module('untwine.metrics.infomec')",
+        "import untwine.metrics._mig",
+        "import untwine.metrics._mig as m",
+        "from untwine.metrics._dci import dci",
+        "import untwine.evaluation.suite; import untwine.metrics._udr",
+        "import importlib; importlib.import_module('untwine.metrics._infomec')",
     ],
 )
 def test_importing_a_module_does_not_hide_its_function(first):
@@ -106,6 +117,41 @@ def test_importing_a_module_does_not_hide_its_function(first):
         "assert callable(ut.evaluate) and ut.evaluate is ut.metrics.evaluate"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_metric_is_the_only_thing_of_its_name(name, metric):
+    """No module can be taken for the function: it stands in a private one of its name."""
+    assert metric.function.__module__ == f"untwine.metrics._{name}"
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module(f"untwine.metrics.{name}")
+
+
+def test_every_private_module_holds_a_metric():
+    modules = {m.name for m in pkgutil.iter_modules(metrics.__path__) if not m.ispkg}
+    assert {m for m in modules if m.startswith("_")} == {f"_{name}" for name in METRICS}
+
+
+def test_a_metric_of_ones_own_is_evaluated_like_the_others(monkeypatch):
+    monkeypatch.setattr(registry, "GROUPS", dict(registry.GROUPS))
+    monkeypatch.delitem(registry.METRICS, "spread", raising=False)
+
+    @metrics.metric(
+        low=0.0, high=math.inf, higher_is_better=None, captures=("information",),
+        paper="me", link="https://example.org", source="none",
+    )  # fmt: skip
+    def spread(codes, *, power=2):
+        """The codes' mean power."""
+        return Score(np.mean(np.abs(codes) ** power), protocol={"power": power}, name="spread")
+
+    scores = metrics.evaluate(np.full((20, 2), 3.0), metrics={"spread": {"power": 1}})
+    assert scores["spread"].value == 3.0
+    assert "spread" in registry.GROUPS["unsupervised"]
+    with pytest.raises(ValueError, match=r"a metric .mig. in untwine\.metrics\._mig"):
+        metrics.metric(
+            low=0.0, high=1.0, higher_is_better=None, captures=("information",),
+            paper="me", link="https://example.org", source="none",
+        )(named_mig)  # fmt: skip
+    del registry.METRICS["spread"]
 
 
 def test_importing_the_metrics_is_light():

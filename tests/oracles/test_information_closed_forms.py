@@ -7,17 +7,21 @@ from math import inf, log, sqrt
 import numpy as np
 import pytest
 
-from untwine.metrics.activity import active_units, dimension_kl
-from untwine.metrics.blocks import block_mutual_information
-from untwine.metrics.dcimig import dcimig
-from untwine.metrics.infomec import infomec
-from untwine.metrics.information import discretize, entropy, histogram_information
-from untwine.metrics.jemmig import jemmig
-from untwine.metrics.mig import mig
-from untwine.metrics.mig_sup import mig_sup
-from untwine.metrics.modularity import modularity
-from untwine.metrics.pairwise import pairwise_mutual_information
-from untwine.metrics.total_correlation import gaussian_total_correlation, wasserstein_correlation
+from untwine.metrics import (
+    active_units,
+    block_mutual_information,
+    dcimig,
+    dimension_kl,
+    gaussian_total_correlation,
+    infomec,
+    jemmig,
+    mig,
+    mig_sup,
+    modularity,
+    pairwise_mutual_information,
+    wasserstein_correlation,
+)
+from untwine.metrics._estimators.information import discretize, entropy, histogram_information
 
 EXACT = 1e-9
 

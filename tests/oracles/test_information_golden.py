@@ -7,15 +7,18 @@ import json
 import numpy as np
 import pytest
 
-from untwine.metrics.aggregate import aggregate_posterior
-from untwine.metrics.dcimig import dcimig
-from untwine.metrics.infomec import infomec
-from untwine.metrics.jemmig import jemmig
-from untwine.metrics.mig import mig
-from untwine.metrics.mig_sup import mig_sup
-from untwine.metrics.modularity import modularity
-from untwine.metrics.pairwise import pairwise_mutual_information
-from untwine.metrics.total_correlation import gaussian_total_correlation, wasserstein_correlation
+from untwine.metrics import (
+    aggregate_posterior,
+    dcimig,
+    gaussian_total_correlation,
+    infomec,
+    jemmig,
+    mig,
+    mig_sup,
+    modularity,
+    pairwise_mutual_information,
+    wasserstein_correlation,
+)
 
 CASES = ["a_identity", "b_rotation", "e_noisy_dead", "h_nonlinear"]
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.special import digamma
 
-from untwine.metrics.blocks import block_mutual_information
-from untwine.metrics.neighbors import kraskov, neighbor_information, spread_ties
+from untwine.metrics import block_mutual_information
+from untwine.metrics._estimators.neighbors import kraskov, neighbor_information, spread_ties
 
 
 def ross(z, y, k):

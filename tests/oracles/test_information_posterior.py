@@ -10,11 +10,10 @@ from scipy.integrate import quad
 from scipy.special import logsumexp
 from scipy.stats import norm
 
-from untwine.metrics.aggregate import aggregate_posterior, aggregate_total_correlation
-from untwine.metrics.information import Labels
-from untwine.metrics.mig import mig
-from untwine.metrics.mixtures import Mixture
-from untwine.metrics.posterior import posterior_information
+from untwine.metrics import aggregate_posterior, aggregate_total_correlation, mig
+from untwine.metrics._estimators.gaussian_sums import GaussianSum
+from untwine.metrics._estimators.information import Labels
+from untwine.metrics._estimators.posterior import posterior_information
 
 
 def mixture_entropy(mean, stddev):
@@ -30,7 +29,7 @@ def mixture_entropy(mean, stddev):
 def test_entropy_of_a_mixture(seed):
     rng = np.random.default_rng(seed)
     mean, stddev = rng.normal(0, 3, 6), np.exp(rng.uniform(-2, 0.5, 6))
-    mixture = Mixture.of(mean, stddev)
+    mixture = GaussianSum.of(mean, stddev)
     density = mixture.densities([Labels(np.zeros(6, dtype=int), 1)])[0]
     assert density.sum() * mixture.step == pytest.approx(1, abs=1e-8)
     expected = mixture_entropy(mean, stddev)

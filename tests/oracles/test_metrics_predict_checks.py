@@ -7,19 +7,17 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 
-from untwine.metrics.arrays import reduce_blocks
-from untwine.metrics.dci import dci, dci_from_importance
-from untwine.metrics.factor_vae_score import vote
-from untwine.metrics.fairness import total_variation
-from untwine.metrics.heldout import equal_width, held_out
-from untwine.metrics.interventions import Interventions
-from untwine.metrics.irs import irs
-from untwine.metrics.logistic import area_under_curve, fit_logistic
-from untwine.metrics.mcc import mcc, r2
-from untwine.metrics.model_centrality import model_centrality
-from untwine.metrics.predictors import fit_predictor
-from untwine.metrics.sap import line_svm, sap
-from untwine.metrics.udr import relative_strength, udr
+from untwine.metrics import dci, irs, mcc, model_centrality, r2, sap, udr
+from untwine.metrics._dci import dci_from_importance
+from untwine.metrics._estimators.arrays import reduce_blocks
+from untwine.metrics._estimators.interventions import Interventions
+from untwine.metrics._estimators.logistic import area_under_curve, fit_logistic
+from untwine.metrics._estimators.predictors import fit_predictor
+from untwine.metrics._estimators.splits import equal_width, train_test
+from untwine.metrics._estimators.votes import vote
+from untwine.metrics._sap import line_svm
+from untwine.metrics._udr import relative_strength
+from untwine.metrics._unfairness import total_variation
 
 
 @pytest.fixture
@@ -426,16 +424,16 @@ def test_logistic_cv_is_scikit_learns(rng: np.random.Generator) -> None:
 
 def test_split_sizes_and_seeds() -> None:
     z, y = np.arange(300.0)[:, None], np.arange(300)[:, None] % 3
-    data = held_out(z, y, train=10_000, test=5_000, seed=0, metric="test")
+    data = train_test(z, y, train=10_000, test=5_000, seed=0, metric="test")
     assert (len(data.z), len(data.z_test)) == (200, 100)
     assert not set(data.z[:, 0]) & set(data.z_test[:, 0])
-    again = held_out(z, y, train=10_000, test=5_000, seed=0, metric="test")
-    other = held_out(z, y, train=10_000, test=5_000, seed=1, metric="test")
+    again = train_test(z, y, train=10_000, test=5_000, seed=0, metric="test")
+    other = train_test(z, y, train=10_000, test=5_000, seed=1, metric="test")
     assert (data.z == again.z).all()
     assert (data.z != other.z).any()
-    small = held_out(z, y, train=30, test=20, seed=0, metric="test")
+    small = train_test(z, y, train=30, test=20, seed=0, metric="test")
     assert (len(small.z), len(small.z_test)) == (30, 20)
-    given = held_out(z, y, z[:50], y[:50], train=100, test=None, seed=0, metric="test")
+    given = train_test(z, y, z[:50], y[:50], train=100, test=None, seed=0, metric="test")
     assert (len(given.z), len(given.z_test)) == (100, 50)
     assert given.protocol["test_rows"] == "given"
     assert (sap(z, y).protocol["train"], sap(z, y).protocol["test"]) == (200, 100)

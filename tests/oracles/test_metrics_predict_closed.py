@@ -10,19 +10,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from untwine.metrics.beta_vae_score import beta_vae_score
-from untwine.metrics.dci import dci
-from untwine.metrics.downstream import downstream_accuracy, sample_efficiency
-from untwine.metrics.explicitness import explicitness
-from untwine.metrics.factor_vae_score import factor_vae_score
-from untwine.metrics.fairness import unfairness
-from untwine.metrics.irs import irs
-from untwine.metrics.mcc import mcc, r2
-from untwine.metrics.model_centrality import model_centrality
-from untwine.metrics.sap import sap
+from untwine.metrics import (
+    beta_vae_score,
+    dci,
+    downstream_accuracy,
+    explicitness,
+    factor_vae_score,
+    irs,
+    mcc,
+    model_centrality,
+    r2,
+    sample_efficiency,
+    sap,
+    udr,
+    unfairness,
+    z_max_var,
+)
 from untwine.metrics.score import Score
-from untwine.metrics.udr import udr
-from untwine.metrics.z_max_var import z_max_var
 
 GRID = np.array(list(product(range(3), range(4), range(5))))
 MANY = np.tile(GRID, (5, 1))

@@ -9,13 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from untwine.metrics.beta_vae_score import beta_vae_score
-from untwine.metrics.dci import dci
-from untwine.metrics.explicitness import explicitness
-from untwine.metrics.factor_vae_score import factor_vae_score
-from untwine.metrics.irs import irs
-from untwine.metrics.sap import sap
-from untwine.metrics.z_max_var import z_max_var
+from untwine.metrics import beta_vae_score, dci, explicitness, factor_vae_score, irs, sap, z_max_var
 
 CASES = ("a_identity", "b_rotation", "e_noisy_dead", "h_nonlinear")
 DLIB = "disentanglement_lib/"

@@ -1,8 +1,8 @@
 """`evaluate`: the same numbers as the metrics alone, intervals that cover, reasons for gaps."""
 
 import json
-import sys
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,11 +11,10 @@ import torch
 
 import untwine as ut
 from untwine import metrics
-from untwine.metrics.catalog import GROUPS, METRICS
-from untwine.metrics.confidence import half_sample, interval
-from untwine.metrics.evaluation import Evaluation
-from untwine.metrics.read import Table
-from untwine.metrics.suite import evaluate
+from untwine.evaluation import Evaluation, evaluate
+from untwine.evaluation.confidence import half_sample, interval
+from untwine.evaluation.read import Table
+from untwine.metrics.registry import GROUPS, METRICS
 
 QUICK = {
     "beta_vae_score": {"train": 200, "test": 100},
@@ -177,7 +176,7 @@ def test_a_fault_of_the_program_is_not_swallowed(world, monkeypatch):
     def broken(codes, factors, *, bins=20):
         raise TypeError("a fault")
 
-    monkeypatch.setattr(sys.modules["untwine.metrics.mig"], "mig", broken)
+    monkeypatch.setitem(METRICS, "mig", replace(METRICS["mig"], function=broken))
     with pytest.raises(TypeError, match="a fault"):
         evaluate(*world, ["mig"])
 

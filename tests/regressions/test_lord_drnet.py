@@ -10,7 +10,7 @@ from torch.optim import Adam
 import untwine as ut
 from untwine.data import Frames, MovingDigits
 from untwine.methods import LORD, DrNet
-from untwine.metrics.logistic import fit_logistic
+from untwine.metrics._estimators.logistic import fit_logistic
 from untwine.nets import AdaIN, Conv
 
 from .test_learning import train

@@ -14,7 +14,7 @@ from .errors import UsageError
 from .parser import TRUST, Parser
 
 if TYPE_CHECKING:
-    from ..metrics.evaluation import Evaluation
+    from ..evaluation import Evaluation
     from ..training import Run
 
 __all__ = ["measure", "run"]
@@ -77,8 +77,8 @@ def measure(
         trust: Packages of which the run's spec may name classes.
         **settings: Of `untwine.evaluate`.
     """
+    from ..evaluation import evaluate
     from ..metrics import encode
-    from ..metrics.suite import evaluate
     from ..training import Run
 
     with warnings.catch_warnings(record=True) as noted:
@@ -107,8 +107,8 @@ def measure(
 def _of_file(
     source: str, metrics: Sequence[str], read: dict[str, Any], settings: dict[str, Any]
 ) -> Evaluation:
-    from ..metrics.read import read as read_table
-    from ..metrics.suite import evaluate
+    from ..evaluation import evaluate
+    from ..evaluation.read import read as read_table
 
     try:
         codes = read_table(source, codes=read.get("codes"), factors=read.get("factors"))
@@ -119,7 +119,7 @@ def _of_file(
 
 def _chosen(metrics: Sequence[str], stddev: bool) -> Any:
     """The names of the metrics, of which some stand for several."""
-    from ..metrics.catalog import GROUPS
+    from ..metrics.registry import GROUPS
 
     if not metrics:
         return [*GROUPS["classic"], "active_units", *(["dimension_kl"] if stddev else [])]
@@ -135,7 +135,7 @@ def _with_earlier(table: Evaluation, made: Run) -> Evaluation:
     """The new scores, and those that were measured earlier on the same weights."""
     from dataclasses import replace
 
-    from ..metrics.evaluation import Evaluation
+    from ..evaluation import Evaluation
 
     assert made.path is not None
     file, weights = made.path / "scores.json", made.path / "model.safetensors"
@@ -168,7 +168,7 @@ def _write(table: Evaluation, path: Path) -> None:
 
 
 def _metrics_in_short() -> str:
-    from ..metrics.catalog import METRICS
+    from ..metrics.registry import METRICS
     from .listing import in_short
 
     rows = ((m.name, f"{', '.join(m.captures)} ({m.paper})") for m in METRICS.values())

@@ -1,70 +1,63 @@
 """Metrics: functions ``name(codes, factors, **protocol) -> Score`` on plain arrays.
 
-`METRICS` says of each what it asks for; `evaluate` computes many at once.
+`METRICS` says of each what it asks for; `untwine.evaluate` computes many at once. A metric stands
+in the private module of its name, so that ``untwine.metrics.mig`` is the function and nothing else.
 """
 
-# Functions and their modules share names. They are imported here, all at once, so that the package
-# holds the functions: a module that is already loaded does not put itself in their place.
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .activity import active_units as active_units, dimension_kl as dimension_kl
-from .aggregate import (
-    aggregate_posterior as aggregate_posterior,
-    aggregate_total_correlation as aggregate_total_correlation,
-)
-from .beta_vae_score import beta_vae_score as beta_vae_score
-from .blocks import block_mutual_information as block_mutual_information
-from .catalog import METRICS as METRICS
-from .clustering import (
-    ari as ari,
-    batch_silhouette as batch_silhouette,
-    cluster_accuracy as cluster_accuracy,
-    lisi as lisi,
-    nmi as nmi,
-    silhouette as silhouette,
-)
-from .codes import Codes as Codes, encode as encode
-from .dci import dci as dci
-from .dcimig import dcimig as dcimig
-from .downstream import (
-    downstream_accuracy as downstream_accuracy,
-    sample_efficiency as sample_efficiency,
-)
-from .explicitness import explicitness as explicitness
-from .factor_vae_score import factor_vae_score as factor_vae_score
-from .fairness import unfairness as unfairness
-from .infomec import infomec as infomec
-from .irs import irs as irs
-from .jemmig import jemmig as jemmig
-from .mcc import mcc as mcc, r2 as r2
-from .mig import mig as mig
-from .mig_sup import mig_sup as mig_sup
-from .model_centrality import model_centrality as model_centrality
-from .modularity import modularity as modularity
-from .pairwise import pairwise_mutual_information as pairwise_mutual_information
-from .sap import sap as sap
+from ..encoding import Codes as Codes, encode as encode
+from ._active_units import active_units as active_units
+from ._aggregate_total_correlation import aggregate_total_correlation as aggregate_total_correlation
+from ._ari import ari as ari
+from ._batch_silhouette import batch_silhouette as batch_silhouette
+from ._beta_vae_score import beta_vae_score as beta_vae_score
+from ._block_mutual_information import block_mutual_information as block_mutual_information
+from ._cluster_accuracy import cluster_accuracy as cluster_accuracy
+from ._dci import dci as dci, dci_from_importance as dci_from_importance
+from ._dcimig import dcimig as dcimig
+from ._dimension_kl import dimension_kl as dimension_kl
+from ._downstream_accuracy import downstream_accuracy as downstream_accuracy
+from ._estimators.aggregate import aggregate_posterior as aggregate_posterior
+from ._explicitness import explicitness as explicitness
+from ._factor_vae_score import factor_vae_score as factor_vae_score
+from ._gaussian_total_correlation import gaussian_total_correlation as gaussian_total_correlation
+from ._infomec import infomec as infomec
+from ._irs import irs as irs
+from ._jemmig import jemmig as jemmig
+from ._lisi import lisi as lisi
+from ._mcc import mcc as mcc
+from ._mig import mig as mig
+from ._mig_sup import mig_sup as mig_sup
+from ._model_centrality import model_centrality as model_centrality
+from ._modularity import modularity as modularity
+from ._nmi import nmi as nmi
+from ._pairwise_mutual_information import pairwise_mutual_information as pairwise_mutual_information
+from ._r2 import r2 as r2
+from ._sample_efficiency import sample_efficiency as sample_efficiency
+from ._sap import sap as sap
+from ._silhouette import silhouette as silhouette
+from ._udr import udr as udr
+from ._unfairness import unfairness as unfairness
+from ._wasserstein_correlation import wasserstein_correlation as wasserstein_correlation
+from ._z_max_var import z_max_var as z_max_var
+from .registry import GROUPS as GROUPS, METRICS as METRICS, metric as metric
 from .score import Score as Score
-from .total_correlation import (
-    gaussian_total_correlation as gaussian_total_correlation,
-    wasserstein_correlation as wasserstein_correlation,
-)
-from .udr import udr as udr
-from .z_max_var import z_max_var as z_max_var
 
 if TYPE_CHECKING:
-    from .door import Disentanglement as Disentanglement
-    from .evaluation import Evaluation as Evaluation
-    from .suite import evaluate as evaluate
+    from ..evaluation import (
+        Disentanglement as Disentanglement,
+        Evaluation as Evaluation,
+        evaluate as evaluate,
+    )
 
 __all__ = sorted(METRICS)
 
-_WHERE = {"Disentanglement": "door", "Evaluation": "evaluation", "evaluate": "suite"}
-
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
+    if name not in ("Disentanglement", "Evaluation", "evaluate"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_WHERE[name]}", __name__), name)
+    value = getattr(importlib.import_module("untwine.evaluation"), name)
     globals()[name] = value
     return value

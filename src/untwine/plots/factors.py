@@ -170,7 +170,7 @@ def position_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
 def _checked(
     codes: Any, factors: Any, names: Sequence[str] | None
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    from ..metrics.arrays import as_codes, as_factors
+    from ..metrics._estimators.arrays import as_codes, as_factors
 
     codes, factors = as_codes(codes), as_factors(factors)
     if len(codes) != len(factors):

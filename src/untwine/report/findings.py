@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.distributions import Independent, MultivariateNormal, Normal
 
-from ..distributions import Blocks
+from ..encoding import Codes, inputs_of
 from ..methods import Swaps
-from ..metrics.activity import dimension_kl
-from ..metrics.codes import Codes, inputs_of
-from ..metrics.information import histogram_information
+from ..metrics import dimension_kl
+from ..metrics._estimators.information import histogram_information
 from ..plots.compute import posterior_span, reconstruct, sample, traverse
 from ..plots.images import swap_mosaic
 from ..plots.pictures import drawable, mosaic, pictures, vector_bounds
@@ -106,7 +104,7 @@ def find(method: Any, data: Any, *, n: int, seed: int) -> Findings:
     codes = Codes.of(method, data, n + n // 2, np.random.default_rng(seed))
     names, factors = named_factors(codes)
     rng = np.random.default_rng([seed, 1])
-    strength, measure, reason = _strength(method, data, codes)
+    strength, measure, reason = _strength(codes)
     found = Findings(codes, names, factors, strength, measure)
     if reason:
         found.missing["kl"] = reason
@@ -147,18 +145,12 @@ def named_factors(codes: Codes) -> tuple[list[str], np.ndarray]:
     return [codes.space.names[k] for k in kept], factors[:, kept]
 
 
-def _strength(method: Any, data: Any, codes: Codes) -> tuple[np.ndarray, str, str | None]:
+def _strength(codes: Codes) -> tuple[np.ndarray, str, str | None]:
     """How active each dimension is, in which unit, and why that is not a KL divergence."""
     spread = codes.mean.std(0).astype(np.float64)
     if codes.stddev is None:
         return spread, "std", "the codes have no Gaussian posterior"
-    few = np.arange(min(2, len(data)))
-    inputs, present = inputs_of(data, few, _device(method))
-    posterior = method.represent(*inputs, **present)
-    if not _normal(posterior):
-        return spread, "std", "the posterior is no Gaussian: its divergence has no closed form"
-    prior = method.prior() if hasattr(method, "prior") else None
-    if prior is None or not _standard(prior):
+    if codes.facts is None or not codes.facts.standard_normal_prior:
         return spread, "std", "the prior is no standard normal: the divergence has no closed form"
     return dimension_kl(codes.mean, codes.stddev).parts["kl"], "KL", None
 
@@ -277,18 +269,3 @@ def _stacked(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     gap = np.zeros((2, above.shape[1], 4), np.uint8)
     opaque = [np.dstack([p, np.full(p.shape[:2], 255, np.uint8)]) for p in (above, below)]
     return np.concatenate([opaque[0], gap, opaque[1]])
-
-
-def _normal(distribution: Any) -> bool:
-    if isinstance(distribution, Blocks):
-        return all(_normal(part) for part in distribution.parts.values())
-    if isinstance(distribution, Independent):
-        distribution = distribution.base_dist
-    return isinstance(distribution, Normal | MultivariateNormal)
-
-
-def _standard(prior: Any) -> bool:
-    return _normal(prior) and bool(
-        torch.allclose(prior.mean, torch.zeros_like(prior.mean))
-        and torch.allclose(prior.stddev, torch.ones_like(prior.stddev))
-    )

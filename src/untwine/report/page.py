@@ -11,9 +11,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from ..metrics.catalog import GROUPS
-from ..metrics.evaluation import Evaluation
-from ..metrics.suite import evaluate
+from ..evaluation import Evaluation, evaluate
+from ..metrics.registry import GROUPS
 from ..training import Run
 from ..training.files import replace_file
 from ..training.plan import plan

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
-from ..metrics.catalog import METRICS
-from ..metrics.evaluation import Evaluation
+from ..evaluation import Evaluation
+from ..metrics.registry import METRICS
 from ..plots import (
     dimension_kl,
     importance,

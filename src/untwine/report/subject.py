@@ -13,7 +13,7 @@ import numpy as np
 import torch
 import yaml
 
-from ..metrics.codes import inputs_of
+from ..encoding import posterior_of
 from ..reading import read_json
 from ..training import Run
 from .findings import Findings
@@ -102,10 +102,9 @@ def _rules(method: Any, data: Any) -> dict[str, str]:
     penalty = getattr(method, "penalty", None)
     if penalty is None or not hasattr(penalty, "rules") or not hasattr(method, "prior"):
         return {}
-    device = next((p.device for p in method.parameters()), torch.device("cpu"))
-    inputs, present = inputs_of(data, np.arange(min(2, len(data))), device)
     with torch.no_grad():
-        return penalty.rules(method.represent(*inputs, **present), method.prior())
+        q = posterior_of(method, data, np.arange(min(2, len(data))))
+        return penalty.rules(q, method.prior())
 
 
 def _sizes(data: Any) -> list[tuple[str, int]]:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ..data import Cells, FactorDataset, Multimodal, MultimodalCells, Subset
+from ..encoding import Codes, inputs_of
 from ..methods import Method
-from ..metrics.codes import Codes, inputs_of
 from ..training import Run
 
 __all__ = ["annotate"]

@@ -1,0 +1,247 @@
+"""Codes of a data set: means and deviations of q(z|x), the factors, and names of the parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.distributions import (
+    Distribution,
+    Independent,
+    LowRankMultivariateNormal,
+    MultivariateNormal,
+    Normal,
+)
+
+from .distributions import Blocks, Point
+
+if TYPE_CHECKING:
+    from .data import FactorDataset, FactorSpace
+    from .methods import Method
+
+__all__ = ["Codes", "Facts", "encode", "inputs_of", "posterior_of"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a method's posterior and prior are, as far as scores depend on it.
+
+    Attributes:
+        posterior: What q(z|x) is called: ``"Normal"``, ``"Blocks of Normal, OneHot"``.
+        gaussian: Whether each dimension of q(z|x) is Gaussian, or certain.
+        prior: What p(z) is called; ``None`` where the method has no prior.
+        standard_normal_prior: Whether p(z) is N(0, I).
+
+    Example:
+        >>> from untwine.distributions import diagonal_normal
+        >>> q = diagonal_normal(torch.zeros(3, 2), torch.ones(3, 2))
+        >>> Facts.of(q, diagonal_normal(torch.zeros(2), torch.ones(2)))
+        Facts(posterior='Normal', gaussian=True, prior='Normal', standard_normal_prior=True)
+    """
+
+    posterior: str
+    gaussian: bool
+    prior: str | None = None
+    standard_normal_prior: bool = False
+
+    @classmethod
+    def of(cls, q: Distribution, prior: Distribution | None) -> Facts:
+        """Of one batch of posteriors and the prior."""
+        if prior is None:
+            return cls(_called(q), _gaussian(q))
+        return cls(_called(q), _gaussian(q), _called(prior), _standard_normal(prior))
+
+
+@dataclass(frozen=True, repr=False)
+class Codes:
+    """A data set, encoded.
+
+    Attributes:
+        mean: The codes, means of the posteriors, ``(N, D)``.
+        stddev: The posteriors' standard deviations, ``(N, D)``, or ``None`` where the
+            representation is deterministic, or no Gaussian (a class, an angle, a mixture), which
+            two moments do not describe.
+        factors: ``(N, K)``, -1 where unknown.
+        space: The factors' names and sizes.
+        blocks: The columns of the code's named parts; empty where it has none.
+        facts: What posterior and prior are; ``None`` for codes that no method made.
+
+    Example:
+        >>> from untwine.data import FactorSpace
+        >>> space = FactorSpace(("shape", "scale"), (3, 6))
+        >>> Codes(np.zeros((9, 4)), None, np.zeros((9, 2), int), space, {"content": slice(0, 2)})
+        Codes(9 x 4: content 0..1; factors shape, scale)
+    """
+
+    mean: np.ndarray
+    stddev: np.ndarray | None
+    factors: np.ndarray
+    space: FactorSpace
+    blocks: Mapping[str, slice | list[int]] = field(default_factory=dict)
+    facts: Facts | None = None
+
+    def __len__(self) -> int:
+        return len(self.mean)
+
+    def __repr__(self) -> str:
+        text = " x ".join(map(str, self.mean.shape))
+        if self.blocks:
+            text += ": " + ", ".join(f"{n} {_extent(where)}" for n, where in self.blocks.items())
+        if self.space.names:
+            text += f"; factors {', '.join(self.space.names)}"
+        if self.facts is not None:
+            text += f"; q {self.facts.posterior}"
+            if self.facts.standard_normal_prior:
+                text += ", prior N(0, I)"
+            elif self.facts.prior is not None:
+                text += f", prior {self.facts.prior}"
+        return f"Codes({text})"
+
+    @classmethod
+    @torch.no_grad()
+    def of(
+        cls,
+        method: Method,
+        data: FactorDataset,
+        n: int | None = None,
+        generator: np.random.Generator | None = None,
+        *,
+        batch_size: int = 256,
+    ) -> Codes:
+        """Encodes a data set, or a sample of it without repetitions.
+
+        Args:
+            method: Anything with ``represent(x) -> Distribution``.
+            data: What to encode.
+            n: How many observations to draw; all of them, in order, if ``None`` or at least as many
+                as there are.
+            generator: Draws the sample; ``numpy.random.default_rng(0)`` if not given.
+            batch_size: Observations per call of ``represent``.
+
+        Raises:
+            ValueError: if ``n`` is below 1, or the codes are not finite.
+        """
+        size = len(data)
+        if n is not None and n < 1:
+            raise ValueError(f"n is {n}; expected at least 1 observation, or None for all")
+        if n is None or n >= size:
+            index = np.arange(size)
+        else:
+            generator = np.random.default_rng(0) if generator is None else generator
+            index = np.sort(generator.choice(size, n, replace=False))
+        training = method.training
+        method.eval()
+        means, deviations, facts = [], [], None
+        blocks: dict[str, slice | list[int]] = {}
+        try:
+            for start in range(0, len(index), batch_size):
+                q = posterior_of(method, data, index[start : start + batch_size])
+                means.append(q.mean.float().cpu().numpy())
+                if facts is None:
+                    facts, blocks = Facts.of(q, _prior(method)), _blocks(q, method)
+                if facts.gaussian:
+                    deviations.append(q.stddev.float().cpu().numpy())
+        finally:
+            method.train(training)
+        mean = np.concatenate(means)
+        stddev = np.concatenate(deviations) if deviations else None
+        if not np.isfinite(mean).all():
+            row = int(np.argwhere(~np.isfinite(mean))[0, 0])
+            raise ValueError(
+                f"the code of observation {index[row]} is not finite: the model's weights or the "
+                "observation are not; load an earlier checkpoint, or look at that observation"
+            )
+        if stddev is not None and not stddev.any():
+            stddev = None
+        return cls(mean, stddev, data.factors[index], data.space, blocks, facts)
+
+
+def encode(method: Method, data: FactorDataset, n: int | None = None, seed: int = 0) -> Codes:
+    """Encodes a data set, or ``n`` observations of it drawn with ``seed``; see `Codes.of`."""
+    return Codes.of(method, data, n, np.random.default_rng(seed))
+
+
+def posterior_of(method: Any, data: Any, rows: np.ndarray) -> Distribution:
+    """q(z|x) of some rows of a data set; what encodes a data set calls ``represent`` here."""
+    parameters = method.parameters() if hasattr(method, "parameters") else iter(())
+    device = next((p.device for p in parameters), torch.device("cpu"))
+    inputs, present = inputs_of(data, rows, device)
+    return method.represent(*inputs, **present)
+
+
+def inputs_of(
+    data: Any, rows: np.ndarray, device: torch.device
+) -> tuple[list[Any], dict[str, Any]]:
+    """Observations, and covariates if there are any; and which of several modalities are there."""
+    x = data.observations(rows)
+    present: dict[str, Any] = {}
+    if isinstance(x, Mapping):
+        x = {name: part.to(device) for name, part in x.items()}
+        kept = torch.from_numpy(rows)
+        present["present"] = {name: mask[kept].to(device) for name, mask in data.present.items()}
+    else:
+        x = x.to(device)
+    if data.covariates is None:
+        return [x], present
+    return [x, torch.as_tensor(data.covariates[rows]).to(device)], present
+
+
+def _blocks(q: Distribution, method: Any) -> dict[str, slice | list[int]]:
+    """The named parts of the code, as q has them or else as the method says."""
+    if isinstance(q, Blocks):
+        return dict(q.slices)
+    blocks = getattr(method, "blocks", None)
+    if not isinstance(blocks, Mapping):
+        return {}
+    return {str(n): w if isinstance(w, slice) else [int(j) for j in w] for n, w in blocks.items()}
+
+
+def _prior(method: Any) -> Distribution | None:
+    prior = getattr(method, "prior", None)
+    if prior is None or isinstance(prior, Distribution):
+        return prior
+    return prior()
+
+
+def _gaussian(q: Distribution) -> bool:
+    """Whether means and standard deviations say what each dimension's distribution is."""
+    if isinstance(q, Blocks):
+        return all(_gaussian(part) for part in q.parts.values())
+    if isinstance(q, Independent):
+        return isinstance(q.base_dist, Normal)
+    return isinstance(q, Normal | MultivariateNormal | LowRankMultivariateNormal | Point)
+
+
+def _standard_normal(prior: Distribution) -> bool:
+    if isinstance(prior, Blocks):
+        return all(_standard_normal(part) for part in prior.parts.values())
+    if isinstance(prior, MultivariateNormal | LowRankMultivariateNormal):
+        covariance = prior.covariance_matrix
+        unit = torch.eye(covariance.shape[-1], dtype=covariance.dtype, device=covariance.device)
+        spread = torch.allclose(covariance, unit.expand_as(covariance))
+    elif isinstance(prior, Normal) or (
+        isinstance(prior, Independent) and isinstance(prior.base_dist, Normal)
+    ):
+        spread = torch.allclose(prior.stddev, torch.ones_like(prior.stddev))
+    else:
+        return False
+    return spread and torch.allclose(prior.mean, torch.zeros_like(prior.mean))
+
+
+def _called(distribution: Distribution) -> str:
+    """What a distribution is called, by its class."""
+    if isinstance(distribution, Blocks):
+        return f"Blocks of {', '.join(_called(part) for part in distribution.parts.values())}"
+    if isinstance(distribution, Independent):
+        return _called(distribution.base_dist)
+    return type(distribution).__name__
+
+
+def _extent(where: slice | list[int]) -> str:
+    """The columns of a part: ``0..4``, or a list where they have gaps."""
+    if isinstance(where, slice):
+        return f"{where.start or 0}..{'' if where.stop is None else where.stop - 1}"
+    return str(where).replace(" ", "")

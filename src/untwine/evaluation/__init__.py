@@ -1,0 +1,19 @@
+"""Evaluation: many metrics at once, as a table with intervals; files of codes; torchmetrics."""
+
+from typing import TYPE_CHECKING, Any
+
+from .suite import evaluate as evaluate
+from .table import Evaluation as Evaluation
+
+if TYPE_CHECKING:
+    from .torchmetrics import Disentanglement as Disentanglement
+
+__all__ = ["Disentanglement", "Evaluation", "evaluate"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Disentanglement":  # torchmetrics takes a second to import
+        from .torchmetrics import Disentanglement
+
+        return Disentanglement
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,322 @@
+"""Tables of codes and factors, from arrays, data frames and files."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..metrics._estimators.arrays import as_codes, as_factors
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["READERS", "Table", "as_table", "coded", "from_arrays", "from_frame"]
+
+_CODES = ("codes", "codes_train", "mean", "means", "mus", "z", "representations", "latents")
+_FACTORS = ("factors", "factors_train", "labels", "y")
+_STDDEV = ("stddev", "stddevs", "std", "sigmas", "scale")
+_NAMES = ("names", "factor_names")
+_CODE_COLUMN = re.compile(r"(?:z|codes?|latents?|mu|mean)[ _.:-]?\d+", re.IGNORECASE)
+_STDDEV_COLUMN = re.compile(r"(?:stddev|std|sigma)[ _.:-]?\d+", re.IGNORECASE)
+_FACTOR_COLUMN = re.compile(r"factors?[ _.:-]?(?P<name>.+)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Codes and factors of the same observations; `untwine.evaluate` takes it as it is.
+
+    Attributes:
+        mean: The codes ``(N, D)``.
+        factors: ``(N, K)``, integers, or floats where a factor is continuous; -1 or nan where
+            unknown.
+        names: The factors' names.
+        stddev: The posteriors' standard deviations ``(N, D)``, if the source has them.
+        codes_test: Separate codes for the test part of metrics that fit something, if any.
+        factors_test: Their factors.
+        values: Of each factor that was text, the texts that its integers stand for.
+    """
+
+    mean: np.ndarray
+    factors: np.ndarray
+    names: tuple[str, ...]
+    stddev: np.ndarray | None = None
+    codes_test: np.ndarray | None = None
+    factors_test: np.ndarray | None = None
+    values: Mapping[str, tuple[str, ...]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.mean)
+
+
+def _from_npz(path: Path, codes: list[str], factors: list[str]) -> Table:
+    import zipfile
+
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except ValueError as error:
+        raise ValueError(
+            f"{path} holds Python objects, which are not loaded since they can run code; save "
+            f"plain arrays instead: numpy.savez(path, codes=..., factors=...) ({error})"
+        ) from error
+    except (OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is no readable .npz file: {error}") from error
+    return from_arrays(arrays, str(path), codes, factors)
+
+
+def from_arrays(
+    arrays: Mapping[str, Any], source: str, codes: list[str], factors: list[str]
+) -> Table:
+    """A table from named arrays: those that ``codes`` and ``factors`` name, or the usual ones.
+
+    Raises:
+        ValueError: for a name that is not there, and arrays that do not match; ``source`` is named.
+    """
+    here = ", ".join(f"{name} {np.shape(array)}" for name, array in arrays.items()) or "nothing"
+
+    def named(what: str, wanted: list[str], known: Sequence[str]) -> str:
+        if len(wanted) > 1:
+            raise ValueError(f"{source}: name one array as {what}, not {len(wanted)}: {wanted}")
+        for name in wanted or known:
+            if name in arrays:
+                return name
+        missing = repr(wanted[0]) if wanted else " or ".join(repr(name) for name in known)
+        raise ValueError(
+            f"{source} has no array {missing} for the {what}; it has {here}: say which one by "
+            f"--{what} NAME"
+        )
+
+    def optional(names: Iterable[str]) -> Any:
+        return next((arrays[name] for name in names if name in arrays), None)
+
+    where = named("codes", codes, _CODES)
+    learned = arrays[named("factors", factors, _FACTORS)]
+    judged = optional(["factors_test", "labels_test", "y_test"])
+    codes_test = optional([where.removesuffix("_train") + "_test"])
+    separate = judged is not None and codes_test is not None
+    # Coded together, so that one text is one number in both.
+    both = np.concatenate([np.asarray(learned), np.asarray(judged)]) if separate else learned
+    matrix, values, columns = coded(both)
+    names = optional(_NAMES)
+    if names is not None:
+        names = tuple(str(name) for name in np.asarray(names).reshape(-1))
+        if len(names) != matrix.shape[1]:
+            raise ValueError(
+                f"{source}: factors has {matrix.shape[1]} columns but names has {len(names)}: "
+                f"{list(names)}"
+            )
+    n = len(learned)
+    return as_table(
+        arrays[where],
+        matrix[:n],
+        names or columns,
+        source,
+        stddev=optional(_STDDEV),
+        codes_test=codes_test if separate else None,
+        factors_test=matrix[n:] if separate else None,
+        values={(names or columns)[k]: v for k, v in values.items()},
+    )
+
+
+def _from_csv(path: Path, codes: list[str], factors: list[str]) -> Table:
+    import pandas as pd
+
+    separator = "\t" if path.suffix.lower() == ".tsv" else ","
+    try:
+        frame = pd.read_csv(path, sep=separator)
+    except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
+        raise ValueError(f"{path} is no readable table: {error}") from error
+    return from_frame(frame, str(path), codes, factors)
+
+
+def _from_parquet(path: Path, codes: list[str], factors: list[str]) -> Table:
+    import pandas as pd
+
+    try:
+        frame = pd.read_parquet(path)
+    except (ValueError, OSError) as error:  # pyarrow's errors derive from these
+        raise ValueError(f"{path} is no readable parquet file: {error}") from error
+    return from_frame(frame, str(path), codes, factors)
+
+
+def from_frame(frame: DataFrame, source: str, codes: list[str], factors: list[str]) -> Table:
+    """A table from columns: those that ``codes`` and ``factors`` name, or ``z0``, ``factor_a``, ...
+
+    Raises:
+        ValueError: for columns that are not there, and text among the codes; ``source`` is named.
+    """
+    columns = [str(column) for column in frame.columns]
+    frame = frame.set_axis(columns, axis=1)
+    chosen = _columns(columns, codes, _CODE_COLUMN, "codes", "z0, z1, ...", source)
+    labels = _columns(columns, factors, _FACTOR_COLUMN, "factors", "factor_<name>", source)
+    both = sorted(set(chosen) & set(labels))
+    if both:
+        raise ValueError(f"{source}: {both} are named both as codes and as factors")
+    text = [name for name in chosen if not _numeric(frame[name])]
+    if text:
+        raise ValueError(
+            f"{source}: code column {text[0]!r} holds text such as "
+            f"{frame[text[0]].dropna().iloc[0]!r}; expected numbers"
+        )
+    names = tuple(_factor_name(label) if not factors else label for label in labels)
+    matrix, values, _ = coded(frame[labels].set_axis(list(names), axis=1))
+    deviations = [column for column in columns if _STDDEV_COLUMN.fullmatch(column)]
+    stddev = frame[deviations].to_numpy(np.float64) if len(deviations) == len(chosen) else None
+    named = {names[k]: v for k, v in values.items()}
+    return as_table(frame[chosen].to_numpy(np.float64), matrix, names, source, stddev, values=named)
+
+
+def _columns(
+    columns: list[str],
+    wanted: list[str],
+    pattern: re.Pattern[str],
+    what: str,
+    convention: str,
+    source: str,
+) -> list[str]:
+    """The columns that the user names, in that order, or those that follow the convention."""
+    here = ", ".join(columns[:20]) + (", ..." if len(columns) > 20 else "")
+    if not wanted:
+        found = [column for column in columns if pattern.fullmatch(column)]
+        if not found:
+            raise ValueError(
+                f"{source} has no columns {convention} for the {what}; it has {here}: name them "
+                f"by --{what} COLUMN,COLUMN (* stands for anything)"
+            )
+        return found
+    found = []
+    for name in wanted:
+        matches = [name] if name in columns else fnmatch.filter(columns, name)
+        if not matches:
+            raise ValueError(f"{source} has no column {name!r} for the {what}; it has {here}")
+        found += [match for match in matches if match not in found]
+    return found
+
+
+def _factor_name(column: str) -> str:
+    match = _FACTOR_COLUMN.fullmatch(column)
+    name = match["name"] if match else column
+    return column if name.isdigit() else name
+
+
+def _numeric(column: Any) -> bool:
+    import pandas as pd
+
+    return pd.api.types.is_numeric_dtype(column)
+
+
+def _from_h5ad(path: Path, codes: list[str], factors: list[str]) -> Table:
+    import anndata
+    import pandas as pd
+
+    try:
+        cells = anndata.read_h5ad(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise ValueError(f"{path} is no readable .h5ad file: {error}") from error
+    keys = list(cells.obsm.keys())
+    if len(codes) > 1:
+        raise ValueError(f"{path}: name one matrix as codes, not {len(codes)}: {codes}")
+    if not codes and len(keys) != 1:
+        raise ValueError(
+            f"{path} has {len(keys)} matrices in obsm ({', '.join(keys) or 'none'}): say which one "
+            "holds the codes by --codes KEY (or --codes X)"
+        )
+    key = codes[0] if codes else keys[0]
+    if key not in keys and key != "X":
+        raise ValueError(f"{path} has no obsm[{key!r}]; it has {', '.join(keys) or 'none'}, and X")
+    matrix = cells.X if key == "X" else cells.obsm[key]
+    matrix = matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix)
+    obs = cells.obs
+    if factors:
+        labels = _columns(list(obs.columns), factors, _FACTOR_COLUMN, "factors", "", str(path))
+    else:
+        labels = [name for name in obs.columns if isinstance(obs[name].dtype, pd.CategoricalDtype)]
+        if not labels:
+            raise ValueError(
+                f"{path} has no categorical column in obs; it has "
+                f"{', '.join(map(str, obs.columns)) or 'none'}: name the factors by "
+                "--factors COLUMN,COLUMN"
+            )
+    factor_matrix, values, _ = coded(obs[labels])
+    named = {str(labels[k]): v for k, v in values.items()}
+    return as_table(matrix, factor_matrix, tuple(map(str, labels)), str(path), values=named)
+
+
+def coded(factors: Any) -> tuple[np.ndarray, dict[int, tuple[str, ...]], tuple[str, ...]]:
+    """Factors as numbers, the texts that the numbers of a column stand for, and names."""
+    import pandas as pd
+
+    if hasattr(factors, "columns"):
+        frame = factors
+        names = tuple(str(column) for column in frame.columns)
+    else:
+        if hasattr(factors, "detach"):
+            factors = factors.detach().cpu().numpy()
+        array = np.asarray(factors)
+        array = array[:, None] if array.ndim == 1 else array
+        if array.ndim != 2:
+            raise ValueError(f"factors has shape {array.shape}; expected (points, factors)")
+        if array.dtype.kind in "fiub":
+            return array, {}, tuple(f"factor_{k}" for k in range(array.shape[1]))
+        frame = pd.DataFrame(array)
+        names = tuple(f"factor_{k}" for k in range(array.shape[1]))
+    columns, values = [], {}
+    for k in range(frame.shape[1]):
+        column = frame.iloc[:, k]
+        if _numeric(column):
+            columns.append(column.to_numpy(np.float64, na_value=np.nan))
+            continue
+        text = pd.Categorical(column)
+        columns.append(text.codes.astype(np.float64))
+        values[k] = tuple(str(value) for value in text.categories)
+    return np.stack(columns, axis=1), values, names
+
+
+def as_table(
+    codes: Any,
+    factors: np.ndarray,
+    names: tuple[str, ...],
+    source: str,
+    stddev: Any = None,
+    codes_test: Any = None,
+    factors_test: np.ndarray | None = None,
+    values: Mapping[str, tuple[str, ...]] | None = None,
+) -> Table:
+    """A checked table; errors begin with ``source``.
+
+    Raises:
+        ValueError: for arrays that do not match, or hold something else than numbers.
+    """
+    mean = as_codes(codes, f"{source}: codes")
+    matrix = as_factors(factors, f"{source}: factors")
+    if len(mean) != len(matrix):
+        raise ValueError(
+            f"{source}: codes has {len(mean)} rows but factors has {len(matrix)}: row i of both "
+            "must belong to the same observation"
+        )
+    if stddev is not None:
+        stddev = as_codes(stddev, f"{source}: stddev")
+        if stddev.shape != mean.shape:
+            raise ValueError(
+                f"{source}: stddev has shape {stddev.shape} but codes has {mean.shape}"
+            )
+    if codes_test is not None and factors_test is not None:
+        codes_test = as_codes(codes_test, f"{source}: codes_test")
+        factors_test = as_factors(factors_test, f"{source}: factors_test")
+    return Table(mean, matrix, names, stddev, codes_test, factors_test, values or None)
+
+
+#: Readers by the ending of the file.
+READERS: dict[str, Callable[[Path, list[str], list[str]], Table]] = {
+    ".npz": _from_npz,
+    ".csv": _from_csv,
+    ".tsv": _from_csv,
+    ".parquet": _from_parquet,
+    ".h5ad": _from_h5ad,
+}

@@ -1,0 +1,304 @@
+"""All metrics at once, with confidence intervals."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..metrics._estimators.threads import one_thread
+from ..metrics.registry import GROUPS, METRICS, Metric, entry
+from ..metrics.score import Score
+from .confidence import half_sample, interval
+from .inputs import Given, given
+from .table import Evaluation
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    codes: Any,
+    factors: Any = None,
+    metrics: str | Sequence[str] | Mapping[str, Mapping[str, Any]] = "all",
+    *,
+    confidence: float | None = None,
+    repeats: int | None = None,
+    points: int | None = 10_000,
+    seed: int = 0,
+    names: Sequence[str] | None = None,
+    stddev: Any = None,
+    blocks: Any = None,
+    discrete_codes: bool = False,
+    codes_test: Any = None,
+    factors_test: Any = None,
+    exact: bool = False,
+    progress: bool | None = None,
+) -> Evaluation:
+    r"""Every metric of a representation, as a table.
+
+    A metric that cannot be computed on the given data is left out, with its reason in
+    ``Evaluation.skipped``; the others are not affected.
+
+    Metrics on points use ``points`` rows; those that fit something ``points`` rows to learn from
+    and half as many to be judged on; those that hold a factor at a value look rows up in the whole
+    table. The default predictor of ``dci`` here is the fast one; its protocol says so.
+
+    Confidence intervals come from half-samples (see `untwine.evaluation.confidence`): the metric is
+    computed again on halves of its rows, each with a fresh seed where the protocol draws anything,
+    so that an interval covers both sources of chance.
+
+    Args:
+        codes: `Codes`, a `Table` of `untwine.evaluation.read`, or an array ``(N, D)``: NumPy,
+            torch on any device, a DataFrame.
+        factors: ``(N, K)``, discrete or continuous, -1 or nan where unknown. Taken from ``codes``
+            if it has them; without any, the metrics that need none are computed.
+        metrics: ``"all"``, ``"classic"`` (the seven of Locatello et al. 2019), ``"unsupervised"``,
+            names, or a mapping from names to settings such as
+            ``{"mig": {"bins": 10}, "dci": {"predictor": "boosting"}}``. A label that is no metric's
+            name says which one it is: ``{"exact": {"metric": "mig", "protocol": "chen2018"}}``.
+        confidence: Level of the intervals, such as 0.95; none if ``None``.
+        repeats: Half-samples per metric; by default 100 for quick metrics and 10 for slow ones.
+        points: Rows that metrics on points use; all if ``None``.
+        seed: Of the choice of rows, of the half-samples, and of the metrics that draw something.
+        names: The factors' names.
+        stddev: The posteriors' standard deviations ``(N, D)``, for metrics that need them.
+        blocks: Columns of vector-valued codes, as a list of lists or by name.
+        discrete_codes: Whether every distinct value of a code is its own bin, for metrics that
+            bin; the others take the values as numbers.
+        codes_test: Rows ``(M, D)`` for the test part of metrics that fit something; without them
+            they split the given rows.
+        factors_test: Their factors ``(M, K)``.
+        exact: Use the reference's slow predictors (``dci`` with scikit-learn's boosting) where the
+            default here is a fast one.
+        progress: Whether to show a progress bar; by default if standard error is a terminal.
+
+    Shape:
+        - codes, stddev: ``(N, D)``
+        - factors: ``(N, K)``
+
+    Raises:
+        ValueError: for unknown metrics or settings, arrays of different lengths, values that are
+            not finite, and if none of the metrics could be computed.
+
+    Example:
+        >>> factors = np.stack(np.meshgrid(range(4), range(5)), -1).reshape(-1, 2)
+        >>> scores = evaluate(factors * 1.0, factors, ["mig", "modularity"])
+        >>> {name: round(score.value, 3) for name, score in scores.scores.items()}
+        {'mig': 1.0, 'modularity': 1.0}
+    """
+    started = time.perf_counter()
+    if confidence is not None and not 0 < confidence < 1:
+        raise ValueError(f"confidence is {confidence}; expected a level between 0 and 1: 0.95")
+    if repeats is not None and repeats < 2:
+        raise ValueError(f"repeats is {repeats}; expected at least 2 for an interval, or None")
+    if points is not None and points < 2:
+        raise ValueError(f"points is {points}; expected at least 2, or None for all rows")
+    data = given(
+        codes,
+        factors,
+        names=names,
+        stddev=stddev,
+        blocks=blocks,
+        discrete_codes=discrete_codes,
+        codes_test=codes_test,
+        factors_test=factors_test,
+    )
+    tasks = {
+        label: _Task(data, metric, settings, points, seed)
+        for label, (metric, settings) in _plan(metrics, exact).items()
+    }
+    replicates = {
+        label: 0 if confidence is None else repeats or task.metric.repeats
+        for label, task in tasks.items()
+    }
+    scores: dict[str, Score] = {}
+    skipped: dict[str, str] = {}
+    intervals: dict[str, dict[str, tuple[float, float]]] = {}
+    stated: dict[str, str] = {}
+    with one_thread(), _bar(sum(replicates.values()) + len(tasks), progress) as advance:
+        for label, task in tasks.items():
+            reason = data.lacks(task.metric)
+            if reason is None:
+                try:
+                    scores[label] = task.score()
+                except ValueError as error:  # the metrics' way to refuse data
+                    reason = str(error)
+            advance(label, 1)
+            if reason is not None:
+                skipped[label] = reason
+                advance(label, replicates[label])
+            elif confidence is not None:
+                sample = []
+                for number in range(replicates[label]):
+                    sample.append(task.replicate(number))
+                    advance(label, 1)
+                ends = task.intervals(scores[label], sample, confidence)
+                scores[label] = replace(scores[label], interval=ends.get("value"))
+                intervals[label], stated[label] = ends, task.statement(sample)
+    if not scores:
+        reasons = "\n".join(f"  {name}: {reason}" for name, reason in skipped.items())
+        raise ValueError(f"none of the metrics can be computed on this data:\n{reasons}")
+    return Evaluation(
+        scores,
+        skipped,
+        intervals,
+        stated,
+        confidence,
+        names=data.names,
+        shape=data.codes.shape,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _plan(
+    metrics: str | Sequence[str] | Mapping[str, Mapping[str, Any]], exact: bool
+) -> dict[str, tuple[Metric, dict[str, Any]]]:
+    """Which metrics to compute, by label, with their settings."""
+    if isinstance(metrics, str):
+        if metrics in GROUPS:
+            metrics = GROUPS[metrics]
+        else:
+            metrics = [name.strip() for name in metrics.split(",") if name.strip()]
+    if not isinstance(metrics, Mapping):
+        metrics = {name: {} for name in metrics}
+    if not metrics:
+        raise ValueError(f"no metrics were named; expected some of {', '.join(METRICS)}")
+    plan = {}
+    for label, chosen in metrics.items():
+        settings = dict(chosen)
+        metric = entry(settings.pop("metric", label))
+        metric.refuse_unknown(settings)
+        plan[label] = (metric, settings if exact else {**metric.suite, **settings})
+    return plan
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One metric on the given data."""
+
+    data: Given
+    metric: Metric
+    settings: Mapping[str, Any]
+    points: int | None
+    seed: int
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The rows that the metric works on, in increasing order."""
+        n = len(self.data.codes)
+        limit = n
+        if self.points is not None and self.metric.rows == "points":
+            limit = self.points
+        elif self.points is not None and self.metric.rows == "split":
+            separate = self.data.codes_test is not None
+            limit = self.points if separate else self.points + self.points // 2
+        if limit >= n:
+            return np.arange(n)
+        return np.sort(np.random.default_rng(self.seed).permutation(n)[:limit])
+
+    def score(self) -> Score:
+        """The metric on its rows."""
+        return self._on(self.rows, slice(None), self.seed)
+
+    def replicate(self, number: int) -> dict[str, float]:
+        """The numbers of one half-sample with a seed of its own; none if the metric refuses it."""
+        rows = self.rows
+        half = rows[half_sample(len(rows), self.seed, number)]
+        test: Any = slice(None)
+        if self.data.codes_test is not None:
+            test = half_sample(len(self.data.codes_test), self.seed, number)
+        fresh = int(np.random.default_rng([self.seed, number, 1]).integers(2**31))
+        try:
+            return _numbers(self._on(half, test, fresh, seed=fresh))
+        except ValueError:  # too few points for the protocol, of which the whole sample had enough
+            return {}
+
+    def intervals(
+        self, score: Score, sample: Sequence[Mapping[str, float]], confidence: float
+    ) -> dict[str, tuple[float, float]]:
+        """Intervals of the value and of those parts that are single numbers."""
+        ends = {}
+        n = len(self.rows)
+        for part, value in _numbers(score).items():
+            found = np.array([numbers[part] for numbers in sample if part in numbers])
+            if np.isfinite(value) and np.count_nonzero(np.isfinite(found)) >= 2:
+                low, high = self.metric.low, self.metric.high
+                if not low <= value <= high:  # a part on another scale
+                    low, high = -np.inf, np.inf
+                ends[part] = interval(value, found, confidence, n=n, low=low, high=high)
+        return ends
+
+    def statement(self, sample: Sequence[Mapping[str, float]]) -> str:
+        """How the intervals were made."""
+        done = sum(bool(numbers) for numbers in sample)
+        text = f"{done} half-samples"
+        if self.metric.takes("seed"):
+            text += ", a fresh seed each"
+        if done < len(sample):
+            text += f"; {len(sample) - done} were too small for the protocol"
+        return text
+
+    def _on(self, rows: np.ndarray, test: Any, fallback: int, **changes: Any) -> Score:
+        """The metric on some rows; ``changes`` of settings that it has."""
+        data, metric = self.data, self.metric
+        settings = {**self.settings, **{k: v for k, v in changes.items() if metric.takes(k)}}
+        every = len(rows) == len(data.codes)  # no copy of a large table
+
+        def pick(values: np.ndarray | None) -> np.ndarray | None:
+            return values if values is None or every else values[rows]
+
+        extras: dict[str, Any] = {"blocks": data.blocks}
+        if data.discrete_codes:
+            extras["discrete_codes"] = True
+        if "stddev" in metric.needs or settings.get("protocol") == "chen2018":
+            extras["stddev"] = pick(data.stddev)
+        if data.codes_test is not None and data.factors_test is not None:
+            extras["codes_test"] = data.codes_test[test]
+            extras["factors_test"] = data.factors_test[test]
+        if metric.takes("points"):
+            settings = {"points": self.points, **settings}
+        if self.points is not None and metric.rows != "points":
+            sizes = {"train": self.points, "test": self.points // 2}
+            extras |= {k: n for k, n in sizes.items() if metric.settings.get(k) is not None}
+        factors = None if data.refused is not None else pick(data.factors)
+        started = time.perf_counter()
+        score = metric.call(pick(data.codes), factors, seed=fallback, settings=settings, **extras)
+        return replace(score, seconds=time.perf_counter() - started)
+
+
+def _numbers(score: Score) -> dict[str, float]:
+    """The score's value and those of its parts that are single numbers."""
+    numbers = {"value": score.value}
+    for name, part in score.parts.items():
+        if isinstance(part, int | float | np.integer | np.floating) and not isinstance(part, bool):
+            numbers[name] = float(part)
+    return numbers
+
+
+@contextmanager
+def _bar(total: int, progress: bool | None) -> Iterator[Callable[[str, int], None]]:
+    """Yields ``advance(label, units)``, which moves a bar where one is wanted."""
+    if not (sys.stderr.isatty() if progress is None else progress):
+        yield lambda label, units: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("metrics", total=total)
+
+        def advance(label: str, units: int) -> None:
+            bar.update(task, advance=units, description=label)
+
+        yield advance

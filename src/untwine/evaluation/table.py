@@ -1,0 +1,260 @@
+"""A table of scores."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..metrics.score import Score
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.table import Table
+
+__all__ = ["Evaluation"]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores by name, and why others are missing; ``print`` shows it as a table.
+
+    Attributes:
+        scores: Each metric's `Score`.
+        skipped: Why a metric could not be computed on this data.
+        intervals: Of each metric, the confidence intervals of its value (``"value"``) and of those
+            parts that are single numbers.
+        stated: How each metric's intervals were made.
+        confidence: Their level, or ``None``.
+        names: The factors' names.
+        shape: Of the codes, ``(N, D)``.
+        seconds: Wall time in all.
+
+    Example:
+        >>> table = Evaluation({"mig": Score(0.25, {"per_factor": np.array([0.1, 0.4])})}, {})
+        >>> table["mig"].value, table.per_factor().loc["mig"].tolist()
+        (0.25, [0.1, 0.4])
+    """
+
+    scores: Mapping[str, Score]
+    skipped: Mapping[str, str]
+    intervals: Mapping[str, Mapping[str, tuple[float, float]]] = field(default_factory=dict)
+    stated: Mapping[str, str] = field(default_factory=dict)
+    confidence: float | None = None
+    names: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
+    seconds: float = 0.0
+
+    def __getitem__(self, name: str) -> Score:
+        if name in self.skipped:
+            raise KeyError(f"{name} was skipped: {self.skipped[name]}")
+        if name not in self.scores:
+            raise KeyError(f"{name} was not computed; there are {', '.join(self.scores)}")
+        return self.scores[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.scores)
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def to_frame(self, *, parts: bool = False) -> pd.DataFrame:
+        """A row per metric: value, interval (low, high), protocol, seconds.
+
+        Args:
+            parts: Also a row per part that is a single number, named ``metric.part``.
+        """
+        import pandas as pd
+
+        rows = []
+        for name, score in self.scores.items():
+            low, high = score.interval or (math.nan, math.nan)
+            rows.append((name, score.value, low, high, _settings(score), score.seconds))
+            for part, value in _single(score).items() if parts else ():
+                low, high = self.intervals.get(name, {}).get(part, (math.nan, math.nan))
+                rows.append((f"{name}.{part}", value, low, high, "", math.nan))
+        columns = ["metric", "value", "low", "high", "protocol", "seconds"]
+        return pd.DataFrame(rows, columns=columns).set_index("metric")
+
+    def per_factor(self) -> pd.DataFrame:
+        """A row per metric, or part of one, with a value for each factor; a column per factor."""
+        import pandas as pd
+
+        found = {}
+        for name, score in self.scores.items():
+            for part, values in score.parts.items():
+                if part == "per_factor":
+                    found[name] = np.asarray(values, dtype=np.float64)
+                elif part.endswith("_per_factor"):
+                    label = f"{name}.{part.removesuffix('_per_factor')}"
+                    found[label] = np.asarray(values, dtype=np.float64)
+        size = max(map(len, found.values()), default=len(self.names))
+        columns = list(self.names) or [f"factor {k}" for k in range(size)]
+        return pd.DataFrame.from_dict(found, orient="index", columns=columns)
+
+    def rich(self) -> Table:
+        """The table for a terminal, by rich."""
+        from rich.table import Table
+
+        table = Table(
+            title=self._title(),
+            title_justify="left",
+            caption=self._caption() or None,
+            caption_justify="left",
+        )
+        header, rows = self._cells()
+        for i, title in enumerate(header):
+            last = i == len(header) - 1
+            table.add_column(
+                title,
+                justify="left" if i == 0 or last else "right",
+                overflow="fold",
+                no_wrap=not last,
+            )
+        for row in rows:
+            table.add_row(*row)
+        return table
+
+    def __str__(self) -> str:
+        header, rows = self._cells()
+        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+        lines = []
+        for row in [header, ["-" * width for width in widths], *rows]:
+            cells = [row[0].ljust(widths[0])]
+            cells += [cell.rjust(w) for cell, w in zip(row[1:-1], widths[1:-1], strict=True)]
+            lines.append("  ".join([*cells, row[-1]]).rstrip())
+        return "\n".join(filter(None, [self._title(), *lines, self._caption()]))
+
+    def _repr_html_(self) -> str:
+        header, rows = self._cells()
+        head = "".join(f"<th>{escape(title)}</th>" for title in header)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+        )
+        notes = "<br>".join(escape(line) for line in self._caption().splitlines())
+        return (
+            f"<table><caption>{escape(self._title())}</caption>"
+            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><small>{notes}</small>"
+        )
+
+    def to_json(self, path: str | Path | None = None) -> str:
+        """Everything as JSON text, also written to ``path`` if given; see `from_json`."""
+        content = {
+            "scores": {name: score.to_dict() for name, score in self.scores.items()},
+            "skipped": dict(self.skipped),
+            "intervals": {name: dict(ends) for name, ends in self.intervals.items()},
+            "stated": dict(self.stated),
+            "confidence": self.confidence,
+            "names": list(self.names),
+            "shape": list(self.shape),
+            "seconds": self.seconds,
+        }
+        text = json.dumps(_finite(content), indent=1, allow_nan=False)
+        if path is not None:
+            Path(path).write_text(text + "\n")
+        return text
+
+    @classmethod
+    def from_json(cls, source: str | Path) -> Evaluation:
+        """Reads what `to_json` wrote, from a path or from the text itself.
+
+        Raises:
+            ValueError: if it is something else.
+        """
+        text = str(source)
+        if not text.lstrip().startswith("{"):
+            text = Path(source).read_text()
+        try:
+            content = json.loads(text)
+            return cls(
+                scores={name: Score.from_dict(score) for name, score in content["scores"].items()},
+                skipped=content["skipped"],
+                intervals={
+                    name: {
+                        part: (_number(low), _number(high)) for part, (low, high) in ends.items()
+                    }
+                    for name, ends in content["intervals"].items()
+                },
+                stated=content["stated"],
+                confidence=content["confidence"],
+                names=tuple(content["names"]),
+                shape=tuple(content["shape"]),
+                seconds=content["seconds"],
+            )
+        except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"this is no evaluation written by to_json: {error!r} in {text[:60]!r}..."
+            ) from error
+
+    def _title(self) -> str:
+        if len(self.shape) != 2:
+            return ""
+        return f"{self.shape[0]:,} codes of {self.shape[1]} dimensions; {self.seconds:.1f} s"
+
+    def _caption(self) -> str:
+        lines = [f"{name}: skipped, {reason}" for name, reason in self.skipped.items()]
+        ways: dict[str, list[str]] = {}
+        for name, how in self.stated.items():
+            ways.setdefault(how, []).append(name)
+        if self.confidence is not None:
+            lines += [
+                f"{self.confidence:.0%} intervals from {how}: {', '.join(names)}"
+                for how, names in ways.items()
+            ]
+        return "\n".join(lines)
+
+    def _cells(self) -> tuple[list[str], list[list[str]]]:
+        header = ["metric", "value", "seconds", "protocol"]
+        if self.confidence is not None:
+            header.insert(2, f"{self.confidence:.0%} interval")
+        rows = []
+        for name, score in self.scores.items():
+            seconds = "" if score.seconds is None else f"{score.seconds:.2f}"
+            rows.append([name, f"{score.value:.4f}", seconds, _settings(score)])
+            ends = self.intervals.get(name, {})
+            if self.confidence is not None:
+                rows[-1].insert(2, _ends(ends.get("value")))
+            for part, value in _single(score).items():
+                if math.isclose(value, score.value):
+                    continue
+                rows.append([f"  {part}", f"{value:.4f}", "", ""])
+                if self.confidence is not None:
+                    rows[-1].insert(2, _ends(ends.get(part)))
+        return header, rows
+
+
+def _ends(ends: tuple[float, float] | None) -> str:
+    return "" if ends is None else f"{ends[0]:.4f} .. {ends[1]:.4f}"
+
+
+def _settings(score: Score) -> str:
+    return ", ".join(f"{k}={v}" for k, v in score.protocol.items() if v is not None)
+
+
+def _single(score: Score) -> dict[str, float]:
+    return {
+        name: float(part)
+        for name, part in score.parts.items()
+        if isinstance(part, float | np.floating)
+    }
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no nan: it becomes null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return value

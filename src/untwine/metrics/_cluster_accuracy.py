@@ -1,0 +1,68 @@
+r"""Accuracy of clusters as labels, under the best one-to-one naming."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._estimators.clusters import (
+    ONE_LABEL,
+    clustered,
+    matched,
+)
+from .registry import metric
+from .score import Score
+
+__all__ = ["cluster_accuracy"]
+
+
+@metric(
+    low=0.0,
+    high=1.0,
+    higher_is_better=True,
+    captures=("clusters",),
+    paper="Jiang et al. 2017",
+    link="https://arxiv.org/abs/1611.05148",
+    source="k-means",
+    needs=(ONE_LABEL,),
+    repeats=10,
+)
+def cluster_accuracy(
+    codes: Any, factors: Any, *, clusters: Any = None, restarts: int = 10, seed: int = 0
+) -> Score:
+    r"""Accuracy of clusters as labels, under the best one-to-one naming of clusters.
+
+    .. math::
+        \mathrm{ACC} = \max_{\pi} \frac{1}{N} \sum_n [\, v_n = \pi(c_n) \,]
+
+    over one-to-one :math:`\pi`, by the Hungarian algorithm, of the clusters that k-means finds, as
+    many as the factor has values. With more clusters than values, those left over count as wrong.
+    Range: 0 to 1; the largest label's share is reached without any information. Averaged over
+    factors.
+
+    Args:
+        codes: Codes, real or discrete.
+        factors: Discrete factors; -1 or nan where unknown, which leaves those rows out.
+        clusters: Cluster assignments of the rows, or responsibilities, instead of k-means.
+        restarts: Of k-means; the best one counts.
+        seed: Of k-means.
+
+    Shape:
+        - codes: ``(N, D)``
+        - factors: ``(N, K)``
+        - clusters: ``(N,)``, or responsibilities ``(N, C)``
+        - ``parts["per_factor"]``: ``(K,)``.
+
+    Raises:
+        ValueError: for continuous or constant factors, or clusters of another length.
+
+    References:
+        Variational Deep Embedding, Jiang et al., 2017, https://arxiv.org/abs/1611.05148,
+        equation 25.
+
+    Example:
+        >>> import numpy as np
+        >>> label = np.arange(12) // 6
+        >>> float(cluster_accuracy(np.stack([label, 1 - label], 1) * 1.0, label))
+        1.0
+    """
+    return clustered(codes, factors, clusters, restarts, seed, matched, "cluster_accuracy")

@@ -1,0 +1,105 @@
+r"""Downstream accuracy of a classifier that learns each factor from the codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._estimators.learners import accuracies, labelled_parts
+from ._estimators.predictors import describe_predictor
+from ._estimators.splits import Columns
+from .registry import metric
+from .score import Score
+
+__all__ = ["downstream_accuracy"]
+
+
+@metric(
+    low=0.0,
+    high=1.0,
+    higher_is_better=True,
+    captures=("explicitness",),
+    paper="Locatello et al. 2019",
+    link="https://arxiv.org/abs/1811.12359",
+    source="locatello2019",
+    rows="split",
+    repeats=10,
+    suite={"predictor": "logistic"},
+)
+def downstream_accuracy(
+    codes: Any,
+    factors: Any,
+    *,
+    codes_test: Any = None,
+    factors_test: Any = None,
+    predictor: str = "logistic_cv",
+    train: int | None = 10_000,
+    test: int | None = 5_000,
+    blocks: Columns | None = None,
+    jobs: int | None = None,
+    seed: int = 0,
+) -> Score:
+    r"""Mean test accuracy of a classifier that learns each factor from the codes.
+
+    .. math::
+        \frac{1}{K} \sum_k \frac{1}{M} \sum_m \mathbb{1}[\hat v_k(z_m) = v_{mk}]
+
+    Range: 0 to 1; chance depends on the factors' values. It captures explicitness to the predictor
+    at hand: linear, or nonlinear for boosted trees.
+
+    Args:
+        codes: Codes, real or discrete.
+        factors: Discrete factors; -1 or nan where unknown, which leaves those rows out of that
+            factor.
+        codes_test: Rows to be judged on; without them the given rows are split.
+        factors_test: Their factors.
+        predictor: ``"logistic_cv"`` (logistic regression on the raw codes, its strength by 5-fold
+            cross-validation) or ``"boosting"`` (scikit-learn's gradient boosting), the two of
+            Locatello et al.; ``"logistic"`` (C = 1 on standardized codes) or ``"fast"`` (histogram
+            boosting), which are cheaper.
+        train: Rows to learn from; all if ``None``.
+        test: Rows to be judged on; all if ``None``.
+        blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        jobs: How many factors to learn at a time; the number of cores by default.
+        seed: Of the split and of the predictor.
+
+    Shape:
+        - codes: ``(N, D)``
+        - factors: ``(N, K)``
+        - ``parts["per_factor"]``: ``(K,)``.
+
+    Raises:
+        ValueError: for an unknown predictor, continuous factors, or too few rows.
+
+    References:
+        Challenging Common Assumptions in the Unsupervised Learning of Disentangled
+        Representations, Locatello et al., 2019, https://arxiv.org/abs/1811.12359, section 5.5.
+
+    Example:
+        >>> import numpy as np
+        >>> factors = np.repeat([[0], [1]], 30, axis=0)
+        >>> float(downstream_accuracy(factors * 1.0, factors, predictor="logistic"))
+        1.0
+    """
+    data = labelled_parts(
+        codes,
+        factors,
+        codes_test,
+        factors_test,
+        predictor,
+        train,
+        test,
+        blocks,
+        seed,
+        "downstream_accuracy",
+    )
+    learned, judged = accuracies(data, len(data.z), predictor, jobs, seed)
+    return Score(
+        judged.mean(),
+        {
+            "per_factor": judged,
+            "worst": float(judged.min()),
+            "train": float(learned.mean()),
+        },
+        {**describe_predictor(predictor), **data.protocol},
+        "downstream_accuracy",
+    )

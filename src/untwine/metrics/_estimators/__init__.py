@@ -1,0 +1,1 @@
+"""What metrics are computed with: checked arrays, splits, information, predictors."""

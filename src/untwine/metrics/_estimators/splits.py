@@ -1,0 +1,240 @@
+"""Train and test rows for metrics that fit something."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .arrays import as_codes, check, reduce_blocks, split
+
+__all__ = [
+    "Columns",
+    "Target",
+    "TrainTest",
+    "equal_width",
+    "is_known",
+    "reduced",
+    "rows",
+    "same_rows",
+    "scale",
+    "stated_blocks",
+    "train_test",
+    "whole",
+]
+
+Columns = Sequence[Sequence[int]] | Mapping[str, Sequence[int]]
+
+
+def whole(values: np.ndarray) -> bool:
+    """Whether a factor's known values are whole numbers, and so labels rather than measurements."""
+    if values.dtype.kind in "iub":
+        return True
+    known = values[~np.isnan(values)]
+    return bool((known == np.round(known)).all())
+
+
+def is_known(values: np.ndarray) -> np.ndarray:
+    """Where a factor is known: not -1 in a column of integers, not nan in one of floats."""
+    return ~np.isnan(values) if values.dtype.kind == "f" else values >= 0
+
+
+def equal_width(values: np.ndarray, bins: int, reference: np.ndarray | None = None) -> np.ndarray:
+    """A factor in bins of equal width between its extremes; unknown stays -1.
+
+    The edges are those of `numpy.histogram`; the largest value belongs to the last bin.
+
+    Args:
+        values: ``(N,)``.
+        bins: How many.
+        reference: The values whose extremes count, by default ``values``; others outside of them
+            belong to the first or last bin.
+    """
+    reference = values if reference is None else reference
+    edges = np.histogram_bin_edges(reference[is_known(reference)].astype(np.float64), bins)
+    mask = is_known(values)
+    binned = np.full(len(values), -1, dtype=np.int64)
+    binned[mask] = np.digitize(values[mask], edges[1:-1])
+    return binned
+
+
+@dataclass(frozen=True)
+class Target:
+    """One factor as something to predict, without the rows where it is unknown.
+
+    Attributes:
+        z: Codes to learn from, ``(n, D)``.
+        y: Their targets, ``(n,)``: classes ``0 .. C-1`` or real values.
+        z_test: Codes to be judged on, ``(m, D)``.
+        y_test: Their targets, ``(m,)``.
+        classes: The factor's value of each class, ``(C,)``; ``None`` for a continuous factor.
+    """
+
+    z: np.ndarray
+    y: np.ndarray
+    z_test: np.ndarray
+    y_test: np.ndarray
+    classes: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class TrainTest:
+    """Codes and factors in two parts.
+
+    Attributes:
+        z: Codes to learn from, ``(n, D)``.
+        factors: Their factors, ``(n, K)``.
+        z_test: Codes to be judged on, ``(m, D)``.
+        factors_test: Their factors, ``(m, K)``.
+        protocol: What a score has to say about the parts: sizes, seed, blocks.
+    """
+
+    z: np.ndarray
+    factors: np.ndarray
+    z_test: np.ndarray
+    factors_test: np.ndarray
+    protocol: dict[str, Any]
+
+    def discrete(self, k: int) -> bool:
+        """Whether factor ``k`` has whole-numbered values."""
+        return whole(self.factors[:, k]) and whole(self.factors_test[:, k])
+
+    def target(self, k: int, *, metric: str, values: bool = False) -> Target:
+        """Factor ``k`` as something to predict.
+
+        Args:
+            k: Which factor.
+            metric: Who asks, for the error messages.
+            values: Whether a discrete factor's values themselves are the target, as in a
+                regression, rather than classes.
+
+        Raises:
+            ValueError: if fewer than two values or no test row of it are known.
+        """
+        y, y_test = self.factors[:, k], self.factors_test[:, k]
+        mask, mask_test = is_known(y), is_known(y_test)
+        y, y_test = y[mask], y_test[mask_test]
+        if len(y) == 0 or (y == y[0]).all() or len(y_test) == 0:
+            raise ValueError(
+                f"{metric}: factor {k} has {len(np.unique(y))} known value(s) in {len(mask)} rows "
+                f"to learn from and {len(y_test)} known rows to be judged on; expected at least "
+                "two values and one row: give more labelled rows, or drop that column"
+            )
+        classes = None
+        if self.discrete(k) and not values:
+            classes, both = np.unique(np.concatenate([y, y_test]), return_inverse=True)
+            y, y_test = both[: len(y)], both[len(y) :]
+        else:
+            y, y_test = y.astype(np.float64), y_test.astype(np.float64)
+        return Target(self.z[mask], y, self.z_test[mask_test], y_test, classes)
+
+
+def train_test(
+    codes: Any,
+    factors: Any,
+    codes_test: Any = None,
+    factors_test: Any = None,
+    *,
+    train: int | None,
+    test: int | None,
+    seed: int,
+    metric: str,
+    blocks: Columns | None = None,
+    components: int = 1,
+) -> TrainTest:
+    """Checked codes and factors in two parts.
+
+    With ``codes_test`` the given parts are used, each cut down to its protocol's size by a seeded
+    draw where it is larger. Without, the rows are split: ``train`` and ``test`` of them, or all in
+    that proportion where there are fewer.
+
+    Args:
+        codes: ``(N, D)``.
+        factors: ``(N, K)``; -1 or nan where unknown.
+        codes_test: ``(M, D)``, rows to be judged on.
+        factors_test: ``(M, K)``.
+        train: Rows to learn from; all if ``None``.
+        test: Rows to be judged on; all if ``None``.
+        seed: Of the draws.
+        metric: Who asks, for the error messages.
+        blocks: Columns of vector-valued codes, reduced by principal components of the first part.
+        components: Principal components per block.
+
+    Raises:
+        ValueError: for a test part without factors or the reverse, or of another width.
+    """
+    z, y = check(codes, factors, unknown=True)
+    rng = np.random.default_rng(seed)
+    if codes_test is None and factors_test is None:
+        learn, judge = split(len(z), train, test, seed, metric=metric)
+        z, y, z_test, y_test = z[learn], y[learn], z[judge], y[judge]
+        source = "split of the given rows"
+    elif codes_test is None or factors_test is None:
+        missing = "codes_test" if codes_test is None else "factors_test"
+        raise ValueError(f"{metric}: {missing} is missing: give both parts of the test rows")
+    else:
+        z_test, y_test = check(codes_test, factors_test, unknown=True)
+        for name, one, two in (("codes", z, z_test), ("factors", y, y_test)):
+            if one.shape[1] != two.shape[1]:
+                raise ValueError(
+                    f"{metric}: {name} has {one.shape[1]} columns but {name}_test has "
+                    f"{two.shape[1]}: both parts need the same columns in the same order"
+                )
+        z, y = rows(rng, train, z, y)
+        z_test, y_test = rows(rng, test, z_test, y_test)
+        source = "given"
+    protocol: dict[str, Any] = {
+        "train": len(z),
+        "test": len(z_test),
+        "test_rows": source,
+        "seed": seed,
+    }
+    if blocks is not None:
+        z, z_test = (
+            reduce_blocks(z, blocks, components=components),
+            reduce_blocks(z_test, blocks, components=components, basis=z),
+        )
+        protocol |= stated_blocks(blocks, components)
+    return TrainTest(z, y, z_test, y_test, protocol)
+
+
+def rows(rng: np.random.Generator, size: int | None, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+    """At most ``size`` of the arrays' rows, drawn without replacement; all, in order, if fewer."""
+    n = len(arrays[0])
+    if size is None or n <= size:
+        return arrays
+    chosen = rng.choice(n, size, replace=False)
+    return tuple(array[chosen] for array in arrays)
+
+
+def same_rows(*factors: np.ndarray) -> list[list[int]]:
+    """Groups of factors that are known in the same rows, in all given parts: work to share."""
+    groups: dict[bytes, list[int]] = {}
+    for k in range(factors[0].shape[1]):
+        key = b"".join(np.packbits(is_known(part[:, k])).tobytes() for part in factors)
+        groups.setdefault(key, []).append(k)
+    return list(groups.values())
+
+
+def reduced(codes: Any, blocks: Columns | None) -> np.ndarray:
+    """Checked codes, with each block of columns as its first principal component."""
+    codes = as_codes(codes)
+    return codes if blocks is None else reduce_blocks(codes, blocks)
+
+
+def stated_blocks(blocks: Columns | None, components: int = 1) -> dict[str, Any]:
+    """What a protocol says of vector-valued codes; nothing where there are none."""
+    if blocks is None:
+        return {}
+    return {"blocks": len(blocks), "block_reduction": f"PCA, {components} component(s)"}
+
+
+def scale(z: np.ndarray, z_test: np.ndarray, how: str) -> dict[str, np.ndarray]:
+    """Both parts scaled by the first one's mean and deviation, or to its range."""
+    z, z_test = z.astype(np.float64), z_test.astype(np.float64)
+    low = z.mean(axis=0) if how == "standard" else z.min(axis=0)
+    width = z.std(axis=0) if how == "standard" else np.ptp(z, axis=0)
+    width = np.where(np.ptp(z, axis=0) > 0, width, np.inf)
+    return {"z": (z - low) / width, "z_test": (z_test - low) / width}

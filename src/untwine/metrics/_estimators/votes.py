@@ -1,0 +1,127 @@
+r"""Majority votes of the FactorVAE score: which dimension varies least while a factor is held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..score import Score
+from .interventions import chunks
+from .splits import Columns, stated_blocks
+
+__all__ = ["Votes", "vote"]
+
+
+@dataclass(frozen=True)
+class Votes:
+    """The outcome of a vote.
+
+    Attributes:
+        train: Accuracy of the map on the votes that it was learned from.
+        test: Accuracy on new votes; ``None`` where there were none.
+        counts: Votes of each dimension for each factor, ``(D, K)``.
+        active: Which dimensions took part, ``(D,)``.
+    """
+
+    train: float
+    test: float | None
+    counts: np.ndarray
+    active: np.ndarray
+
+    def describe(
+        self,
+        name: str,
+        rescale: bool,
+        protocol: dict[str, Any],
+        *,
+        left_out: np.ndarray,
+        blocks: Columns | None,
+    ) -> Score:
+        """The outcome as a score."""
+        chance = 1.0 / self.counts.shape[1]
+        scale = (lambda a: (a - chance) / (1.0 - chance)) if rescale else (lambda a: a)
+        dead = not self.active.any()
+        value = self.train if self.test is None else self.test
+        parts = {
+            "train_accuracy": self.train,
+            "votes": self.counts,
+            "predicts": np.where(self.counts.any(axis=1), self.counts.argmax(axis=1), -1),
+            "active": self.active,
+            "values_left_out": left_out,
+        }
+        if self.test is not None:
+            parts["test_accuracy"] = self.test
+        protocol = protocol | {"rescale": rescale}
+        protocol |= stated_blocks(blocks)
+        return Score(0.0 if dead else scale(value), parts, protocol, name)
+
+
+def vote(
+    codes: np.ndarray,
+    n_factors: int,
+    draw: Callable[[int, int, int, np.random.Generator], np.ndarray],
+    pick: Callable[..., Any],
+    *,
+    votes: int,
+    test_votes: int,
+    batch: int,
+    threshold: float,
+    variance_rows: int | None,
+    rng: np.random.Generator,
+) -> Votes:
+    """Learns the majority map on ``votes`` batches and judges it on ``test_votes`` new ones.
+
+    Args:
+        codes: ``(N, D)``.
+        n_factors: K.
+        draw: ``draw(k, batches, size, rng)`` gives rows ``(batches, size)`` for factor ``k``.
+        pick: `numpy.argmin` or `numpy.argmax`, of the relative variances.
+        votes: Votes to learn from.
+        test_votes: Votes to judge on.
+        batch: Rows per vote.
+        threshold: Smallest standard deviation of a dimension that takes part.
+        variance_rows: Rows that the variances over all rows are estimated from; all if ``None``.
+        rng: The source of randomness.
+    """
+    if n_factors < 2:
+        raise ValueError("votes tell factors apart: factors has 1 column, expected 2 or more")
+    if votes < 1 or test_votes < 0 or batch < 2:
+        raise ValueError(
+            f"votes={votes}, test_votes={test_votes}, batch={batch}; expected at least 1 vote, "
+            "0 test votes, and 2 rows per batch, without which there is no variance"
+        )
+    # Relative to a row, a constant dimension is exactly zero and so is its variance.
+    codes = np.subtract(codes, codes[0], dtype=np.float64)
+    some = codes
+    if variance_rows is not None and variance_rows < len(codes):
+        some = codes[rng.choice(len(codes), variance_rows, replace=False)]
+    variance = some.var(axis=0, ddof=1)
+    active = np.sqrt(variance) >= threshold
+    counts = np.zeros((codes.shape[1], n_factors), dtype=np.int64)
+    if not active.any():
+        return Votes(0.0, 0.0 if test_votes else None, counts, active)
+    safe = np.where(variance[active] > 0, variance[active], 1.0)
+    world = np.ascontiguousarray(codes[:, active] / np.sqrt(safe))
+
+    def cast(total: int) -> np.ndarray:
+        result = np.zeros((world.shape[1], n_factors), dtype=np.int64)
+        for k, number in enumerate(np.bincount(rng.integers(n_factors, size=total))):
+            for part in chunks(int(number), batch):
+                drawn = world[draw(k, part, batch, rng)]
+                drawn -= drawn[:, :1].copy()  # exact zeros where nothing varies
+                local = np.einsum("bld,bld->bd", drawn, drawn) - drawn.sum(axis=1) ** 2 / batch
+                result[:, k] += np.bincount(pick(local, axis=1), minlength=world.shape[1])
+        return result
+
+    learned = cast(votes)
+    majority = learned.argmax(axis=1)
+    dims = np.arange(world.shape[1])
+    test = None
+    if test_votes:
+        fresh = cast(test_votes)
+        test = float(fresh[dims, majority].sum() / test_votes)
+    counts[active] = learned
+    return Votes(float(learned[dims, majority].sum() / votes), test, counts, active)

@@ -1,0 +1,209 @@
+r"""Explicitness: one-vs-rest logistic regressions for each value of each factor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ._estimators.arrays import as_factors
+from ._estimators.logistic import SOLVER, area_under_curve, fit_logistic
+from ._estimators.protocols import choose
+from ._estimators.splits import Columns, Target, equal_width, scale, train_test
+from .registry import metric
+from .score import Score
+
+__all__ = ["PROTOCOLS", "explicitness"]
+
+#: Settings of the named protocols.
+PROTOCOLS: dict[str, dict[str, Any]] = {
+    "locatello2019": {
+        "classifier": "multinomial",
+        "balanced": False,
+        "scaling": "standard",
+        "rescale": False,
+    },
+    "ridgeway2018": {
+        "classifier": "ovr",
+        "balanced": True,
+        "scaling": "standard",
+        "rescale": False,
+    },
+    "ubisoft": {
+        "classifier": "ovr",
+        "balanced": True,
+        "scaling": "minmax",
+        "rescale": True,
+    },
+}
+
+
+@metric(
+    low=0.0,
+    high=1.0,
+    higher_is_better=True,
+    captures=("explicitness",),
+    paper="Ridgeway and Mozer 2018",
+    link="https://arxiv.org/abs/1802.05312",
+    rows="split",
+    repeats=10,
+    groups=("classic", "default"),
+)
+def explicitness(
+    codes: Any,
+    factors: Any,
+    *,
+    codes_test: Any = None,
+    factors_test: Any = None,
+    protocol: str = "locatello2019",
+    rescale: bool | None = None,
+    classifier: str | None = None,
+    balanced: bool | None = None,
+    scaling: str | None = None,
+    bins: int | None = None,
+    train: int | None = 10_000,
+    test: int | None = 5_000,
+    blocks: Columns | None = None,
+    seed: int = 0,
+) -> Score:
+    r"""Mean area under the ROC curve of a linear classifier, over all values of all factors.
+
+    For each factor, a logistic regression (L2, C = 1) on scaled codes gives the probability of
+    each value; each value against the rest has an area under the ROC curve, and
+
+    .. math::
+        \mathrm{explicitness} = \frac{1}{K} \sum_k \frac{1}{|V_k|} \sum_{v \in V_k}
+        \mathrm{AUC}_{kv} .
+
+    Range: 0.5 (chance) to 1, or 0 to 1 if rescaled by :math:`2\,\mathrm{AUC} - 1`. It captures
+    explicitness alone: a rotated code is as explicit as the original. A linear classifier cannot
+    single out the middle values of an ordered factor, so that a perfect code stays below 1 where a
+    factor has many values.
+
+    Args:
+        codes: Codes, real or discrete.
+        factors: Discrete factors, or continuous ones with ``bins``; -1 or nan where unknown, which
+            leaves those rows out of that factor.
+        codes_test: Rows to be judged on; without them the given rows are split.
+        factors_test: Their factors.
+        protocol: ``"locatello2019"`` (multinomial regression, standardized codes, not rescaled),
+            ``"ridgeway2018"`` (one balanced binary regression per value) or ``"ubisoft"`` (the
+            same, codes scaled to [0, 1], rescaled; its code judges on the rows it learned from:
+            pass them as ``codes_test`` too).
+        rescale: Whether to report 2 AUC - 1, in place of the protocol's choice.
+        classifier: ``"multinomial"`` or ``"ovr"`` (one versus rest).
+        balanced: Whether to weigh values by inverse frequency.
+        scaling: ``"standard"`` (mean 0, deviation 1) or ``"minmax"`` (to [0, 1]), of the rows to
+            learn from. A constant dimension becomes 0.
+        bins: Predict factors in bins of equal width instead of their exact values.
+        train: Rows to learn from; all if ``None``.
+        test: Rows to be judged on; all if ``None``.
+        blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        seed: Of the split.
+
+    Shape:
+        - codes: ``(N, D)``
+        - factors: ``(N, K)``
+        - ``parts["per_factor"]``: ``(K,)``, not rescaled.
+
+    Raises:
+        ValueError: for continuous factors without ``bins``, or too few rows.
+
+    References:
+        Learning Deep Disentangled Embeddings with the F-Statistic Loss, Ridgeway and Mozer, 2018,
+        https://arxiv.org/abs/1802.05312, section 3. Challenging Common Assumptions in the
+        Unsupervised Learning of Disentangled Representations, Locatello et al., 2019,
+        https://arxiv.org/abs/1811.12359 (settings).
+
+    Deviations:
+        The regression is fitted to convergence, where scikit-learn's stops at 100 steps. A value
+        that is absent from the judged rows has no area and is left out of the mean.
+
+    Example:
+        >>> factors = np.repeat([[0], [1]], 30, axis=0)
+        >>> float(explicitness(factors * 1.0, factors))
+        1.0
+    """
+    settings = choose(
+        PROTOCOLS,
+        protocol,
+        {
+            "rescale": rescale,
+            "classifier": classifier,
+            "balanced": balanced,
+            "scaling": scaling,
+        },
+    )
+    if settings["classifier"] not in ("multinomial", "ovr"):
+        raise ValueError(
+            f"classifier is {settings['classifier']!r}; expected 'multinomial' or 'ovr'"
+        )
+    if settings["scaling"] not in ("standard", "minmax"):
+        raise ValueError(f"scaling is {settings['scaling']!r}; expected 'standard' or 'minmax'")
+    if bins is not None:
+        factors, factors_test = binned(factors, factors_test, bins)
+    data = train_test(
+        codes,
+        factors,
+        codes_test,
+        factors_test,
+        train=train,
+        test=test,
+        seed=seed,
+        metric="explicitness",
+        blocks=blocks,
+    )
+    scaled = scale(data.z, data.z_test, settings["scaling"])
+    data = replace(data, z=scaled["z"], z_test=scaled["z_test"])
+    results = []
+    for k in range(data.factors.shape[1]):
+        if not data.discrete(k):
+            raise ValueError(
+                f"explicitness needs discrete factors, but factor {k} is continuous: give bins= "
+                "to predict bins of it, or use r2, which takes continuous factors"
+            )
+        results.append(_areas(data.target(k, metric="explicitness"), settings))
+    train_areas, test_areas = (np.array(column) for column in zip(*results, strict=True))
+    value = test_areas.mean()
+    parts = {
+        "per_factor": test_areas,
+        "test": float(test_areas.mean()),
+        "train": float(train_areas.mean()),
+    }
+    stated = {
+        "protocol": protocol,
+        **settings,
+        **data.protocol,
+        "predictor": SOLVER,
+        "C": 1.0,
+        "bins": bins,
+    }
+    return Score(2 * value - 1 if settings["rescale"] else value, parts, stated, "explicitness")
+
+
+def _areas(target: Target, settings: dict[str, Any]) -> tuple[float, float]:
+    """Mean area over a factor's values, on the rows learned from and on the judged ones."""
+    assert target.classes is not None
+    model = fit_logistic(
+        target.z,
+        target.y,
+        len(target.classes),
+        one_vs_rest=settings["classifier"] == "ovr",
+        balanced=settings["balanced"],
+    )
+    areas = []
+    for z, y in ((target.z, target.y), (target.z_test, target.y_test)):
+        areas.append(float(np.nanmean(area_under_curve(model.probabilities(z), y))))
+    return areas[0], areas[1]
+
+
+def binned(factors: Any, factors_test: Any, bins: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Both parts' factors in bins of equal width between the first part's extremes."""
+    first = as_factors(factors)
+    one = np.stack([equal_width(column, bins) for column in first.T], axis=1)
+    if factors_test is None:
+        return one, None
+    second = as_factors(factors_test, "factors_test")
+    columns = zip(second.T, first.T, strict=False)
+    return one, np.stack([equal_width(new, bins, old) for new, old in columns], axis=1)

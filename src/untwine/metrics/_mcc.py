@@ -1,0 +1,113 @@
+r"""MCC, the mean correlation coefficient of matched dimensions and factors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._estimators.arrays import check
+from ._estimators.splits import Columns, is_known, reduced, same_rows, stated_blocks
+from .registry import metric
+from .score import Score
+
+__all__ = ["correlations", "mcc"]
+
+
+@metric(
+    low=0.0,
+    high=1.0,
+    higher_is_better=True,
+    captures=("compactness", "modularity"),
+    paper="Hyvarinen and Morioka 2016",
+    link="https://arxiv.org/abs/1605.06336",
+    source="Pearson",
+)
+def mcc(
+    codes: Any,
+    factors: Any,
+    *,
+    correlation: str = "pearson",
+    points: int | None = None,
+    blocks: Columns | None = None,
+    seed: int = 0,
+) -> Score:
+    r"""Mean absolute correlation of factors and codes under the best one-to-one assignment.
+
+    .. math::
+        \mathrm{MCC} = \max_{\pi} \frac{1}{K} \sum_k \lvert \mathrm{corr}(v_k, z_{\pi(k)}) \rvert
+
+    over injective :math:`\pi`, found by the Hungarian algorithm. A factor that is left without a
+    dimension, because there are fewer dimensions than factors, counts as 0. Range: 0 to 1. It
+    captures recovery of the factors up to permutation and scale (Pearson) or up to monotone maps
+    (Spearman); factors without an order, and periodic ones, are not seen.
+
+    Args:
+        codes: Codes, real or discrete. The correlation with a constant dimension is 0.
+        factors: Discrete or continuous factors; -1 or nan where unknown, which leaves those rows
+            out of that factor. A discrete factor's values are taken as numbers.
+        correlation: ``"pearson"`` or ``"spearman"``.
+        points: Rows to use, a seeded draw of the given ones; all if ``None``.
+        blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        seed: Of the draw.
+
+    Shape:
+        - codes: ``(N, D)``
+        - factors: ``(N, K)``
+        - ``parts["matrix"]``: ``(D, K)``; ``parts["code_of_factor"]``: ``(K,)``, -1 for none.
+
+    Raises:
+        ValueError: for an unknown correlation, or a constant factor.
+
+    References:
+        Unsupervised Feature Extraction by Time-Contrastive Learning and Nonlinear ICA, Hyvarinen
+        and Morioka, 2016, https://arxiv.org/abs/1605.06336. Variational Autoencoders and Nonlinear
+        ICA: A Unifying Framework, Khemakhem et al., 2020, https://arxiv.org/abs/1907.04809,
+        section 5.
+
+    Example:
+        >>> factors = np.arange(12).reshape(6, 2) % 5
+        >>> round(float(mcc(-2.0 * factors[:, ::-1], factors)), 6)
+        1.0
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    if correlation not in ("pearson", "spearman"):
+        raise ValueError(f"correlation is {correlation!r}; expected 'pearson' or 'spearman'")
+    _, y = check(codes, factors, unknown=True)
+    z = reduced(codes, blocks)
+    if points is not None and points < len(z):
+        chosen = np.random.default_rng(seed).choice(len(z), points, replace=False)
+        z, y = z[chosen], y[chosen]
+    matrix = np.empty((z.shape[1], y.shape[1]))
+    for columns in same_rows(y):
+        mask = is_known(y[:, columns[0]])
+        matrix[:, columns] = correlations(
+            z[mask], y[mask][:, columns], ranks=correlation == "spearman"
+        )
+    dims, matched = linear_sum_assignment(-np.abs(matrix))
+    per_factor = np.zeros(y.shape[1])
+    per_factor[matched] = np.abs(matrix[dims, matched])
+    assigned = np.full(y.shape[1], -1)
+    assigned[matched] = dims
+    stated = {"correlation": correlation, "matching": "Hungarian", "points": len(z), "seed": seed}
+    stated |= stated_blocks(blocks)
+    parts = {"per_factor": per_factor, "code_of_factor": assigned, "matrix": matrix}
+    return Score(per_factor.mean(), parts, stated, "mcc")
+
+
+def correlations(z: np.ndarray, y: np.ndarray, *, ranks: bool) -> np.ndarray:
+    """Correlations of dimensions and factors, ``(D, K)``; 0 where one of them is constant."""
+    if ranks:
+        from scipy.stats import rankdata
+
+        z, y = rankdata(z, axis=0), rankdata(y, axis=0)
+    unit = []
+    for values in (z, y):
+        # Relative to a row, what is constant is exactly zero.
+        values = np.subtract(values, values[:1], dtype=np.float64)
+        values -= values.mean(axis=0)
+        norm = np.sqrt((values * values).sum(axis=0))
+        values /= np.where(norm > 0, norm, np.inf)
+        unit.append(values)
+    return unit[0].T @ unit[1]

@@ -1,0 +1,138 @@
+r"""Sample efficiency: accuracy from few labels relative to accuracy from many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from ._estimators.learners import accuracies, labelled_parts
+from ._estimators.predictors import describe_predictor
+from ._estimators.splits import Columns, TrainTest
+from .registry import metric
+from .score import Score
+
+__all__ = ["sample_efficiency"]
+
+
+@metric(
+    low=0.0,
+    high=inf,
+    higher_is_better=True,
+    captures=("explicitness",),
+    paper="Locatello et al. 2019",
+    link="https://arxiv.org/abs/1811.12359",
+    source="locatello2019",
+    rows="split",
+    repeats=10,
+    suite={"predictor": "logistic"},
+)
+def sample_efficiency(
+    codes: Any,
+    factors: Any,
+    *,
+    codes_test: Any = None,
+    factors_test: Any = None,
+    predictor: str = "logistic_cv",
+    labels: Sequence[int] = (10, 100, 1_000, 10_000),
+    few: int = 100,
+    many: int = 10_000,
+    repeats: int = 1,
+    test: int | None = 5_000,
+    blocks: Columns | None = None,
+    jobs: int | None = None,
+    seed: int = 0,
+) -> Score:
+    r"""Accuracy from few labels relative to accuracy from many.
+
+    .. math::
+        \frac{\text{mean accuracy from 100 labels}}{\text{mean accuracy from 10,000 labels}}
+
+    Range: 0 to about 1. It asks whether a representation helps a learner that has little data, and
+    says nothing of how well that learner does in the end: the parts hold the whole curve.
+
+    Args:
+        codes: Codes, real or discrete.
+        factors: Discrete factors; -1 or nan where unknown, which leaves those rows out of that
+            factor.
+        codes_test: Rows to be judged on; without them the given rows are split.
+        factors_test: Their factors.
+        predictor: See `downstream_accuracy`.
+        labels: How many labelled rows to learn from; numbers above the available rows become all
+            of them.
+        few: The numerator's number of labels.
+        many: The denominator's; all available rows if there are fewer.
+        repeats: How often to draw the labelled rows; accuracies are averaged.
+        test: Rows to be judged on; all if ``None``.
+        blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        jobs: How many factors to learn at a time; the number of cores by default.
+        seed: Of the split, the draws and the predictor.
+
+    Shape:
+        - codes: ``(N, D)``
+        - factors: ``(N, K)``
+        - ``parts["accuracy"]``: ``(S, K)``, by number of labels and factor, of
+          ``parts["labels"]``, ``(S,)``.
+
+    Raises:
+        ValueError: as `downstream_accuracy`, and if there are no more rows than ``few``.
+
+    References:
+        Challenging Common Assumptions in the Unsupervised Learning of Disentangled
+        Representations, Locatello et al., 2019, https://arxiv.org/abs/1811.12359, section 5.5.
+
+    Example:
+        >>> factors = np.repeat([[0], [1]], 150, axis=0)
+        >>> float(sample_efficiency(factors * 1.0, factors, predictor="logistic"))
+        1.0
+    """
+    if few < 1 or many <= few or repeats < 1 or min(labels, default=1) < 1:
+        raise ValueError(
+            f"few={few}, many={many}, repeats={repeats}, labels={tuple(labels)}; expected positive "
+            "numbers, and fewer than many"
+        )
+    largest = max(many, *labels) if labels else many
+    data = labelled_parts(
+        codes,
+        factors,
+        codes_test,
+        factors_test,
+        predictor,
+        largest,
+        test,
+        blocks,
+        seed,
+        "sample_efficiency",
+    )
+    available = len(data.z)
+    if available <= few:
+        raise ValueError(
+            f"sample_efficiency compares {few} labels with more, but {available} rows are there to "
+            "learn from: give more rows, or smaller few="
+        )
+    sizes = sorted({min(size, available) for size in (*labels, few, many)})
+    accuracy = np.zeros((len(sizes), data.factors.shape[1]))
+    rng = np.random.default_rng(seed)
+    for _ in range(repeats):
+        order = rng.permutation(available)
+        shuffled = TrainTest(
+            data.z[order], data.factors[order], data.z_test, data.factors_test, data.protocol
+        )
+        for i, size in enumerate(sizes):
+            accuracy[i] += accuracies(shuffled, size, predictor, jobs, seed)[1] / repeats
+    means = dict(zip(sizes, accuracy.mean(axis=1), strict=True))
+    high = means[min(many, available)]
+    return Score(
+        means[few] / high if high > 0 else 0.0,
+        {"accuracy": accuracy, "labels": np.array(sizes)},
+        {
+            **describe_predictor(predictor),
+            **data.protocol,
+            "few": few,
+            "many": min(many, available),
+            "repeats": repeats,
+        },
+        "sample_efficiency",
+    )

@@ -1,0 +1,67 @@
+r"""Silhouette: whether codes lie nearer to those of their own label."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ._estimators.clusters import (
+    ONE_LABEL,
+    drawn,
+    known_rows,
+    silhouettes,
+)
+from .registry import metric
+from .score import Score
+
+__all__ = ["silhouette"]
+
+
+@metric(
+    low=-1.0,
+    high=1.0,
+    higher_is_better=True,
+    captures=("clusters",),
+    paper="Rousseeuw 1987",
+    link="https://doi.org/10.1016/0377-0427(87)90125-7",
+    source="Euclidean",
+    needs=(ONE_LABEL,),
+    repeats=10,
+)
+def silhouette(codes: Any, factors: Any, *, points: int | None = 5_000, seed: int = 0) -> Score:
+    r"""Silhouette: how much nearer a code is to its own label's codes than to the next label's.
+
+    .. math::
+        s_n = \frac{b_n - a_n}{\max(a_n, b_n)}
+
+    with :math:`a_n` the mean distance to the codes of the same value, :math:`b_n` the least mean
+    distance to those of another one; averaged over rows, then over factors. Range: -1 to 1. No
+    clustering is made. ``parts["scaled"]`` is :math:`(s + 1) / 2`, as scIB reports it.
+
+    Args:
+        codes: Codes, real or discrete.
+        factors: Discrete factors; -1 or nan where unknown, which leaves those rows out.
+        points: Rows to use, a seeded draw of the given ones; all if ``None``.
+        seed: Of the draw.
+
+    Shape:
+        - codes: ``(N, D)``
+        - factors: ``(N, K)``
+        - ``parts["per_factor"]``: ``(K,)``.
+
+    Raises:
+        ValueError: for continuous or constant factors.
+
+    References:
+        Silhouettes, Rousseeuw, 1987, https://doi.org/10.1016/0377-0427(87)90125-7.
+
+    Example:
+        >>> codes, label = np.array([0.0, 1.0, 8.0, 9.0]), np.array([0, 0, 1, 1])
+        >>> round(float(silhouette(codes, label)), 4)
+        0.8745
+    """
+    z, y, stated = drawn(codes, factors, points, seed)
+    per_factor = np.array([silhouettes(*known_rows(z, column)).mean() for column in y.T])
+    parts = {"per_factor": per_factor, "scaled": (per_factor + 1) / 2}
+    return Score(float(per_factor.mean()), parts, stated, "silhouette")

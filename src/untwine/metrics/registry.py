@@ -1,0 +1,257 @@
+"""Metadata of metrics: range, what is captured, the paper; noted where a metric is defined."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any, Literal, TypeVar, get_args
+
+from .score import Score
+
+__all__ = ["GROUPS", "METRICS", "Captures", "Metric", "entry", "metric", "similar", "table"]
+
+Captures = Literal[
+    "modularity",  # a code dimension answers to one factor
+    "compactness",  # a factor is told by one code dimension
+    "explicitness",  # a factor can be read off the code
+    "invariance",  # a code dimension does not move when other factors do
+    "independence",  # code dimensions do not tell of each other
+    "information",  # how much the code says about the observation
+    "fairness",  # a prediction does not depend on a sensitive factor
+    "agreement",  # runs with other seeds find the same
+    "clusters",  # codes lie together by the values of a factor
+    "mixing",  # neighbors have all values of a factor
+]
+
+# What an argument without a default is called in ``needs``.
+_NEEDS = {"factors": "factors", "stddev": "stddev", "blocks": "blocks", "runs": "a set of runs"}
+
+_Function = TypeVar("_Function", bound=Callable[..., Score])
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric's metadata, and the one way to call it.
+
+    Attributes:
+        name: Of the function in `untwine.metrics`.
+        function: The metric itself.
+        low: The smallest value that it can take.
+        high: The largest value that it can take.
+        higher_is_better: ``None`` where neither direction is a quality.
+        captures: What it asks of a representation.
+        source: Whose settings are the default.
+        paper: Who introduced it.
+        link: To that paper.
+        needs: ``factors``, ``stddev``, ``blocks``; or something that `untwine.evaluate` cannot
+            hand over.
+        assumes: What the numbers are only true of: ``standard normal prior``.
+        rows: What it works on: ``points`` (each row counts once), ``split`` (it learns from some
+            rows and is judged on others), ``table`` (it looks rows up by factor value).
+        repeats: Half-samples for an interval: many where it is quick.
+        suite: Settings that `untwine.evaluate` uses instead of the defaults.
+    """
+
+    name: str
+    function: Callable[..., Score]
+    low: float
+    high: float
+    higher_is_better: bool | None
+    captures: tuple[Captures, ...]
+    source: str
+    paper: str
+    link: str
+    needs: tuple[str, ...] = ("factors",)
+    assumes: tuple[str, ...] = ()
+    rows: Literal["points", "split", "table"] = "points"
+    repeats: int = 100
+    suite: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """What it measures, in one sentence: the first line of its docstring."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0].rstrip(".")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings that it takes, with their defaults."""
+        parameters = inspect.signature(self.function).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+    def takes(self, name: str) -> bool:
+        """Whether it has an argument of that name."""
+        return name in inspect.signature(self.function).parameters
+
+    def refuse_unknown(self, settings: Iterable[str]) -> None:
+        """Raises if one of ``settings`` is none of the metric's.
+
+        Raises:
+            ValueError: with those that it has, and close matches first.
+        """
+        for name in settings:
+            if not self.takes(name) or name in ("codes", "factors"):
+                raise ValueError(
+                    f"{self.name} has no setting {name!r}{similar(name, self.settings)}; it has "
+                    f"{', '.join(self.settings)}"
+                )
+
+    def call(
+        self,
+        codes: Any,
+        factors: Any,
+        *,
+        seed: int,
+        settings: Mapping[str, Any],
+        **extras: Any,
+    ) -> Score:
+        """The score, with those of ``seed`` and ``extras`` that the metric takes."""
+        arguments = {k: v for k, v in extras.items() if v is not None and self.takes(k)}
+        if self.takes("seed"):
+            arguments["seed"] = seed
+        arguments |= settings
+        if self.takes("factors"):
+            return self.function(codes, factors, **arguments)
+        return self.function(codes, **arguments)
+
+
+#: Every metric, by name.
+METRICS: dict[str, Metric] = {}
+
+#: Names that stand for several metrics.
+GROUPS: dict[str, tuple[str, ...]] = {}
+
+
+def metric(
+    *,
+    low: float,
+    high: float,
+    higher_is_better: bool | None,
+    captures: tuple[Captures, ...],
+    paper: str,
+    link: str,
+    source: str | None = None,
+    needs: tuple[str, ...] = (),
+    assumes: tuple[str, ...] = (),
+    rows: Literal["points", "split", "table"] = "points",
+    repeats: int = 100,
+    suite: Mapping[str, Any] | None = None,
+    groups: tuple[str, ...] = (),
+) -> Callable[[_Function], _Function]:
+    """Notes what the metric below is, in `METRICS` and `GROUPS`; the function stays as it is.
+
+    Args:
+        low: The smallest value that it can take.
+        high: The largest value that it can take.
+        higher_is_better: ``None`` where neither direction is a quality.
+        captures: What it asks of a representation.
+        paper: Who introduced it.
+        link: To that paper.
+        source: Whose settings are the default; that of its ``protocol``, if it has one.
+        needs: What it needs beside the arguments that have no default.
+        assumes: What the numbers are only true of: ``standard normal prior``.
+        rows: See `Metric`.
+        repeats: Half-samples for an interval.
+        suite: Settings that `untwine.evaluate` uses instead of the defaults.
+        groups: Names of groups that it is in, such as ``"classic"``; ``"all"`` and
+            ``"unsupervised"`` are seen from its arguments.
+
+    Raises:
+        ValueError: if there is another metric of that name, or no word for its source.
+
+    Example:
+        >>> sorted(METRICS["mig"].captures), METRICS["mig"].source
+        (['compactness', 'explicitness'], 'locatello2019')
+    """
+
+    def note(function: _Function) -> _Function:
+        name = function.__name__
+        parameters = inspect.signature(function).parameters
+        required = [k for k, p in parameters.items() if p.default is p.empty and k in _NEEDS]
+        stated = parameters["protocol"].default if "protocol" in parameters else source
+        if stated is None:
+            raise ValueError(f"{name}: whose settings are its defaults? give source=")
+        earlier = METRICS.get(name)
+        if earlier is not None and earlier.function.__module__ != function.__module__:
+            raise ValueError(
+                f"there is a metric {name!r} in {earlier.function.__module__}: name it differently"
+            )
+        METRICS[name] = Metric(
+            name,
+            function,
+            low,
+            high,
+            higher_is_better,
+            captures,
+            stated,
+            paper,
+            link,
+            (*(_NEEDS[k] for k in required), *needs),
+            assumes,
+            rows,
+            repeats,
+            dict(suite or {}),
+        )
+        unsupervised = () if "factors" in required else ("unsupervised",)
+        for group in ("all", *unsupervised, *groups):
+            members = {*GROUPS.get(group, ()), name}
+            GROUPS[group] = tuple(sorted(members, key=_place))
+        return function
+
+    return note
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Metrics stand by what they ask for first, then by name."""
+    return get_args(Captures).index(METRICS[name].captures[0]), name
+
+
+def entry(name: str) -> Metric:
+    """A metric by its name.
+
+    Raises:
+        ValueError: for a name that there is not, with close matches.
+
+    Example:
+        >>> entry("mig").higher_is_better
+        True
+    """
+    if name in METRICS:
+        return METRICS[name]
+    close = similar(name, METRICS) or f"; there are {', '.join(GROUPS['all'])}"
+    raise ValueError(f"there is no metric {name!r}{close}")
+
+
+def table() -> str:
+    """The metrics as a Markdown table, for the documentation."""
+    lines = [
+        "| metric | range | better | asks for | default protocol | introduced by |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name in GROUPS["all"]:
+        m = METRICS[name]
+        better = {True: "higher", False: "lower", None: ""}[m.higher_is_better]
+        lines.append(
+            f"| [`{m.name}`]({m.name}.md) | {_end(m.low)} to {_end(m.high)} | {better} "
+            f"| {', '.join(m.captures)} | {m.source} | [{m.paper}]({m.link}) |"
+        )
+    return "\n".join(lines)
+
+
+def similar(name: str, names: Iterable[str]) -> str:
+    """What was perhaps meant, as the end of an error message; empty if nothing comes close.
+
+    Example:
+        >>> similar("bin", ["bins", "seed"])
+        ": did you mean 'bins'?"
+    """
+    names = list(names)
+    close = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
+    close += [k for k in names if name.lower() in k and k not in close][: 3 - len(close)]
+    return f": did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+def _end(value: float) -> str:
+    return {inf: "∞", -inf: "-∞"}.get(value, f"{value:g}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 from torch.distributions import (
     Distribution,
     Independent,
@@ -16,13 +18,14 @@ from torch.distributions import (
     Normal,
 )
 
+from .data.batches import Batch, Images
 from .distributions import Blocks, Point
+from .methods.abilities import HasPrior, Represents
 
 if TYPE_CHECKING:
-    from .data import FactorDataset, FactorSpace
-    from .methods import Method
+    from .data import Data, FactorSpace
 
-__all__ = ["Codes", "Facts", "encode", "inputs_of", "posterior_of"]
+__all__ = ["Codes", "Facts", "batch_of", "carried", "encode", "evaluating", "posterior_of"]
 
 
 @dataclass(frozen=True)
@@ -104,8 +107,8 @@ class Codes:
     @torch.no_grad()
     def of(
         cls,
-        method: Method,
-        data: FactorDataset,
+        method: Represents,
+        data: Data,
         n: int | None = None,
         generator: np.random.Generator | None = None,
         *,
@@ -114,7 +117,7 @@ class Codes:
         """Encodes a data set, or a sample of it without repetitions.
 
         Args:
-            method: Anything with ``represent(x) -> Distribution``.
+            method: Anything with ``represent(batch) -> Distribution``.
             data: What to encode.
             n: How many observations to draw; all of them, in order, if ``None`` or at least as many
                 as there are.
@@ -132,20 +135,16 @@ class Codes:
         else:
             generator = np.random.default_rng(0) if generator is None else generator
             index = np.sort(generator.choice(size, n, replace=False))
-        training = method.training
-        method.eval()
         means, deviations, facts = [], [], None
         blocks: dict[str, slice | list[int]] = {}
-        try:
+        with evaluating(method):
             for start in range(0, len(index), batch_size):
                 q = posterior_of(method, data, index[start : start + batch_size])
                 means.append(q.mean.float().cpu().numpy())
                 if facts is None:
-                    facts, blocks = Facts.of(q, _prior(method)), _blocks(q, method)
+                    facts, blocks = Facts.of(q, _prior(method)), _blocks(q)
                 if facts.gaussian:
                     deviations.append(q.stddev.float().cpu().numpy())
-        finally:
-            method.train(training)
         mean = np.concatenate(means)
         stddev = np.concatenate(deviations) if deviations else None
         if not np.isfinite(mean).all():
@@ -159,51 +158,55 @@ class Codes:
         return cls(mean, stddev, data.factors[index], data.space, blocks, facts)
 
 
-def encode(method: Method, data: FactorDataset, n: int | None = None, seed: int = 0) -> Codes:
+def encode(method: Represents, data: Data, n: int | None = None, seed: int = 0) -> Codes:
     """Encodes a data set, or ``n`` observations of it drawn with ``seed``; see `Codes.of`."""
     return Codes.of(method, data, n, np.random.default_rng(seed))
 
 
-def posterior_of(method: Any, data: Any, rows: np.ndarray) -> Distribution:
-    """q(z|x) of some rows of a data set; what encodes a data set calls ``represent`` here."""
-    parameters = method.parameters() if hasattr(method, "parameters") else iter(())
+@contextmanager
+def evaluating(method: Any) -> Iterator[None]:
+    """A method in evaluation mode, if it is a module; afterwards as it was."""
+    if not isinstance(method, nn.Module):
+        yield
+        return
+    training = method.training
+    method.eval()
+    try:
+        yield
+    finally:
+        method.train(training)
+
+
+def batch_of(method: Any, data: Data, rows: Any) -> Batch:
+    """Rows of a data set with everything that belongs to them, where the method is."""
+    parameters = method.parameters() if isinstance(method, nn.Module) else iter(())
     device = next((p.device for p in parameters), torch.device("cpu"))
-    inputs, present = inputs_of(data, rows, device)
-    return method.represent(*inputs, **present)
+    return data.batch(rows).to(device)
 
 
-def inputs_of(
-    data: Any, rows: np.ndarray, device: torch.device
-) -> tuple[list[Any], dict[str, Any]]:
-    """Observations, and covariates if there are any; and which of several modalities are there."""
-    x = data.observations(rows)
-    present: dict[str, Any] = {}
-    if isinstance(x, Mapping):
-        x = {name: part.to(device) for name, part in x.items()}
-        kept = torch.from_numpy(rows)
-        present["present"] = {name: mask[kept].to(device) for name, mask in data.present.items()}
-    else:
-        x = x.to(device)
-    if data.covariates is None:
-        return [x], present
-    return [x, torch.as_tensor(data.covariates[rows]).to(device)], present
+def carried(batch: Batch) -> Batch | Tensor:
+    """A batch; its observations, where it carries nothing else.
+
+    What is no `Method` may take tensors alone.
+    """
+    plain = isinstance(batch, Images) and batch.c is None
+    return batch.x if plain else batch
 
 
-def _blocks(q: Distribution, method: Any) -> dict[str, slice | list[int]]:
-    """The named parts of the code, as q has them or else as the method says."""
+def posterior_of(method: Represents, data: Data, rows: Any) -> Distribution:
+    """q(z|x) of some rows of a data set; what encodes a data set calls ``represent`` here."""
+    return method.represent(carried(batch_of(method, data, rows)))
+
+
+def _blocks(q: Distribution) -> dict[str, slice | list[int]]:
+    """The named parts of the code."""
     if isinstance(q, Blocks):
         return dict(q.slices)
-    blocks = getattr(method, "blocks", None)
-    if not isinstance(blocks, Mapping):
-        return {}
-    return {str(n): w if isinstance(w, slice) else [int(j) for j in w] for n, w in blocks.items()}
+    return {}
 
 
 def _prior(method: Any) -> Distribution | None:
-    prior = getattr(method, "prior", None)
-    if prior is None or isinstance(prior, Distribution):
-        return prior
-    return prior()
+    return method.prior() if isinstance(method, HasPrior) else None
 
 
 def _gaussian(q: Distribution) -> bool:

@@ -142,7 +142,7 @@ class Pairs(Batch):
     c1: Tensor | None = None
 
     @property
-    def x(self) -> Tensor:  # type: ignore[override]
+    def x(self) -> Tensor:
         """The first of all pairs, then the second, ``(2 B, ...)``."""
         return torch.cat([self.x0, self.x1])
 

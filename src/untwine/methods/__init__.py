@@ -2,6 +2,14 @@
 
 import inspect
 
+from .abilities import (
+    Classifies as Classifies,
+    Clusters as Clusters,
+    Decodes as Decodes,
+    HasPrior as HasPrior,
+    Represents as Represents,
+    Samples as Samples,
+)
 from .ada_gvae import AdaGVAE as AdaGVAE
 from .ada_mlvae import AdaMLVAE as AdaMLVAE
 from .annealed_vae import AnnealedVAE as AnnealedVAE, Capacity as Capacity

@@ -117,7 +117,7 @@ class DrNet(Swaps):
         self.predictor_optimizer = predictor_optimizer
 
     @classmethod
-    def parts(
+    def parts(  # type: ignore[override]
         cls,
         data: FactorDataset,
         latent_dim: int = 10,

@@ -94,7 +94,7 @@ class FStatistic(Method):
         self.label, self.group_size, self.optimizer = label, group_size, optimizer
 
     @classmethod
-    def parts(
+    def parts(  # type: ignore[override]
         cls, data: FactorDataset, latent_dim: int = 10, *, net: Architecture | None = None
     ) -> dict[str, Any]:
         """An encoder that fits the data.

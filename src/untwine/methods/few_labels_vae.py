@@ -98,7 +98,7 @@ class FewLabelsVAE(VAE):
     sizes: Tensor
 
     @classmethod
-    def parts(
+    def parts(  # type: ignore[override]
         cls,
         data: FactorDataset,
         latent_dim: int = 10,

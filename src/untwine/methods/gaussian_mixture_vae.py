@@ -38,7 +38,7 @@ class GaussianMixtureVAE(ClusteringVAE):
     """
 
     @classmethod
-    def parts(
+    def parts(  # type: ignore[override]
         cls,
         data: FactorDataset,
         latent_dim: int = 10,

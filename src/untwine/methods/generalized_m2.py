@@ -129,7 +129,7 @@ class GeneralizedM2(Method):
             start += variable.width
 
     @classmethod
-    def parts(
+    def parts(  # type: ignore[override]
         cls,
         data: FactorDataset,
         latent_dim: int = 10,

@@ -50,7 +50,7 @@ class HierarchicalMixtureVAE(ClusteringVAE):
     """
 
     @classmethod
-    def parts(
+    def parts(  # type: ignore[override]
         cls,
         data: FactorDataset,
         latent_dim: int = 10,

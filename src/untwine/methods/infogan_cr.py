@@ -99,7 +99,7 @@ class InfoGANCR(Method):
     """The noise that `decode` uses, so that a traversal changes the codes alone."""
 
     @classmethod
-    def parts(
+    def parts(  # type: ignore[override]
         cls,
         data: FactorDataset,
         latent_dim: int = 10,

@@ -90,7 +90,7 @@ class JointVAE(MultiLatentVAE):
         )
 
     @classmethod
-    def parts(
+    def parts(  # type: ignore[override]
         cls,
         data: FactorDataset,
         latent_dim: int = 10,

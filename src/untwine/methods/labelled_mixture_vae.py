@@ -93,7 +93,7 @@ class LabelledMixtureVAE(VAE):
         self.alpha, self.labelled = alpha, labelled
 
     @classmethod
-    def parts(
+    def parts(  # type: ignore[override]
         cls,
         data: FactorDataset,
         latent_dim: int = 10,

@@ -111,7 +111,7 @@ class LORD(Swaps):
         self.encoder_optimizer = encoder_optimizer
 
     @classmethod
-    def parts(
+    def parts(  # type: ignore[override]
         cls,
         data: FactorDataset,
         latent_dim: int = 10,

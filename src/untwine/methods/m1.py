@@ -92,7 +92,7 @@ class M1(VAE):
     scale: Tensor
 
     @classmethod
-    def parts(
+    def parts(  # type: ignore[override]
         cls,
         data: FactorDataset,
         latent_dim: int = 10,

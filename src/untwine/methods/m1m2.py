@@ -98,7 +98,7 @@ class M1M2(Swaps):
     scale: Tensor
 
     @classmethod
-    def parts(
+    def parts(  # type: ignore[override]
         cls,
         data: FactorDataset,
         latent_dim: int = 10,
@@ -241,5 +241,5 @@ class M1M2(Swaps):
 
         self.shift, self.scale = standardize_by(codes, batches)
         if self.m2.model.starts:
-            codes = gathered(self, lambda batch: self.represent(batch.unlabelled).mean, batches)
-            self.m2.model.start(codes)
+            start = gathered(self, lambda batch: self.represent(batch.unlabelled).mean, batches)
+            self.m2.model.start(start)

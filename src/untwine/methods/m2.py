@@ -70,6 +70,7 @@ class M2(ModelMethod, Swaps):
     """
 
     supervision = FewLabels
+    label: str
     of_rows, of_columns = "rest", "class"
 
     def __init__(
@@ -89,7 +90,7 @@ class M2(ModelMethod, Swaps):
         self.alpha, self.labelled, self.optimizer = alpha, labelled, optimizer
 
     @classmethod
-    def parts(
+    def parts(  # type: ignore[override]
         cls,
         data: FactorDataset,
         latent_dim: int = 10,

@@ -104,7 +104,7 @@ class Mathieu2016(ModelMethod, Swaps):
         self.optimizer, self.critic_optimizer = optimizer, critic_optimizer
 
     @classmethod
-    def parts(
+    def parts(  # type: ignore[override]
         cls,
         data: FactorDataset,
         latent_dim: int = 10,

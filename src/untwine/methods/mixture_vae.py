@@ -75,7 +75,7 @@ class MixtureVAE(VAE):
         self.choice = choice
 
     @classmethod
-    def parts(
+    def parts(  # type: ignore[override]
         cls,
         data: FactorDataset,
         latent_dim: int = 10,

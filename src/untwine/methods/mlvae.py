@@ -103,7 +103,7 @@ class MLVAE(VAE, Swaps):
         self.content_dim, self.label, self.group_size = content_dim, label, group_size
 
     @classmethod
-    def parts(
+    def parts(  # type: ignore[override]
         cls,
         data: FactorDataset,
         latent_dim: int = 10,

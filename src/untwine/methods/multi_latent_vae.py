@@ -80,7 +80,7 @@ class MultiLatentVAE(VAE):
         super().__init__(model, penalty=penalty, optimizer=optimizer)
 
     @classmethod
-    def parts(
+    def parts(  # type: ignore[override]
         cls,
         data: FactorDataset,
         latent_dim: int = 10,

@@ -249,9 +249,7 @@ class MultimodalVAE(Method):
             return experts[0]
         return mixture_of_experts(experts, present.to(experts[0].mean.dtype))
 
-    def decode(  # type: ignore[override]
-        self, z: Tensor, *, c: Tensor | None = None, y: Tensor | None = None
-    ) -> Joint:
+    def decode(self, z: Tensor, *, c: Tensor | None = None, y: Tensor | None = None) -> Joint:
         """The likelihoods p(x|z) of all modalities; ``.mean`` is a dictionary."""
         return Joint({name: self.decoders[name](z, c) for name in self.names})
 

@@ -28,6 +28,9 @@ class Swaps(Method):
     of_columns: ClassVar[str]
     """The part that a column gives."""
 
+    label: str | None = None
+    """The factor that one of the parts is about, if the method names one."""
+
     def take_apart(self, batch: Batch | Observations) -> Mapping[str, Tensor]:
         """The parts of the codes of a batch by name, ``(B, width)`` each."""
         q = self.represent(batch)
@@ -45,7 +48,7 @@ class Swaps(Method):
         """The likelihood of codes."""
         raise NotImplementedError(f"{type(self).__name__} has no decoder")
 
-    def swap_grid(self, rows: Tensor, columns: Tensor) -> Tensor:
+    def swap_grid(self, rows: Batch | Observations, columns: Batch | Observations) -> Tensor:
         """Every row's code with the part `of_columns` of every column; see `swap_grid`."""
         return swap_grid(self, rows, columns, self.of_columns)
 

@@ -121,7 +121,7 @@ class VaDE(ClusteringVAE):
         super().__init__(model, pretrain=pretrain, penalty=penalty, optimizer=optimizer)
 
     @classmethod
-    def parts(
+    def parts(  # type: ignore[override]
         cls,
         data: FactorDataset,
         latent_dim: int = 10,

@@ -155,7 +155,7 @@ class VAE(ModelMethod):
         self.optimizer = optimizer
 
     @classmethod
-    def parts(
+    def parts(  # type: ignore[override]
         cls,
         data: FactorDataset,
         latent_dim: int = 10,

@@ -39,7 +39,7 @@ class VampVAE(VAE):
     """
 
     @classmethod
-    def parts(
+    def parts(  # type: ignore[override]
         cls,
         data: FactorDataset,
         latent_dim: int = 10,

@@ -9,7 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from ..data.batches import Batch
+from ..encoding import evaluating
+from ..methods.abilities import Decodes, HasPrior, Represents, Samples
 
 __all__ = ["Traversals", "posterior_span", "reconstruct", "sample", "traverse"]
 
@@ -83,10 +88,10 @@ def traverse(
         raise TypeError("give either observations x or codes z to begin with")
     if steps < 1:
         raise ValueError(f"steps is {steps}; expected at least 1")
-    decode = _ability(method, "decode")
+    decode = _decoder(method)
     with _evaluating(method) as device:
         if z is None:
-            z = _with(_ability(method, "represent"), x.to(device), c).mean  # type: ignore[union-attr]
+            z = _codes(method, x.to(device), c)  # type: ignore[union-attr]
         z = z.to(device)
         dims = tuple(range(z.shape[1])) if dims is None else tuple(dims)
         for j in dims:
@@ -152,9 +157,9 @@ def reconstruct(method: Any, x: Tensor, c: Tensor | None = None) -> Tensor:
         >>> reconstruct(Half(), torch.ones(1, 3))
         tensor([[0.5000, 0.5000, 0.5000]])
     """
-    decode, represent = _ability(method, "decode"), _ability(method, "represent")
+    decode = _decoder(method)
     with _evaluating(method) as device:
-        return _decoded(decode, _with(represent, x.to(device), c).mean, c, len(x))
+        return _decoded(decode, _codes(method, x.to(device), c), c, len(x))
 
 
 def sample(method: Any, n: int, *, c: Tensor | None = None, seed: int = 0) -> Tensor:
@@ -178,48 +183,46 @@ def sample(method: Any, n: int, *, c: Tensor | None = None, seed: int = 0) -> Te
         devices = [] if device.type == "cpu" else [device]
         with torch.random.fork_rng(devices=devices, device_type=_accelerator(device)):
             torch.manual_seed(seed)
-            if c is None and hasattr(method, "sample"):
-                return method.sample(n).cpu()
-            z = _ability(method, "prior")().sample((n,)).to(device)
-            return _decoded(_ability(method, "decode"), z, c, n)
+            if c is None and isinstance(method, Samples):
+                return torch.as_tensor(method.sample(n)).cpu()
+            if not isinstance(method, HasPrior):
+                raise TypeError(f"{type(method).__name__} has no prior to draw codes from")
+            z = method.prior().sample((n,)).to(device)
+            return _decoded(_decoder(method), z, c, n)
 
 
 def _accelerator(device: torch.device) -> str:
     return "cuda" if device.type == "cpu" else device.type
 
 
-def _ability(method: Any, name: str) -> Callable[..., Any]:
-    found = getattr(method, name, None)
-    if found is None:
-        raise TypeError(f"{type(method).__name__} has no {name}")
-    return found
+def _decoder(method: Any) -> Callable[..., Distribution]:
+    if not isinstance(method, Decodes):
+        raise TypeError(f"{type(method).__name__} has no decode")
+    return method.decode
+
+
+def _codes(method: Any, x: Tensor, c: Tensor | None) -> Tensor:
+    """The codes of observations, which come alone where they have no covariates."""
+    if not isinstance(method, Represents):
+        raise TypeError(f"{type(method).__name__} has no represent")
+    return method.represent(x if c is None else Batch.of(x, c.to(x.device))).mean
 
 
 @contextmanager
 def _evaluating(method: Any) -> Iterator[torch.device]:
     """Evaluation mode without gradients, on the device of the method's parameters."""
-    parameters = method.parameters() if hasattr(method, "parameters") else iter(())
+    parameters = method.parameters() if isinstance(method, nn.Module) else iter(())
     device = next((p.device for p in parameters), torch.device("cpu"))
-    training = getattr(method, "training", None)
-    try:
-        if training is not None:
-            method.eval()
-        with torch.no_grad():
-            yield device
-    finally:
-        if training is not None:
-            method.train(training)
-
-
-def _with(call: Callable[..., Any], first: Tensor, c: Tensor | None) -> Any:
-    return call(first) if c is None else call(first, c.to(first.device))
+    with evaluating(method), torch.no_grad():
+        yield device
 
 
 def _decoded(decode: Callable[..., Any], z: Tensor, c: Tensor | None, batch_size: int) -> Tensor:
     parts = []
     for start in range(0, len(z), batch_size):
         rows = slice(start, start + batch_size)
-        parts.append(_with(decode, z[rows], None if c is None else c[rows]).mean.float().cpu())
+        p = decode(z[rows]) if c is None else decode(z[rows], c=c[rows].to(z.device))
+        parts.append(p.mean.float().cpu())
     return torch.cat(parts)
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..encoding import Codes, inputs_of
-from ..methods import Swaps
+from ..data import Images
+from ..encoding import Codes, batch_of
+from ..methods import Decodes, HasPrior, Samples, Swaps
 from ..metrics import dimension_kl
 from ..metrics._estimators.information import histogram_information
 from ..plots.compute import posterior_span, reconstruct, sample, traverse
@@ -118,7 +119,7 @@ def find(method: Any, data: Any, *, n: int, seed: int) -> Findings:
     if isinstance(method, Swaps):
         _swap(found, method, data, np.random.default_rng([seed, 2]))
     name = type(method).__name__
-    if not hasattr(method, "decode"):
+    if not isinstance(method, Decodes):
         reason = f"{name} has no decode(z): codes cannot be turned back into observations"
     elif isinstance(data.shape, Mapping):
         reason = f"observations of several modalities ({', '.join(data.shape)}) are not drawn here"
@@ -155,24 +156,22 @@ def _strength(codes: Codes) -> tuple[np.ndarray, str, str | None]:
     return dimension_kl(codes.mean, codes.stddev).parts["kl"], "KL", None
 
 
-def _swap(found: Findings, method: Any, data: Any, rng: np.random.Generator) -> None:
+def _swap(found: Findings, method: Swaps, data: Any, rng: np.random.Generator) -> None:
     """Swaps of observations of different classes, or of frames of clips."""
     found.swapped = method.of_rows, method.of_columns
     clips = not isinstance(data.shape, Mapping) and len(data.shape) in (2, 4)
     shape = data.shape[1:] if clips else data.shape
     if isinstance(shape, Mapping) or not drawable(tuple(shape)):
         found.missing["swaps"] = f"observations of shape {data.shape} cannot be drawn"
-    elif data.covariates is not None:
-        found.missing["swaps"] = "with covariates, what is swapped would have two of them"
     else:
         size = min(_SWAPPED, len(data) // 2)
-        label = getattr(method, "label", None)
-        rows, columns = _varied(data, label, 2 * size, rng)
-        (x,), (y,) = _inputs(method, data, rows), _inputs(method, data, columns)
+        rows, columns = _varied(data, method.label, 2 * size, rng)
+        a, b = batch_of(method, data, rows), batch_of(method, data, columns)
         if clips:  # contents of several clips, poses along another
-            times = torch.linspace(0, y.shape[1] - 1, size).round().long()
-            x, y = x[:, 0], y[0][times]
-        cells = shrunk(swap_mosaic(method.swap_grid(x, y).cpu(), x.cpu(), y.cpu()), 64)
+            times = torch.linspace(0, b.x.shape[1] - 1, size).round().long()
+            a, b = Images(a.x[:, 0]), Images(b.x[0][times])
+        grid = method.swap_grid(a, b)
+        cells = shrunk(swap_mosaic(grid.cpu(), a.x.cpu(), b.x.cpu()), 64)
         found.swaps = png(mosaic(cells))
 
 
@@ -194,25 +193,24 @@ def _varied(
 def _draw(found: Findings, method: Any, data: Any, rng: np.random.Generator, seed: int) -> None:
     """Traversals, reconstructions and samples."""
     index = rng.choice(len(data), min(_SAMPLES, len(data)), replace=False)
-    x, *c = _inputs(method, data, index)
-    back = reconstruct(method, x, *c)
+    batch = batch_of(method, data, index)
+    x, c = batch.x, batch.c
+    back = reconstruct(method, x, c)
     bounds = vector_bounds(x, back) if x.ndim == 2 else None
     both = shrunk(np.stack([pictures(x, 1, bounds), pictures(back, 1, bounds)], axis=1))
     found.pairs = [png(_stacked(*pair)) for pair in both]
 
-    if not (hasattr(method, "sample") or hasattr(method, "prior")):
+    if not isinstance(method, Samples | HasPrior):
         found.missing["samples"] = f"{type(method).__name__} has no prior to draw codes from"
     else:
-        given = {}
-        if c:
-            given["c"] = _inputs(method, data, rng.choice(len(data), _SAMPLES))[1]
-        drawn = shrunk(pictures(sample(method, _SAMPLES, seed=seed, **given), 1))
+        some = None if c is None else batch_of(method, data, rng.choice(len(data), _SAMPLES)).c
+        drawn = shrunk(pictures(sample(method, _SAMPLES, seed=seed, c=some), 1))
         found.samples = [png(picture) for picture in drawn]
 
     starts = slice(0, min(_STARTS, len(index)))
     span = posterior_span(found.codes.mean, found.codes.stddev, seed=seed)
     found.traversal = _traversal(
-        method, x[starts], span, found.order, c[0][starts] if c else None, both[starts, 0]
+        method, x[starts], span, found.order, None if c is None else c[starts], both[starts, 0]
     )
 
 
@@ -252,16 +250,6 @@ def _traversal(
         values,
         (cells.shape[-2], cells.shape[-3]),
     )
-
-
-def _inputs(method: Any, data: Any, index: np.ndarray) -> list[Tensor]:
-    """Observations, and covariates if the data has some, where the method is."""
-    return inputs_of(data, index, _device(method))[0]
-
-
-def _device(method: Any) -> torch.device:
-    parameters = method.parameters() if hasattr(method, "parameters") else iter(())
-    return next((p.device for p in parameters), torch.device("cpu"))
 
 
 def _stacked(above: np.ndarray, below: np.ndarray) -> np.ndarray:

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
+from torch import nn
 
 from ..encoding import posterior_of
+from ..methods import VAE
 from ..reading import read_json
 from ..training import Run
 from .findings import Findings
@@ -61,7 +63,7 @@ def about(subject: Subject, found: Findings) -> dict[str, Any]:
         if len(run.rows):
             facts["training time"] = _duration(float(run.rows[-1].get("seconds", 0.0)))
     facts["code dimensions"] = str(found.codes.mean.shape[1])
-    if hasattr(method, "parameters"):
+    if isinstance(method, nn.Module):
         facts["parameters"] = f"{sum(p.numel() for p in method.parameters()):,}"
     facts["observations"] = f"{len(data):,}"
     shapes = data.shape if isinstance(data.shape, Mapping) else {"": data.shape}
@@ -99,12 +101,11 @@ def about(subject: Subject, found: Findings) -> dict[str, Any]:
 
 def _rules(method: Any, data: Any) -> dict[str, str]:
     """How each divergence of the loss is computed, where the penalty says."""
-    penalty = getattr(method, "penalty", None)
-    if penalty is None or not hasattr(penalty, "rules") or not hasattr(method, "prior"):
+    if not isinstance(method, VAE):
         return {}
     with torch.no_grad():
         q = posterior_of(method, data, np.arange(min(2, len(data))))
-        return penalty.rules(q, method.prior())
+        return method.penalty.rules(q, method.prior())
 
 
 def _sizes(data: Any) -> list[tuple[str, int]]:

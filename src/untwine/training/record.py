@@ -110,10 +110,7 @@ def _row(line: bytes) -> Row:
 def merged(losses: Mapping[str, Loss], player: str, loss: Loss) -> dict[str, Loss]:
     """The losses of a step with one more; a player's several moves become one loss."""
     if player in losses:
-        both = Loss()
-        both.terms = losses[player].terms | loss.terms
-        both.weights = losses[player].weights | loss.weights
-        loss = both
+        loss = Loss(**{**losses[player], **loss})
     return {**losses, player: loss}
 
 

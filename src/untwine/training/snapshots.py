@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ..distributions import ClusteredPrior
+from ..methods.abilities import HasPrior
 from ..methods.method import Loss
 from ..reading import expanded, open_npz
 from .callbacks import Callback, State
@@ -76,7 +77,7 @@ class PriorSnapshots(Callback):
 
     def on_start(self, state: State) -> None:
         """Takes the first one, at the beginning of a run."""
-        prior = getattr(state.method, "prior", None)
+        prior = state.method.prior if isinstance(state.method, HasPrior) else None
         if not isinstance(prior, ClusteredPrior):
             raise TypeError(f"PriorSnapshots needs a prior with components, got {prior!r}")
         if state.position.done == 0:

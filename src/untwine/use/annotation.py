@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from ..data import Cells, FactorDataset, Multimodal, MultimodalCells, Subset
-from ..encoding import Codes, inputs_of
-from ..methods import Method
+from ..data import Batch, Cells, FactorDataset, Multimodal, MultimodalCells, Subset
+from ..distributions import ClusteredPrior
+from ..encoding import Codes, batch_of
+from ..methods import Clusters, HasPrior, Method
 from ..training import Run
 
 __all__ = ["annotate"]
@@ -71,12 +72,12 @@ def annotate(
     else:
         source = Cells(cells, factors=(), like=like if isinstance(like, Cells) else None)
     cells.obsm[key] = Codes.of(method, source, batch_size=batch_size).mean
-    has_clusters = hasattr(method, "cluster") and hasattr(
-        getattr(method, "prior", None), "responsibilities"
-    )
-    if has_clusters:
-        of = method.cluster
-        weights = [of(*inputs) for inputs in _batches(method, source, batch_size)]  # type: ignore[operator]
+    if (
+        isinstance(method, Clusters)
+        and isinstance(method, HasPrior)
+        and isinstance(method.prior, ClusteredPrior)
+    ):
+        weights = [method.cluster(batch) for batch in _batches(method, source, batch_size)]
         soft = torch.cat(weights).cpu().numpy()
         cells.obsm[f"{key}_cluster"] = soft
         cells.obs[clusters] = _categories(soft.argmax(1), soft.shape[1])
@@ -86,28 +87,21 @@ def annotate(
                 "denoised layers of several modalities are not written: use method.translate"
             )
         cells.layers[denoised] = np.concatenate(
-            [_means(method, *inputs) for inputs in _batches(method, source, batch_size)]
+            [_means(method, batch) for batch in _batches(method, source, batch_size)]
         )
 
 
-def _means(method: Any, x: Tensor, c: Tensor | None = None) -> np.ndarray:
-    z = method.represent(x, c).mean
-    p = method.decode(z, c)
+def _means(method: Any, batch: Batch) -> np.ndarray:
+    p = method.decode(method.represent(batch).mean, c=batch.c)
     if getattr(p, "reference", None) is not None:  # counts: at the cell's own library size
-        p = p.at(x.sum(-1))
+        p = p.at(batch.x.sum(-1))
     return p.mean.float().cpu().numpy()
 
 
-def _batches(method: Any, data: Any, batch_size: int) -> Any:
-    """What `represent` is given, batch by batch."""
-    device = next((p.device for p in method.parameters()), torch.device("cpu"))
+def _batches(method: Any, data: Any, batch_size: int) -> Iterator[Batch]:
+    """All rows, batch by batch, where the method is."""
     for start in range(0, len(data), batch_size):
-        rows = np.arange(start, min(start + batch_size, len(data)))
-        positional, named = inputs_of(data, rows, device)
-        if named:
-            positional = [positional[0], positional[1] if len(positional) > 1 else None]
-            positional.append(named["present"])
-        yield positional
+        yield batch_of(method, data, np.arange(start, min(start + batch_size, len(data))))
 
 
 def _categories(numbers: np.ndarray, count: int) -> Any:

@@ -1,0 +1,67 @@
+"""What a method can do beside representing, as types: ``isinstance(method, Decodes)``.
+
+Plots, reports and diagnostics ask for these and for nothing else, so that they take any object
+that has the function, also one that is no `Method`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+from torch.distributions import Categorical, Distribution
+
+from ..data.batches import Batch
+
+__all__ = ["Classifies", "Clusters", "Decodes", "HasPrior", "Represents", "Samples"]
+
+
+@runtime_checkable
+class Represents(Protocol):
+    """Gives observations a code."""
+
+    def represent(self, batch: Batch | Tensor, /) -> Distribution:
+        """The representation of a batch, or of observations that come alone."""
+
+
+@runtime_checkable
+class Decodes(Protocol):
+    """Makes observations of codes."""
+
+    def decode(
+        self, z: Tensor, /, *, c: Tensor | None = None, y: Tensor | None = None
+    ) -> Distribution:
+        """p(x|z), given covariates and classes where there are any."""
+
+
+@runtime_checkable
+class Samples(Protocol):
+    """Makes observations of nothing."""
+
+    def sample(self, n: int, /) -> Tensor | Mapping[str, Tensor]:
+        """``(n, ...)`` observations."""
+
+
+@runtime_checkable
+class HasPrior(Protocol):
+    """Has a distribution of codes."""
+
+    def prior(self) -> Distribution:
+        """p(z)."""
+
+
+@runtime_checkable
+class Clusters(Protocol):
+    """Gives observations soft assignments to clusters."""
+
+    def cluster(self, batch: Batch | Tensor, /) -> Tensor:
+        """``(B, K)`` probabilities."""
+
+
+@runtime_checkable
+class Classifies(Protocol):
+    """Tells the class of observations."""
+
+    def classify(self, batch: Batch | Tensor, /) -> Categorical:
+        """q(y|x)."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..checks import check_size
 from .batches import Clips, Groups, Pairs
 from .rows import Rows
 from .sampler import Sampler, covariates_at, paired, stacked
@@ -160,6 +161,8 @@ class ClipsSampler(Sampler):
             raise ValueError(f"time is {time!r} and length {length!r}; give both or neither")
         if length is not None and length < 1:
             raise ValueError(f"length is {length}; a clip has at least 1 row")
+        if length is not None:
+            check_size("length", length)
         self.time, self.length = time, length
         self._table: tuple[Rows, np.ndarray, np.ndarray] | None = None
 

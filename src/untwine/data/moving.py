@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..checks import check_size
 from .dataset import FactorDataset, Index, as_index
 from .draws import check_seed
 from .space import FactorSpace
@@ -57,6 +58,7 @@ class MovingSprites(FactorDataset):
     def __init__(self, length: int = 12, speed: int = 2, turn: int = 2) -> None:
         if length < 1:
             raise ValueError(f"length is {length}; a clip has at least 1 frame")
+        check_size("length", length)
         if not 0 <= speed <= 31 or turn < 0:
             raise ValueError(f"speed is {speed} and turn {turn}; expected 0 to 31, and at least 0")
         self.length, self.speed, self.turn = length, speed, turn
@@ -154,6 +156,7 @@ class MovingDigits(FactorDataset):
         for name, number in numbers.items():
             if number < 1:
                 raise ValueError(f"{name} is {number}; expected at least 1")
+            check_size(name, number)
         if len(images.shape) != 3 or images.shape[0] != 1 or max(images.shape[1:]) > size:
             raise ValueError(
                 f"images have shape {images.shape}; expected grey ones, (1, h, w), not larger than "

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..checks import check_scale
 from .batches import Pairs
 from .rows import Rows
 from .sampler import Sampler, paired
@@ -151,8 +152,7 @@ class LaplacePairsSampler(Sampler):
     supervision = Pairs
 
     def __init__(self, rate: float = 1.0) -> None:
-        if not rate > 0:
-            raise ValueError(f"rate is {rate}; expected a positive number")
+        check_scale("rate", rate)
         self.rate = rate
 
     def __call__(

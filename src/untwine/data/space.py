@@ -62,6 +62,9 @@ class FactorSpace(Recorded):
     sizes: tuple[int, ...]
 
     def __post_init__(self) -> None:
+        for size in self.sizes:
+            if size != int(size):
+                raise ValueError(f"the sizes are {tuple(self.sizes)}; expected integers")
         names = tuple(str(name) for name in self.names)
         sizes = tuple(int(size) for size in self.sizes)
         if len(names) != len(sizes):

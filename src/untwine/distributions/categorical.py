@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution, constraints
 
+from ..checks import check_scale
 from .posteriors import Posterior
 from .priors import Prior
 
@@ -133,8 +134,7 @@ class OneHotPosterior(Posterior):
 
     def __init__(self, temperature: float = 0.67, straight_through: bool = False) -> None:
         super().__init__()
-        if not temperature > 0:
-            raise ValueError(f"temperature is {temperature}; expected a positive number")
+        check_scale("temperature", temperature)
         self.temperature, self.straight_through = temperature, straight_through
 
     def features(self, latent_dim: int) -> int:
@@ -166,7 +166,7 @@ class OneHotPrior(Prior):
         if classes < 2:
             raise ValueError(f"a categorical variable has at least 2 classes, got {classes}")
         given = torch.ones(classes) if probs is None else torch.tensor([float(p) for p in probs])
-        if given.shape != (classes,) or not bool((given > 0).all()):
+        if given.shape != (classes,) or not bool(((given > 0) & given.isfinite()).all()):
             raise ValueError(f"probs is {probs}; expected {classes} positive numbers")
         logits = (given / given.sum()).log()
         self.logits = nn.Parameter(logits) if learned else nn.Buffer(logits, persistent=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch.distributions import Distribution
 
+from ..checks import check_size
 from .priors import Prior
 
 __all__ = ["FlowPrior"]
@@ -47,6 +48,10 @@ class FlowPrior(Prior):
         hidden: tuple[int, ...] | list[int] = (64, 64),
     ) -> None:
         super().__init__()
+        check_size("latent_dim", latent_dim)
+        check_size("transforms", transforms)
+        for width in hidden:
+            check_size("a width of hidden", width)
         if kind not in KINDS:
             raise ValueError(f"kind is {kind!r}; expected one of {', '.join(KINDS)}")
         if kind == "RealNVP" and latent_dim < 2:

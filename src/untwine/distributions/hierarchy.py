@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, MixtureSameFamily, constraints
 
+from ..checks import check_scale, check_size
 from .mixtures import ClusteredPrior, among, kmeans
 from .posteriors import diagonal_normal
 from .trees import Tree, agglomerated, balanced, leaves, parents
@@ -102,11 +104,13 @@ class HierarchicalMixture(ClusteredPrior):
         spread: float = 1.0,
     ) -> None:
         super().__init__()
+        check_size("latent_dim", latent_dim)
+        check_scale("spread", spread, zero=True)
         among("combine", combine, ("geometric", "mixture"))
         among("init", init, ("random", "data", "kmeans"))
         if isinstance(sigma, str):
             among("sigma", sigma, ("trainable",))
-        elif not sigma > 0:
+        elif not 0 < sigma < math.inf:
             raise ValueError(f"sigma is {sigma}; expected a positive number or 'trainable'")
         if not 0 <= upper <= 1:
             raise ValueError(f"upper is {upper}; expected a share of the weights from 0 to 1")

@@ -13,6 +13,7 @@ import torch.distributions as td
 from torch import Tensor, nn
 from torch.distributions import Distribution, constraints
 
+from ..checks import check_scale
 from ..spec import Recorded
 
 __all__ = ["Bernoulli", "ContinuousBernoulli", "Gaussian", "Laplace", "Likelihood"]
@@ -116,8 +117,8 @@ class Gaussian(Likelihood):
                 raise ValueError(
                     f"sigma is {sigma!r}; expected a positive number, 'learned' or 'optimal'"
                 )
-        elif not sigma > 0:
-            raise ValueError(f"sigma is {sigma}; expected a positive number")
+        else:
+            check_scale("sigma", sigma)
         self.sigma = sigma
         self.log_sigma = nn.Parameter(torch.zeros(())) if sigma == "learned" else None
 
@@ -142,8 +143,7 @@ class Laplace(Likelihood):
 
     def __init__(self, scale: float = 1.0) -> None:
         super().__init__()
-        if not scale > 0:
-            raise ValueError(f"scale is {scale}; expected a positive number")
+        check_scale("scale", scale)
         self.scale = scale
 
     def forward(self, h: Tensor, c: Tensor | None = None) -> td.Independent:

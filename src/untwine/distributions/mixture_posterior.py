@@ -17,6 +17,7 @@ from torch.distributions import (
     Normal,
 )
 
+from ..checks import check_scale, check_size
 from .categorical import OneHot
 from .posteriors import Diagonal, Posterior, diagonal_normal
 
@@ -172,8 +173,8 @@ class MixturePosterior(Posterior):
         super().__init__()
         if components < 1:
             raise ValueError(f"a mixture has at least 1 component, got components={components}")
-        if not temperature > 0:
-            raise ValueError(f"temperature is {temperature}; expected a positive number")
+        check_size("components", components)
+        check_scale("temperature", temperature)
         self.components = components
         self.posterior = Diagonal() if posterior is None else posterior
         self.temperature, self.straight_through = temperature, straight_through

@@ -15,6 +15,7 @@ from torch.distributions import (
     MultivariateNormal,
 )
 
+from ..checks import check_scale, check_size
 from .posteriors import diagonal_normal
 from .priors import Prior
 
@@ -106,6 +107,9 @@ class GaussianMixture(ClusteredPrior):
         super().__init__()
         if components < 1:
             raise ValueError(f"a mixture has at least 1 component, got components={components}")
+        check_size("latent_dim", latent_dim)
+        check_size("components", components)
+        check_scale("spread", spread, zero=True)
         among("covariance", covariance, ("diagonal", "full"))
         among("init", init, ("random", "data", "kmeans"))
         among("weights", weights, ("trainable", "fixed"))

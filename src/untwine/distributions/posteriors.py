@@ -14,6 +14,7 @@ from torch.distributions import (
     Normal,
 )
 
+from ..checks import check_size
 from ..spec import Recorded
 
 __all__ = ["Diagonal", "FullCovariance", "LowRank", "Posterior", "diagonal_normal"]
@@ -110,6 +111,7 @@ class LowRank(Posterior):
         super().__init__()
         if rank < 1:
             raise ValueError(f"rank is {rank}; expected at least 1, or a Diagonal posterior")
+        check_size("rank", rank)
         self.rank = rank
 
     def features(self, latent_dim: int) -> int:

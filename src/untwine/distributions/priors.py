@@ -18,6 +18,7 @@ from torch.distributions import (
     register_kl,
 )
 
+from ..checks import check_scale, check_size
 from ..spec import Recorded
 from .posteriors import diagonal_normal
 
@@ -77,6 +78,7 @@ class StandardNormal(Prior):
 
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
+        check_size("latent_dim", latent_dim)
         self.register_buffer("loc", torch.zeros(latent_dim), persistent=False)
         self.register_buffer("scale", torch.ones(latent_dim), persistent=False)
 
@@ -97,6 +99,7 @@ class LearnedNormal(Prior):
 
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
+        check_size("latent_dim", latent_dim)
         self.loc = nn.Parameter(torch.zeros(latent_dim))
         self.log_scale = nn.Parameter(torch.zeros(latent_dim))
 
@@ -124,8 +127,8 @@ class LaplacePrior(Prior):
 
     def __init__(self, latent_dim: int, scale: float = 0.5**0.5) -> None:
         super().__init__()
-        if not scale > 0:
-            raise ValueError(f"scale is {scale}; expected a positive number")
+        check_size("latent_dim", latent_dim)
+        check_scale("scale", scale)
         self.register_buffer("loc", torch.zeros(latent_dim), persistent=False)
         self.register_buffer("scale", torch.full((latent_dim,), float(scale)), persistent=False)
 
@@ -167,9 +170,10 @@ class UniformPrior(Prior):
         self, latent_dim: int, low: float = -1.0, high: float = 1.0, edge: float = 0.1
     ) -> None:
         super().__init__()
-        if not high > low:
+        check_size("latent_dim", latent_dim)
+        if not -math.inf < low < high < math.inf:
             raise ValueError(f"the box from low={low} to high={high} is empty; low must be below")
-        if not edge > 0:
+        if not 0 < edge < math.inf:
             raise ValueError(
                 f"edge is {edge}; expected a positive number: with a sharp edge the divergence of "
                 "a Gaussian posterior would be infinite"

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, constraints
 from torch.nn.functional import logsigmoid
 
+from ..checks import check_size
 from .likelihoods import Likelihood
 
 __all__ = ["Categorical", "ColumnLevels", "Columns", "Mixed", "Ordinal", "StudentT"]
@@ -39,7 +40,7 @@ class StudentT(Likelihood):
     ) -> None:
         super().__init__()
         for name, value, least in (("df", df, 1), ("scale", scale, 0)):
-            if value != "learned" and (isinstance(value, str) or not value > least):
+            if value != "learned" and (isinstance(value, str) or not least < value < math.inf):
                 raise ValueError(
                     f"{name} is {value!r}; expected a number above {least} or 'learned'"
                 )
@@ -123,6 +124,9 @@ class Levels(Likelihood):
         for number in self._levels(1 if isinstance(levels, int) else len(levels)):
             if number < 2:
                 raise ValueError(f"a column has {number} levels; expected at least 2")
+            check_size("a number of levels", number)
+        if not isinstance(levels, int) and not levels:
+            raise ValueError("levels is empty; expected a number of levels for each column")
 
     def _levels(self, columns: int) -> list[int]:
         if isinstance(self.levels, int):
@@ -317,6 +321,8 @@ class Mixed(Likelihood):
 
     def __init__(self, parts: Sequence[Likelihood], columns: Sequence[Sequence[int]]) -> None:
         super().__init__()
+        if not all(len(group) for group in columns):
+            raise ValueError(f"a group of columns is empty: {[list(group) for group in columns]}")
         if len(parts) != len(columns) or not parts:
             raise ValueError(
                 f"there are {len(parts)} likelihoods but {len(columns)} groups of columns"

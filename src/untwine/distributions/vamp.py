@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, MixtureSameFamily
 
+from ..checks import check_size
 from .mixtures import ClusteredPrior
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class VampPrior(ClusteredPrior):
         super().__init__()
         if components < 1:
             raise ValueError(f"a mixture has at least 1 component, got components={components}")
+        check_size("components", components)
         self.count, self.trainable = components, trainable
         self.image = False
         self.register_buffer("log_weights", torch.zeros(components), persistent=False)

@@ -112,7 +112,7 @@ def evaluate(
     )
     tasks = {
         label: _Task(data, metric, settings, points, seed)
-        for label, (metric, settings) in _plan(metrics, exact).items()
+        for label, (metric, settings) in _plan(metrics, exact, bool(data.parts)).items()
     }
     replicates = {
         label: 0 if confidence is None else repeats or task.metric.repeats
@@ -159,13 +159,19 @@ def evaluate(
 
 
 def _plan(
-    metrics: str | Sequence[str] | Mapping[str, Mapping[str, Any]], exact: bool
+    metrics: str | Sequence[str] | Mapping[str, Mapping[str, Any]], exact: bool, parts: bool
 ) -> dict[str, tuple[Metric, dict[str, Any]]]:
     """Which metrics to compute, by label, with their settings."""
     if isinstance(metrics, str):
         metrics = [name.strip() for name in metrics.split(",") if name.strip()]
     if not isinstance(metrics, Mapping):
-        metrics = {one: {} for name in metrics for one in GROUPS.get(name, (name,))}
+        expanded = [(name, one) for name in metrics for one in GROUPS.get(name, (name,))]
+        # the default suite says nothing of parts where the code has none
+        metrics = {
+            one: {}
+            for name, one in expanded
+            if name != "default" or parts or "blocks" not in METRICS[one].needs
+        }
     if not metrics:
         raise ValueError(f"no metrics were named; expected some of {', '.join(METRICS)}")
     plan = {}

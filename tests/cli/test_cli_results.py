@@ -7,6 +7,7 @@ import pytest
 
 from untwine.cli import demo
 from untwine.evaluation import Evaluation
+from untwine.metrics import GROUPS
 from untwine.training import Run
 
 DATA = "--data Npz --data.path small.npz"
@@ -106,9 +107,9 @@ def test_a_page_is_opened(untwine, trained, folder, monkeypatch):
 
 def test_the_demo_goes_the_whole_way(untwine, folder, monkeypatch):
     """On few steps and points; the real one takes minutes."""
-    from untwine.cli import measure, page
+    from untwine.cli import page
 
-    monkeypatch.setattr(measure, "_chosen", lambda *_: ["mig"])
+    monkeypatch.setitem(GROUPS, "default", ("mig",))
     real = page.run
     monkeypatch.setattr(page, "run", lambda words: real([*words, "--n", "200"]))
     monkeypatch.setattr(demo, "POINTS", 200)

@@ -15,8 +15,7 @@ import pytest
 import torch
 
 import untwine.metrics as metrics
-from untwine.metrics import METRICS, Score, registry
-from untwine.metrics.registry import GROUPS, entry, table
+from untwine.metrics import GROUPS, METRICS, Score, entry, registry, table
 
 SIZES = (3, 4, 5)
 QUICK = {

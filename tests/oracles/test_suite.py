@@ -14,7 +14,7 @@ from untwine import metrics
 from untwine.evaluation import Evaluation, evaluate
 from untwine.evaluation.confidence import half_sample, interval
 from untwine.evaluation.read import Table
-from untwine.metrics.registry import GROUPS, METRICS
+from untwine.metrics import GROUPS, METRICS
 
 QUICK = {
     "beta_vae_score": {"train": 200, "test": 100},
@@ -152,16 +152,34 @@ def test_a_metric_that_cannot_be_computed_says_why_and_spares_the_others(world):
         scores["sap"]
 
 
-def test_a_constant_factor_leaves_the_unsupervised_metrics(world):
+def test_a_constant_factor_is_left_out_with_the_reason(world):
     codes, factors = world
     factors = factors.copy()
     factors[:, 1] = 2
     names = ("a", "b", "c")
-    scores = evaluate(codes, factors, ["mig", "gaussian_total_correlation"], names=names)
-    assert "factor 'b' has a single value (2)" in scores.skipped["mig"]
+    split = {"codes_test": codes, "factors_test": factors}
+    for test in ({}, split):
+        scores = evaluate(codes, factors, ["mig", "sap"], names=names, **test)
+        assert scores.left_out == {"b": "a single value (2) in all 900 rows"}
+        assert scores.names == ("a", "c")
+        assert scores["mig"].value == metrics.mig(codes, factors[:, [0, 2]]).value
+        assert "factor 'b': left out, it has a single value (2)" in str(scores)
+    again = Evaluation.from_json(scores.to_json())
+    assert again.left_out == scores.left_out
+    old = json.loads(scores.to_json())
+    del old["left_out"]  # as files of before were written
+    assert Evaluation.from_json(json.dumps(old)).left_out == {}
+
+
+def test_without_a_factor_that_varies_the_unsupervised_metrics_remain(world):
+    codes = world[0]
+    still = np.tile([2, -1], (900, 1))
+    scores = evaluate(codes, still, ["mig", "gaussian_total_correlation"], names=("a", "b"))
+    assert "factor 'a' has a single value (2)" in scores.skipped["mig"]
+    assert "factor 'b' has no known value" in scores.skipped["mig"]
     assert list(scores) == ["gaussian_total_correlation"]
     with pytest.raises(ValueError, match="none of the metrics can be computed"):
-        evaluate(codes, factors, ["mig"])
+        evaluate(codes, still, ["mig"])
 
 
 def test_codes_without_factors(world):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from .console import console
 from .parser import Parser
@@ -59,8 +58,7 @@ def run(argv: Sequence[str]) -> int:
     assert asked is not None
     train.train(asked)
     progress = False if read.get("no_progress") else None
-    folder = Path(out).expanduser()
-    screen.print(measure.measure(folder, [], points=POINTS, seed=0, progress=progress).rich())
+    screen.print(measure.load(out).measure(n=POINTS, progress=progress).rich())
     page.run([out, *(["--open"] if read.get("open") else [])])
     minutes, seconds = divmod(round(time.monotonic() - began), 60)
     screen.print(

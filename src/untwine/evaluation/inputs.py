@@ -1,62 +1,90 @@
-"""What `evaluate` was given: codes, factors and what comes with them, from whatever people have."""
+"""Codes, factors and what comes with them, checked: what all metrics of one evaluation work on."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ..metrics._estimators.arrays import as_codes, as_factors, check
+from ..encoding import Facts
+from ..metrics._estimators.arrays import as_codes, as_factors, constant
 from ..metrics.registry import Metric
 
-__all__ = ["Given", "given"]
+__all__ = ["Inputs", "as_inputs"]
 
 
 @dataclass(frozen=True)
-class Given:
+class Inputs:
     """Checked codes and factors, and what comes with them.
 
     Attributes:
         codes: ``(N, D)``.
-        factors: ``(N, K)``, if there are any.
-        names: The factors' names.
+        factors: ``(N, K)``, those that vary, if there are any.
+        names: Their names.
         stddev: ``(N, D)``, if there are any.
-        blocks: Columns of vector-valued codes.
+        blocks: Columns of vector-valued codes: each counts as one code.
+        parts: Columns of the code's named parts, for metrics that compare these.
+        facts: What posterior and prior are, if that is known.
         discrete_codes: Whether every distinct value of a code is its own bin.
         codes_test: ``(M, D)``, for the test part of metrics that fit something.
         factors_test: ``(M, K)``.
-        refused: Why no metric can score these factors, if so.
+        left_out: Why a factor is not among ``factors``, by name.
     """
 
     codes: np.ndarray
-    factors: np.ndarray | None
-    names: tuple[str, ...]
-    stddev: np.ndarray | None
-    blocks: Any
-    discrete_codes: bool
-    codes_test: np.ndarray | None
-    factors_test: np.ndarray | None
-    refused: str | None
+    factors: np.ndarray | None = None
+    names: tuple[str, ...] = ()
+    stddev: np.ndarray | None = None
+    blocks: Any = None
+    parts: Any = None
+    facts: Facts | None = None
+    discrete_codes: bool = False
+    codes_test: np.ndarray | None = None
+    factors_test: np.ndarray | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def lacks(self, metric: Metric) -> str | None:
         """What this metric needs and the data does not have."""
         for need in metric.needs:
-            if need == "factors" and self.factors is None:
-                return "needs factors: give factors=, one row per code"
-            if need == "factors" and self.refused is not None:
-                return self.refused
-            if need == "stddev" and self.stddev is None:
-                return "needs the posteriors' standard deviations: give stddev="
-            if need == "blocks" and self.blocks is None:
-                return "needs the columns of vector-valued codes: give blocks="
-            if need not in ("factors", "stddev", "blocks"):
+            if need == "factors":
+                if self.factors is None:
+                    return self._no_factors()
+            elif need == "stddev":
+                if self.stddev is None:
+                    return self._no_stddev()
+            elif need == "blocks":
+                if not self.parts:
+                    return "needs the columns of vector-valued codes: give blocks="
+            else:
                 return f"needs {need}: call untwine.metrics.{metric.name} itself"
+        if "standard normal prior" in metric.assumes:
+            return self._other_prior()
         return None
 
+    def _no_factors(self) -> str:
+        if not self.left_out:
+            return "needs factors: give factors=, one row per code"
+        reasons = ", ".join(f"factor {name!r} has {why}" for name, why in self.left_out.items())
+        return f"needs a factor that varies: {reasons}"
 
-def given(
+    def _no_stddev(self) -> str:
+        if self.facts is None:
+            return "needs the posteriors' standard deviations: give stddev="
+        if self.facts.gaussian:
+            return "needs the posteriors' standard deviations, but these codes are certain"
+        return f"needs Gaussian posteriors, but q(z|x) is {self.facts.posterior}"
+
+    def _other_prior(self) -> str | None:
+        if self.facts is None or self.facts.standard_normal_prior:
+            return None
+        if self.facts.prior is None:
+            return "assumes a standard normal prior, but the method has none"
+        return f"assumes a standard normal prior, but p(z) is a {self.facts.prior} of its own"
+
+
+def as_inputs(
     codes: Any,
     factors: Any = None,
     *,
@@ -66,68 +94,94 @@ def given(
     discrete_codes: bool = False,
     codes_test: Any = None,
     factors_test: Any = None,
-) -> Given:
+) -> Inputs:
     """Unpacks `Codes`, tables and arrays; the arguments are those of `untwine.evaluate`.
 
+    A factor that does not vary cannot be scored: it is left out here, for every metric.
+
     Raises:
-        ValueError: for what no metric could use. Factors that do not vary are noted instead, since
-            metrics without factors remain.
+        ValueError: for what no metric could use.
     """
+    parts, facts = blocks, None
     mean = getattr(codes, "mean", None)
     if mean is not None and not callable(mean):  # arrays and frames have a method of that name
         factors = codes.factors if factors is None else factors
         stddev = codes.stddev if stddev is None else stddev
+        facts = getattr(codes, "facts", None)
+        parts = getattr(codes, "blocks", None) if blocks is None else blocks
         if names is None:
             names = getattr(codes, "names", None) or codes.space.names
         if codes_test is None and factors_test is None:
             codes_test = getattr(codes, "codes_test", None)
             factors_test = getattr(codes, "factors_test", None)
+        if np.ndim(factors) == 2 and np.shape(factors)[1] == 0:  # a data set without factors
+            factors, names = None, None
         codes = mean
     if names is None and hasattr(factors, "columns"):
         names = [str(column) for column in factors.columns]
     if (codes_test is None) != (factors_test is None):
         raise ValueError("codes_test and factors_test belong together: give both, or neither")
     codes = as_codes(codes)
-    refused = None
-    if factors is not None:
-        factors = as_factors(factors)
-        if len(codes) != len(factors):
-            raise ValueError(
-                f"codes has {len(codes)} rows but factors has {len(factors)}: row i of both must "
-                "belong to the same observation"
-            )
-        if names is not None and len(names) != factors.shape[1]:
-            raise ValueError(
-                f"factors has {factors.shape[1]} columns but names has {len(names)}: {list(names)}"
-            )
-        try:
-            check(codes[:, :1], factors, names=names, unknown=True)
-        except ValueError as error:
-            refused = str(error)
-        names = names or [f"factor {k}" for k in range(factors.shape[1])]
     if stddev is not None:
         stddev = as_codes(stddev, "stddev")
         if stddev.shape != codes.shape:
             raise ValueError(f"stddev has shape {stddev.shape} but codes has {codes.shape}")
     if codes_test is not None:
-        codes_test = as_codes(codes_test, "codes_test")
-        factors_test = as_factors(factors_test, "factors_test")
-        if len(codes_test) != len(factors_test):
-            raise ValueError(
-                f"codes_test has {len(codes_test)} rows but factors_test has {len(factors_test)}"
-            )
-        if codes_test.shape[1] != codes.shape[1]:
-            raise ValueError(
-                f"codes_test has {codes_test.shape[1]} dimensions but codes has {codes.shape[1]}"
-            )
-    return Given(
+        codes_test, factors_test = _test_part(codes, codes_test, factors_test)
+    left_out: dict[str, str] = {}
+    if factors is not None:
+        factors = as_factors(factors)
+        names = _names(codes, factors, names)
+        still = constant(factors)
+        left_out = {names[k]: why for k, why in still.items()}
+        varying = [k for k in range(factors.shape[1]) if k not in still]
+        names = [names[k] for k in varying]
+        if factors_test is not None and still:
+            factors_test = factors_test[:, varying]
+        if still:
+            factors = factors[:, varying] if varying else None
+    return Inputs(
         codes,
         factors,
         tuple(names or ()),
         stddev,
         blocks,
+        parts,
+        facts,
         discrete_codes,
         codes_test,
         factors_test,
-        refused,
+        left_out,
     )
+
+
+def _names(codes: np.ndarray, factors: np.ndarray, names: Sequence[str] | None) -> list[str]:
+    """A name for each factor, with as many rows of factors as of codes."""
+    if len(codes) != len(factors):
+        raise ValueError(
+            f"codes has {len(codes)} rows but factors has {len(factors)}: row i of both must "
+            "belong to the same observation"
+        )
+    if not names:
+        return [f"factor {k}" for k in range(factors.shape[1])]
+    if len(names) != factors.shape[1]:
+        raise ValueError(
+            f"factors has {factors.shape[1]} columns but names has {len(names)}: {list(names)}"
+        )
+    return [str(name) for name in names]
+
+
+def _test_part(
+    codes: np.ndarray, codes_test: Any, factors_test: Any
+) -> tuple[np.ndarray, np.ndarray]:
+    codes_test = as_codes(codes_test, "codes_test")
+    factors_test = as_factors(factors_test, "factors_test")
+    if len(codes_test) != len(factors_test):
+        raise ValueError(
+            f"codes_test has {len(codes_test)} rows but factors_test has {len(factors_test)}"
+        )
+    if codes_test.shape[1] != codes.shape[1]:
+        raise ValueError(
+            f"codes_test has {codes_test.shape[1]} dimensions but codes has {codes.shape[1]}"
+        )
+    return codes_test, factors_test

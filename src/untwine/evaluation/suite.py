@@ -1,11 +1,9 @@
-"""All metrics at once, with confidence intervals."""
+"""Evaluation of codes by many metrics at once, with confidence intervals."""
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +13,8 @@ from ..metrics._estimators.threads import one_thread
 from ..metrics.registry import GROUPS, METRICS, Metric, entry
 from ..metrics.score import Score
 from .confidence import half_sample, interval
-from .inputs import Given, given
+from .inputs import Inputs, as_inputs
+from .progress import progress_bar
 from .table import Evaluation
 
 __all__ = ["evaluate"]
@@ -41,8 +40,9 @@ def evaluate(
 ) -> Evaluation:
     r"""Every metric of a representation, as a table.
 
-    A metric that cannot be computed on the given data is left out, with its reason in
-    ``Evaluation.skipped``; the others are not affected.
+    A metric that cannot be computed on this data is left out, with its reason in
+    ``Evaluation.skipped``; the others are not affected. So is a factor that does not vary, with the
+    reason in ``Evaluation.left_out``: no metric sees it.
 
     Metrics on points use ``points`` rows; those that fit something ``points`` rows to learn from
     and half as many to be judged on; those that hold a factor at a value look rows up in the whole
@@ -57,17 +57,19 @@ def evaluate(
             torch on any device, a DataFrame.
         factors: ``(N, K)``, discrete or continuous, -1 or nan where unknown. Taken from ``codes``
             if it has them; without any, the metrics that need none are computed.
-        metrics: ``"all"``, ``"classic"`` (the seven of Locatello et al. 2019), ``"unsupervised"``,
-            names, or a mapping from names to settings such as
-            ``{"mig": {"bins": 10}, "dci": {"predictor": "boosting"}}``. A label that is no metric's
-            name says which one it is: ``{"exact": {"metric": "mig", "protocol": "chen2018"}}``.
+        metrics: ``"all"``, ``"default"`` (what `Run.measure` computes), ``"classic"`` (the seven of
+            Locatello et al. 2019), ``"unsupervised"``, names, or a mapping from names to settings
+            such as ``{"mig": {"bins": 10}, "dci": {"predictor": "boosting"}}``. A label that is no
+            metric's name says which one it is:
+            ``{"exact": {"metric": "mig", "protocol": "chen2018"}}``.
         confidence: Level of the intervals, such as 0.95; none if ``None``.
         repeats: Half-samples per metric; by default 100 for quick metrics and 10 for slow ones.
         points: Rows that metrics on points use; all if ``None``.
         seed: Of the choice of rows, of the half-samples, and of the metrics that draw something.
         names: The factors' names.
         stddev: The posteriors' standard deviations ``(N, D)``, for metrics that need them.
-        blocks: Columns of vector-valued codes, as a list of lists or by name.
+        blocks: Columns of vector-valued codes, as a list of lists or by name: each counts as one
+            code. Metrics that compare named parts take those of `Codes` without it.
         discrete_codes: Whether every distinct value of a code is its own bin, for metrics that
             bin; the others take the values as numbers.
         codes_test: Rows ``(M, D)`` for the test part of metrics that fit something; without them
@@ -98,7 +100,7 @@ def evaluate(
         raise ValueError(f"repeats is {repeats}; expected at least 2 for an interval, or None")
     if points is not None and points < 2:
         raise ValueError(f"points is {points}; expected at least 2, or None for all rows")
-    data = given(
+    data = as_inputs(
         codes,
         factors,
         names=names,
@@ -110,7 +112,7 @@ def evaluate(
     )
     tasks = {
         label: _Task(data, metric, settings, points, seed)
-        for label, (metric, settings) in _plan(metrics, exact).items()
+        for label, (metric, settings) in _plan(metrics, exact, bool(data.parts)).items()
     }
     replicates = {
         label: 0 if confidence is None else repeats or task.metric.repeats
@@ -120,7 +122,7 @@ def evaluate(
     skipped: dict[str, str] = {}
     intervals: dict[str, dict[str, tuple[float, float]]] = {}
     stated: dict[str, str] = {}
-    with one_thread(), _bar(sum(replicates.values()) + len(tasks), progress) as advance:
+    with one_thread(), progress_bar(sum(replicates.values()) + len(tasks), progress) as advance:
         for label, task in tasks.items():
             reason = data.lacks(task.metric)
             if reason is None:
@@ -151,21 +153,25 @@ def evaluate(
         confidence,
         names=data.names,
         shape=data.codes.shape,
+        left_out=data.left_out,
         seconds=time.perf_counter() - started,
     )
 
 
 def _plan(
-    metrics: str | Sequence[str] | Mapping[str, Mapping[str, Any]], exact: bool
+    metrics: str | Sequence[str] | Mapping[str, Mapping[str, Any]], exact: bool, parts: bool
 ) -> dict[str, tuple[Metric, dict[str, Any]]]:
     """Which metrics to compute, by label, with their settings."""
     if isinstance(metrics, str):
-        if metrics in GROUPS:
-            metrics = GROUPS[metrics]
-        else:
-            metrics = [name.strip() for name in metrics.split(",") if name.strip()]
+        metrics = [name.strip() for name in metrics.split(",") if name.strip()]
     if not isinstance(metrics, Mapping):
-        metrics = {name: {} for name in metrics}
+        expanded = [(name, one) for name in metrics for one in GROUPS.get(name, (name,))]
+        # the default suite says nothing of parts where the code has none
+        metrics = {
+            one: {}
+            for name, one in expanded
+            if name != "default" or parts or "blocks" not in METRICS[one].needs
+        }
     if not metrics:
         raise ValueError(f"no metrics were named; expected some of {', '.join(METRICS)}")
     plan = {}
@@ -179,9 +185,9 @@ def _plan(
 
 @dataclass(frozen=True)
 class _Task:
-    """One metric on the given data."""
+    """One metric on the data."""
 
-    data: Given
+    data: Inputs
     metric: Metric
     settings: Mapping[str, Any]
     points: int | None
@@ -225,12 +231,12 @@ class _Task:
         ends = {}
         n = len(self.rows)
         for part, value in _numbers(score).items():
-            found = np.array([numbers[part] for numbers in sample if part in numbers])
-            if np.isfinite(value) and np.count_nonzero(np.isfinite(found)) >= 2:
+            replicates = np.array([numbers[part] for numbers in sample if part in numbers])
+            if np.isfinite(value) and np.count_nonzero(np.isfinite(replicates)) >= 2:
                 low, high = self.metric.low, self.metric.high
                 if not low <= value <= high:  # a part on another scale
                     low, high = -np.inf, np.inf
-                ends[part] = interval(value, found, confidence, n=n, low=low, high=high)
+                ends[part] = interval(value, replicates, confidence, n=n, low=low, high=high)
         return ends
 
     def statement(self, sample: Sequence[Mapping[str, float]]) -> str:
@@ -252,7 +258,8 @@ class _Task:
         def pick(values: np.ndarray | None) -> np.ndarray | None:
             return values if values is None or every else values[rows]
 
-        extras: dict[str, Any] = {"blocks": data.blocks}
+        parts = data.parts if "blocks" in metric.needs else data.blocks
+        extras: dict[str, Any] = {"blocks": parts}
         if data.discrete_codes:
             extras["discrete_codes"] = True
         if "stddev" in metric.needs or settings.get("protocol") == "chen2018":
@@ -265,9 +272,10 @@ class _Task:
         if self.points is not None and metric.rows != "points":
             sizes = {"train": self.points, "test": self.points // 2}
             extras |= {k: n for k, n in sizes.items() if metric.settings.get(k) is not None}
-        factors = None if data.refused is not None else pick(data.factors)
         started = time.perf_counter()
-        score = metric.call(pick(data.codes), factors, seed=fallback, settings=settings, **extras)
+        score = metric.call(
+            pick(data.codes), pick(data.factors), seed=fallback, settings=settings, **extras
+        )
         return replace(score, seconds=time.perf_counter() - started)
 
 
@@ -278,27 +286,3 @@ def _numbers(score: Score) -> dict[str, float]:
         if isinstance(part, int | float | np.integer | np.floating) and not isinstance(part, bool):
             numbers[name] = float(part)
     return numbers
-
-
-@contextmanager
-def _bar(total: int, progress: bool | None) -> Iterator[Callable[[str, int], None]]:
-    """Yields ``advance(label, units)``, which moves a bar where one is wanted."""
-    if not (sys.stderr.isatty() if progress is None else progress):
-        yield lambda label, units: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("metrics", total=total)
-
-        def advance(label: str, units: int) -> None:
-            bar.update(task, advance=units, description=label)
-
-        yield advance

@@ -1,4 +1,4 @@
-"""A table of scores."""
+"""Evaluation: scores by metric with their intervals and protocols, as a table."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..metrics.score import Score
+from .render import TextTable
 
 if TYPE_CHECKING:
     import pandas as pd
-    from rich.table import Table
+    from rich.console import RenderableType
 
 __all__ = ["Evaluation"]
 
@@ -34,6 +34,7 @@ class Evaluation:
         confidence: Their level, or ``None``.
         names: The factors' names.
         shape: Of the codes, ``(N, D)``.
+        left_out: Why factors were not scored, by name.
         seconds: Wall time in all.
 
     Example:
@@ -50,6 +51,7 @@ class Evaluation:
     names: tuple[str, ...] = ()
     shape: tuple[int, ...] = ()
     seconds: float = 0.0
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Score:
         if name in self.skipped:
@@ -86,62 +88,46 @@ class Evaluation:
         """A row per metric, or part of one, with a value for each factor; a column per factor."""
         import pandas as pd
 
-        found = {}
+        rows = {}
         for name, score in self.scores.items():
             for part, values in score.parts.items():
                 if part == "per_factor":
-                    found[name] = np.asarray(values, dtype=np.float64)
+                    rows[name] = np.asarray(values, dtype=np.float64)
                 elif part.endswith("_per_factor"):
                     label = f"{name}.{part.removesuffix('_per_factor')}"
-                    found[label] = np.asarray(values, dtype=np.float64)
-        size = max(map(len, found.values()), default=len(self.names))
+                    rows[label] = np.asarray(values, dtype=np.float64)
+        size = max(map(len, rows.values()), default=len(self.names))
         columns = list(self.names) or [f"factor {k}" for k in range(size)]
-        return pd.DataFrame.from_dict(found, orient="index", columns=columns)
+        return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
-    def rich(self) -> Table:
-        """The table for a terminal, by rich."""
-        from rich.table import Table
+    def per_part(self) -> pd.DataFrame:
+        """Which factor can be read off which named part: rows of parts and of chance.
 
-        table = Table(
-            title=self._title(),
-            title_justify="left",
-            caption=self._caption() or None,
-            caption_justify="left",
-        )
-        header, rows = self._cells()
-        for i, title in enumerate(header):
-            last = i == len(header) - 1
-            table.add_column(
-                title,
-                justify="left" if i == 0 or last else "right",
-                overflow="fold",
-                no_wrap=not last,
-            )
-        for row in rows:
-            table.add_row(*row)
-        return table
+        Accuracies on held-out rows, or explained variances for real factors, a column per factor;
+        see `untwine.metrics.readout`. Empty where the code has no named parts.
+        """
+        import pandas as pd
+
+        score = next((s for s in self.scores.values() if s.name == "readout"), None)
+        if score is None:
+            return pd.DataFrame()
+        rows = np.vstack([score.parts["matrix"], score.parts["chance"]])
+        columns = list(self.names)
+        if len(columns) != rows.shape[1]:
+            columns = [f"factor {k}" for k in range(rows.shape[1])]
+        return pd.DataFrame(rows, [*score.parts["names"], "chance"], columns)
+
+    def rich(self) -> RenderableType:
+        """The tables for a terminal, by rich."""
+        from rich.console import Group
+
+        return Group(*(table.rich() for table in self._tables()))
 
     def __str__(self) -> str:
-        header, rows = self._cells()
-        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-        lines = []
-        for row in [header, ["-" * width for width in widths], *rows]:
-            cells = [row[0].ljust(widths[0])]
-            cells += [cell.rjust(w) for cell, w in zip(row[1:-1], widths[1:-1], strict=True)]
-            lines.append("  ".join([*cells, row[-1]]).rstrip())
-        return "\n".join(filter(None, [self._title(), *lines, self._caption()]))
+        return "\n\n".join(table.text() for table in self._tables())
 
     def _repr_html_(self) -> str:
-        header, rows = self._cells()
-        head = "".join(f"<th>{escape(title)}</th>" for title in header)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-        )
-        notes = "<br>".join(escape(line) for line in self._caption().splitlines())
-        return (
-            f"<table><caption>{escape(self._title())}</caption>"
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><small>{notes}</small>"
-        )
+        return "".join(table.html() for table in self._tables())
 
     def to_json(self, path: str | Path | None = None) -> str:
         """Everything as JSON text, also written to ``path`` if given; see `from_json`."""
@@ -154,6 +140,7 @@ class Evaluation:
             "names": list(self.names),
             "shape": list(self.shape),
             "seconds": self.seconds,
+            "left_out": dict(self.left_out),
         }
         text = json.dumps(_finite(content), indent=1, allow_nan=False)
         if path is not None:
@@ -186,30 +173,28 @@ class Evaluation:
                 names=tuple(content["names"]),
                 shape=tuple(content["shape"]),
                 seconds=content["seconds"],
+                left_out=content.get("left_out", {}),  # files of before have none
             )
         except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
             raise ValueError(
                 f"this is no evaluation written by to_json: {error!r} in {text[:60]!r}..."
             ) from error
 
-    def _title(self) -> str:
-        if len(self.shape) != 2:
-            return ""
-        return f"{self.shape[0]:,} codes of {self.shape[1]} dimensions; {self.seconds:.1f} s"
+    def _tables(self) -> list[TextTable]:
+        """The scores; and, where there are named parts, what can be read off each."""
+        tables = [self._score_table()]
+        frame = self.per_part()
+        if len(frame):
+            rows = [[str(name), *(f"{v:.3f}" for v in row)] for name, *row in frame.itertuples()]
+            header = ["part", *map(str, frame.columns)]
+            tables.append(TextTable("Which factor can be read off which part", header, rows))
+        return tables
 
-    def _caption(self) -> str:
-        lines = [f"{name}: skipped, {reason}" for name, reason in self.skipped.items()]
-        ways: dict[str, list[str]] = {}
-        for name, how in self.stated.items():
-            ways.setdefault(how, []).append(name)
-        if self.confidence is not None:
-            lines += [
-                f"{self.confidence:.0%} intervals from {how}: {', '.join(names)}"
-                for how, names in ways.items()
-            ]
-        return "\n".join(lines)
-
-    def _cells(self) -> tuple[list[str], list[list[str]]]:
+    def _score_table(self) -> TextTable:
+        title = ""
+        if len(self.shape) == 2:
+            n, d = self.shape
+            title = f"{n:,} codes of {d} dimensions; {self.seconds:.1f} s"
         header = ["metric", "value", "seconds", "protocol"]
         if self.confidence is not None:
             header.insert(2, f"{self.confidence:.0%} interval")
@@ -226,7 +211,20 @@ class Evaluation:
                 rows.append([f"  {part}", f"{value:.4f}", "", ""])
                 if self.confidence is not None:
                     rows[-1].insert(2, _ends(ends.get(part)))
-        return header, rows
+        return TextTable(title, header, rows, self._notes(), prose=True)
+
+    def _notes(self) -> tuple[str, ...]:
+        notes = [f"{name}: skipped, {reason}" for name, reason in self.skipped.items()]
+        notes += [f"factor {n!r}: left out, it has {why}" for n, why in self.left_out.items()]
+        ways: dict[str, list[str]] = {}
+        for name, how in self.stated.items():
+            ways.setdefault(how, []).append(name)
+        if self.confidence is not None:
+            notes += [
+                f"{self.confidence:.0%} intervals from {how}: {', '.join(names)}"
+                for how, names in ways.items()
+            ]
+        return tuple(notes)
 
 
 def _ends(ends: tuple[float, float] | None) -> str:

@@ -35,6 +35,7 @@ from ._modularity import modularity as modularity
 from ._nmi import nmi as nmi
 from ._pairwise_mutual_information import pairwise_mutual_information as pairwise_mutual_information
 from ._r2 import r2 as r2
+from ._readout import readout as readout
 from ._sample_efficiency import sample_efficiency as sample_efficiency
 from ._sap import sap as sap
 from ._silhouette import silhouette as silhouette

@@ -14,6 +14,7 @@ from ..data import Images
 from ..encoding import Codes, batch_of
 from ..methods import Decodes, HasPrior, Samples, Swaps
 from ..metrics import dimension_kl
+from ..metrics._estimators.arrays import constant
 from ..metrics._estimators.information import histogram_information
 from ..plots.compute import posterior_span, reconstruct, sample, traverse
 from ..plots.images import swap_mosaic
@@ -138,12 +139,9 @@ def find(method: Any, data: Any, *, n: int, seed: int) -> Findings:
 def named_factors(codes: Codes) -> tuple[list[str], np.ndarray]:
     """The factors that are known somewhere and take two values or more."""
     factors = np.asarray(codes.factors).reshape(len(codes), -1)
-    kept = [
-        k
-        for k, column in enumerate(factors.T)
-        if len(np.unique(column[column >= 0] if column.dtype.kind != "f" else column)) > 1
-    ]
-    return [codes.space.names[k] for k in kept], factors[:, kept]
+    still = constant(factors)
+    varying = [k for k in range(factors.shape[1]) if k not in still]
+    return [codes.space.names[k] for k in varying], factors[:, varying]
 
 
 def _strength(codes: Codes) -> tuple[np.ndarray, str, str | None]:

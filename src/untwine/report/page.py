@@ -12,12 +12,12 @@ import jinja2
 from markupsafe import Markup
 
 from ..evaluation import Evaluation, evaluate
-from ..metrics.registry import GROUPS
 from ..training import Run
 from ..training.files import replace_file
 from ..training.plan import plan
+from ..training.scores import kept
 from .findings import Findings, find
-from .sections import curves_left_out, figures, score_rows, skipped, tiles
+from .sections import curves_left_out, figures, part_rows, score_rows, skipped, tiles
 from .subject import Subject, about
 
 __all__ = ["report"]
@@ -89,6 +89,7 @@ def report(
         found=found,
         scores=score_rows(evaluation),
         scores_missing=reason,
+        parts=part_rows(evaluation),
         scores_skipped={} if evaluation is None else skipped(evaluation),
         css=_resource("report.css"),
         js=_resource("report.js"),
@@ -143,31 +144,16 @@ def _scores(
     subject: Subject, found: Findings, n: int, seed: int
 ) -> tuple[Evaluation | None, str | None]:
     """The scores of the run, or why there are none."""
-    file: Path | None = None  # where the scores of a finished run are kept
-    folder = subject.folder
-    if subject.own and folder is not None and (folder / "model.safetensors").exists():
-        file = folder / "scores.json"
-        trained = (folder / "model.safetensors").stat().st_mtime
-        if file.exists() and file.stat().st_mtime >= trained:
-            return Evaluation.from_json(file), None
-    kept = [*GROUPS["classic"], "active_units"]
-    if found.measure == "KL":
-        kept.append("dimension_kl")
+    run, folder = subject.run, subject.folder
+    finished = folder is not None and (folder / "model.safetensors").exists()
+    if subject.own and folder is not None and finished and (scores := kept(folder)) is not None:
+        return scores, None
     try:
-        evaluation = evaluate(
-            found.codes.mean,
-            found.factors if found.names else None,
-            kept,
-            points=n,
-            seed=seed,
-            names=found.names or None,
-            stddev=found.codes.stddev,
-        )
+        if run is not None and subject.own:
+            return run.measure(n=n, seed=seed, save=finished, codes=found.codes), None
+        return evaluate(found.codes, metrics="default", points=n, seed=seed), None
     except ValueError as error:  # none of the metrics can be computed
         return None, str(error)
-    if file is not None:
-        replace_file(file, evaluation.to_json().encode())
-    return evaluation, None
 
 
 def _environment() -> jinja2.Environment:

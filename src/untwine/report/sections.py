@@ -24,7 +24,7 @@ from .subject import Subject
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["curves_left_out", "figures", "score_rows", "skipped", "tiles"]
+__all__ = ["curves_left_out", "figures", "part_rows", "score_rows", "skipped", "tiles"]
 
 _ROWS = 16  # dimensions in the figure of dimensions against factors
 _QUIET = 0.02  # of the most active dimension: less is called inactive
@@ -176,6 +176,15 @@ def score_rows(evaluation: Evaluation | None) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def part_rows(evaluation: Evaluation | None) -> dict[str, Any] | None:
+    """Which factor can be read off which named part of the code; ``None`` where it has none."""
+    frame = None if evaluation is None else evaluation.per_part()
+    if frame is None or frame.empty:
+        return None
+    rows = [(str(name), [f"{value:.3f}" for value in row]) for name, *row in frame.itertuples()]
+    return {"factors": list(frame.columns), "rows": rows}
 
 
 def _setting(value: Any) -> str:

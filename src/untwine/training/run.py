@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,6 +19,9 @@ from .weights import tensors_digest
 
 if TYPE_CHECKING:
     import pandas
+
+    from ..encoding import Codes
+    from ..evaluation import Evaluation
 
 __all__ = ["Run"]
 
@@ -167,6 +170,56 @@ class Run:
         if self._method is not None:
             return tensors_digest(self._method.state_dict())
         return final_digest(self._folder)
+
+    def measure(
+        self,
+        metrics: str | Sequence[str] | Mapping[str, Mapping[str, Any]] | None = None,
+        *,
+        n: int = 10_000,
+        seed: int = 0,
+        confidence: float | None = None,
+        repeats: int | None = None,
+        exact: bool = False,
+        progress: bool | None = None,
+        save: bool = True,
+        codes: Codes | None = None,
+    ) -> Evaluation:
+        """Encodes the data, evaluates the codes, and keeps the scores in the run's folder.
+
+        This is what ``untwine measure``, the report and the demo show. Scores of other metrics that
+        were measured earlier on the same weights stay in ``scores.json``.
+
+        Args:
+            metrics: As in `untwine.evaluate`; by default the group ``"default"``: the seven classic
+                metrics, active units, the rate of each dimension, and what can be read off named
+                parts, where the code has some.
+            n: Points that each metric uses; half as many again are encoded for metrics that learn
+                from some and are judged on others.
+            seed: Of the choice of points, and of metrics that draw any.
+            confidence: Level of the intervals; none if ``None``.
+            repeats: Half-samples per metric.
+            exact: Use the reference's slow predictors.
+            progress: Whether to show a progress bar.
+            save: Whether to write ``scores.json``, if the run has a folder.
+            codes: Of the run's data, where they are at hand.
+
+        Raises:
+            ValueError: for what `untwine.evaluate` refuses, and for ``n`` below 2.
+        """
+        from .scores import measure
+
+        return measure(
+            self,
+            metrics,
+            n=n,
+            seed=seed,
+            save=save,
+            codes=codes,
+            confidence=confidence,
+            repeats=repeats,
+            exact=exact,
+            progress=progress,
+        )
 
     @property
     def steps(self) -> int:

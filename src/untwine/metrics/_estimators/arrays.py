@@ -12,6 +12,7 @@ __all__ = [
     "as_factors",
     "check",
     "columns_of",
+    "constant",
     "reduce_blocks",
     "same_observations",
     "split",
@@ -143,13 +144,33 @@ def check(
     return codes, factors
 
 
+def constant(factors: np.ndarray) -> dict[int, str]:
+    """Why factors cannot be scored that do not vary, by column.
+
+    Args:
+        factors: ``(N, K)``, see `as_factors`.
+
+    Example:
+        >>> constant(np.array([[0, 5, -1], [1, 5, -1]]))
+        {1: 'a single value (5) in all 2 rows', 2: 'no known value'}
+    """
+    reasons = {}
+    for k, column in enumerate(factors.T):
+        values = column[~np.isnan(column)] if column.dtype.kind == "f" else column[column >= 0]
+        if values.size == 0:
+            reasons[k] = "no known value"
+        elif (values == values[0]).all():
+            reasons[k] = f"a single value ({values[0]}) in all {len(column)} rows"
+    return reasons
+
+
 def columns_of(
-    blocks: Sequence[Sequence[int]] | Mapping[str, Sequence[int]], width: int
+    blocks: Sequence[Sequence[int] | slice] | Mapping[str, Sequence[int] | slice], width: int
 ) -> dict[Any, list[int]]:
     """The columns of each block, by the block's name or number.
 
     Args:
-        blocks: The columns of each block, as a list of lists or by name.
+        blocks: The columns of each block, as lists or slices, in a list or by name.
         width: How many columns the codes have.
 
     Raises:
@@ -165,6 +186,8 @@ def columns_of(
     owner: dict[int, Any] = {}
     result: dict[Any, list[int]] = {}
     for name, members in named.items():
+        if isinstance(members, slice):
+            members = range(*members.indices(width))
         columns = [int(column) for column in members]
         if not columns:
             raise ValueError(f"block {name!r} is empty: name its columns, or drop it")
@@ -183,7 +206,7 @@ def columns_of(
 
 def reduce_blocks(
     codes: np.ndarray,
-    blocks: Sequence[Sequence[int]] | Mapping[str, Sequence[int]],
+    blocks: Sequence[Sequence[int] | slice] | Mapping[str, Sequence[int] | slice],
     *,
     components: int = 1,
     basis: np.ndarray | None = None,

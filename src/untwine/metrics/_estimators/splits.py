@@ -25,7 +25,7 @@ __all__ = [
     "whole",
 ]
 
-Columns = Sequence[Sequence[int]] | Mapping[str, Sequence[int]]
+Columns = Sequence[Sequence[int] | slice] | Mapping[str, Sequence[int] | slice]
 
 
 def whole(values: np.ndarray) -> bool:

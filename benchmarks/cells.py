@@ -7,16 +7,13 @@ Every training is kept in the file named by --keep when it ends; the same line a
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import time
 from functools import partial
 from pathlib import Path
 
+import common
 import numpy as np
-import scipy.sparse as sp
 import torch
+from common import numbered
 
 import untwine as ut
 from untwine.distributions import (
@@ -26,7 +23,6 @@ from untwine.distributions import (
     ZeroInflatedNegativeBinomial,
 )
 
-SHARED = Path(os.environ.get("UNTWINE_SHARED", "../shared")) / "data"
 PRIORS = {
     "standard normal": lambda dim, k: StandardNormal(dim),
     "mixture": lambda dim, k: GaussianMixture(dim, k),
@@ -43,21 +39,11 @@ COLUMNS = {
 }
 
 
-def matrix(z, name):
-    shape = tuple(z[f"{name}_shape"])
-    parts = z[f"{name}_data"].astype("f4"), z[f"{name}_indices"].astype("i4"), z[f"{name}_indptr"]
-    return sp.csr_matrix(parts, shape=shape)
-
-
-def numbered(values):
-    return np.unique(values, return_inverse=True)[1]
-
-
 def read(path):
     z = np.load(path / "kang_pbmc_ifnb.npz")
     kind = numbered(z["cell_type"])
     batch = numbered(np.char.add(z["condition"], z["donor"]))
-    return matrix(z, "counts"), kind, batch
+    return common.counts(z, "counts"), kind, batch
 
 
 def knn(codes, label, k=15):
@@ -109,9 +95,7 @@ def run(counts, kind, batch, *, covariates, prior, likelihood, args, seed):
         prior=PRIORS[prior](args.latent_dim, args.components),
         optimizer=partial(torch.optim.Adam, lr=args.lr),
     )
-    start = time.perf_counter()
-    ut.fit(method, data, steps=args.steps, batch_size=128, seed=seed, progress=False)
-    seconds = time.perf_counter() - start
+    _, seconds = common.fit(method, data, steps=args.steps, batch_size=128, seed=seed)
     if args.pictures and seed == args.seeds[0]:
         name = f"cells_{prior.replace(' ', '_')}_{'batch' if covariates else 'none'}.png"
         codes = ut.encode(method, data).mean
@@ -123,27 +107,19 @@ def run(counts, kind, batch, *, covariates, prior, likelihood, args, seed):
             batch_names=np.unique(np.char.add(np.char.add(z["condition"], " "), z["donor"])),
             names=np.unique(z["cell_type"]),
         )
-        figure.savefig(args.pictures / name, dpi=100)
-    return measure(method, data, kind, batch) | {"seconds": seconds}
-
-
-def kept(path):
-    """What earlier calls have measured, by arm, seed and setting."""
-    return dict(map(json.loads, path.read_text().splitlines())) if path.exists() else {}
+        common.save(figure, args.pictures / name)
+    return {"scores": measure(method, data, kind, batch) | {"seconds": seconds}}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    files = {"data": common.SHARED, "out": None, "keep": Path("cells.jsonl")}
+    parser = common.parser(__doc__, seeds=[0, 1, 2, 3, 4], **files)
     parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--latent_dim", type=int, default=10)
     parser.add_argument("--components", type=int, default=10)
     parser.add_argument("--inputs", default="log1p")
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--likelihood", choices=["NB", "ZINB"], default="NB")
-    parser.add_argument("--data", type=Path, default=SHARED)
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--keep", type=Path, default=Path("cells.jsonl"))
     parser.add_argument("--pictures", type=Path, help="a folder for figures of the first seed")
     parser.add_argument(
         "--arms", nargs="+", default=["00", "10", "01", "11"], help="prior, covariates: 0 or 1"
@@ -152,30 +128,23 @@ def main():
     counts, kind, batch = read(args.data)
     setting = [args.likelihood, args.steps, args.latent_dim, args.components, args.inputs, args.lr]
     family = {"NB": NegativeBinomial, "ZINB": ZeroInflatedNegativeBinomial}[args.likelihood]
-    lines, seconds = [], []
-    names = [*COLUMNS]
-    lines.append("| prior | covariates | " + " | ".join(names) + " |")
-    lines.append("|---|---|" + "---|" * len(names))
+    rows, seconds = common.Rows(args.keep), []
+    lines = common.table(["prior", "covariates", *COLUMNS])
     print("\n".join(lines), flush=True)
     for arm in args.arms:
         prior, covariates = list(PRIORS)[int(arm[0])], bool(int(arm[1]))
-        found = []
+        part = []
         for seed in args.seeds:
-            known = kept(args.keep).get(json.dumps([arm, seed, setting]))
-            if known is None:
-                known = run(counts, kind, batch, covariates=covariates, prior=prior,
-                            likelihood=family, args=args, seed=seed)  # fmt: skip
-                with args.keep.open("a") as file:
-                    file.write(json.dumps([json.dumps([arm, seed, setting]), known]) + "\n")
-            found.append(known)
-        seconds += [f["seconds"] for f in found]
-        row = f"| {prior} | {'batch' if covariates else 'none'} |"
-        for name in names:
-            values = np.array([f[name] for f in found])
-            digits, spread = 1 if name == "ELBO" else 3, values.std(ddof=min(1, len(values) - 1))
-            row += f" {values.mean():.{digits}f} ± {spread:.{digits}f} |"
-        lines.append(row)
-        print(row, flush=True)
+            measure = partial(run, counts, kind, batch, covariates=covariates, prior=prior,
+                              likelihood=family, args=args, seed=seed)  # fmt: skip
+            part.append(rows.once({"key": [arm, seed, setting]}, measure)["scores"])
+        seconds += [scores["seconds"] for scores in part]
+        cells = [
+            common.mean_sd([scores[name] for scores in part], 1 if name == "ELBO" else 3)
+            for name in COLUMNS
+        ]
+        lines.append(common.line([prior, "batch" if covariates else "none", *cells]))
+        print(lines[-1], flush=True)
     note = (
         f"{args.likelihood}, {args.steps} steps of 128 cells, latent_dim {args.latent_dim}, "
         f"seeds {args.seeds}, {np.mean(seconds):.0f} s a run, {torch.get_num_threads()} thread(s)"

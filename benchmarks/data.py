@@ -5,15 +5,14 @@ Run it on an idle machine: ``python benchmarks/data.py``. It takes about ten sec
 
 from __future__ import annotations
 
-import argparse
 import resource
 import statistics
 import sys
-import time
-from collections.abc import Callable
 
+import common
 import numpy as np
 import torch
+from common import timed
 
 from untwine.data import (
     IID,
@@ -38,35 +37,31 @@ def peak() -> float:
     return used / 1e6 if sys.platform == "darwin" else used * 1024 / 1e6
 
 
-def seconds(function: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
-
-
 def batch_time(data: FactorDataset, sampler: Sampler) -> float:
     """The median milliseconds of a batch, once warm."""
     loader = Loader(data, sampler, batch_size=BATCH)
     for step in range(10):
         loader(step)
-    return 1e3 * statistics.median(seconds(lambda s=step: loader(s)) for step in range(BATCHES))
+    return 1e3 * statistics.median(timed(lambda s=step: loader(s))[1] for step in range(BATCHES))
 
 
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    common.parser(__doc__).parse_args()
     torch.set_num_threads(1)
     print(f"imports                                  {peak():8.0f} MB")
-    print(f"make the data set                        {1e3 * seconds(DSprites):8.2f} ms")
+    print(f"make the data set                        {1e3 * timed(DSprites)[1]:8.2f} ms")
     data = DSprites()
     index = np.random.default_rng(0).integers(0, len(data), (BATCHES, BATCH))
-    print(f"first batch, rendered                    {1e3 * seconds(lambda: data[0]):8.2f} ms")
-    cold = statistics.median(seconds(lambda i=i: data.observations(i)) for i in index)
+    print(f"first batch, rendered                    {1e3 * timed(lambda: data[0])[1]:8.2f} ms")
+    cold = statistics.median(timed(lambda i=i: data.observations(i))[1] for i in index)
     print(f"random batch of {BATCH}, rendered             {1e3 * cold:8.2f} ms")
-    print(f"render all that are missing              {seconds(data.render):8.2f} s")
+    print(f"render all that are missing              {timed(data.render)[1]:8.2f} s")
     print(f"all images, packed                       {shared_sprites().nbytes / 1e6:8.0f} MB")
-    warm = statistics.median(seconds(lambda i=i: data.observations(i)) for i in index)
+    warm = statistics.median(timed(lambda i=i: data.observations(i))[1] for i in index)
     print(f"random batch of {BATCH}, already rendered     {1e3 * warm:8.2f} ms")
-    print(f"factors of all images                    {1e3 * seconds(lambda: data.factors):8.2f} ms")
+    print(
+        f"factors of all images                    {1e3 * timed(lambda: data.factors)[1]:8.2f} ms"
+    )
     print(f"whole process so far, at its largest     {peak():8.0f} MB")
     cases: list[tuple[FactorDataset, Sampler]] = [
         (data, IID()),

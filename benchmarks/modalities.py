@@ -8,21 +8,18 @@ Every training is kept in the file named by --keep when it ends; the same line a
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import time
 from functools import partial
 from pathlib import Path
 
+import common
 import numpy as np
 import scipy.sparse as sp
 import torch
+from common import numbered
 
 import untwine as ut
 from untwine.distributions import Gaussian, NegativeBinomial, StandardNormal
 
-SHARED = Path(os.environ.get("UNTWINE_SHARED", "../shared")) / "data"
 ARMS = {
     "common, mixture": {"fusion": "common"},
     "common, standard normal": {"fusion": "common", "prior": StandardNormal},
@@ -31,20 +28,14 @@ ARMS = {
 }
 
 
-def matrix(z, name):
-    shape = tuple(z[f"{name}_shape"])
-    parts = z[f"{name}_data"].astype("f4"), z[f"{name}_indices"].astype("i4"), z[f"{name}_indptr"]
-    return sp.csr_matrix(parts, shape=shape)
-
-
 def triana(path, cells):
     """RNA and surface proteins, counts both; batches are donors."""
     z = np.load(path / "triana_abseq_full.npz")
     rows = np.sort(np.random.default_rng(0).choice(z["rna_shape"][0], cells, replace=False))
-    kind = np.unique(z["cellType_broad"], return_inverse=True)[1][rows]
+    kind = numbered(z["cellType_broad"])[rows]
     LABELS["protein"] = z["proteins"].tolist()
-    rna, adt = matrix(z, "rna")[rows], matrix(z, "adt")[rows]
-    donor = np.unique(z["sample_batch"], return_inverse=True)[1][rows]
+    rna, adt = common.counts(z, "rna")[rows], common.counts(z, "adt")[rows]
+    donor = numbered(z["sample_batch"])[rows]
     c = np.eye(donor.max() + 1)[donor]
     return ("rna", "protein"), (rna, adt), kind, c, (NegativeBinomial, NegativeBinomial)
 
@@ -54,8 +45,8 @@ def cell_lines(path, cells):
     z = np.load(path / "snareseq_cell_lines.npz")
     topics = np.log1p(z["atac_topics"])
     topics = (topics - topics.mean(0)) / topics.std(0)
-    kind = np.unique(z["cell_line"], return_inverse=True)[1]
-    parts = (matrix(z, "rna"), topics.astype(np.float32))
+    kind = numbered(z["cell_line"])
+    parts = (common.counts(z, "rna"), topics.astype(np.float32))
     return ("rna", "atac"), parts, kind, None, (NegativeBinomial, partial(Gaussian, "learned"))
 
 
@@ -110,8 +101,8 @@ def build(name, parts, kind, c, families, train, arm, args, seed):
         likelihoods={n: f() for n, f in zip(names, families, strict=True)},
         **options,
     )
-    ut.fit(method, part, steps=args.steps, batch_size=128, seed=seed, progress=False)
-    return method, data
+    _, seconds = common.fit(method, part, steps=args.steps, batch_size=128, seed=seed)
+    return method, data, seconds
 
 
 @torch.no_grad()
@@ -128,28 +119,41 @@ def picture(method, data, rows, names, counts, seen, path):
     figure = ut.plots.cross_modal(
         seen[t][rows], predicted(method, data, rows, s, t, counts[t]), LABELS.get(t), features=5
     )
-    figure.savefig(path, dpi=100)
+    common.save(figure, path)
 
 
-def kept(path):
-    """What earlier calls have measured, by set, arm, seed and setting."""
-    return dict(map(json.loads, path.read_text().splitlines())) if path.exists() else {}
+def measure(name, parts, kind, c, families, split, seen, arm, args, seed):
+    """Correlations of every way to translate held-out cells, ARI, NMI and seconds."""
+    train, test = split
+    names = a, b = parts[0]
+    counts = {n: f is NegativeBinomial for n, f in zip(names, families, strict=True)}
+    method, data, seconds = build(name, parts, kind, c, families, train, arm, args, seed)
+    if args.pictures and seed == args.seeds[0]:
+        picture(method, data, test, names, counts, seen, args.pictures / f"{name}.png")
+    scores = []
+    for s, t in ways(a, b):
+        guess = predicted(method, data, test, s, t, counts[t])
+        scores.append(correlations(guess, seen[t][test]).mean())
+    codes = ut.encode(method, data.subset(test))
+    scores += [ut.metrics.ari(codes.mean, codes.factors), ut.metrics.nmi(codes.mean, codes.factors)]
+    return {"scores": [*map(float, scores), seconds]}
+
+
+def ways(a, b):
+    return (a, b), (b, a), (a, a), (b, b)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    files = {"data": common.SHARED, "out": None, "keep": Path("modalities.jsonl")}
+    parser = common.parser(__doc__, seeds=[0, 1, 2], **files)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--cells", type=int, default=3000)
     parser.add_argument("--latent_dim", type=int, default=16)
     parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
-    parser.add_argument("--data", type=Path, default=SHARED)
-    parser.add_argument("--out", type=Path)
     parser.add_argument("--pictures", type=Path, help="a folder for figures of the first seed")
-    parser.add_argument("--keep", type=Path, default=Path("modalities.jsonl"))
     args = parser.parse_args()
-    text = []
+    kept, text = common.Rows(args.keep), []
 
     def say(line):
         print(line, flush=True)
@@ -163,43 +167,23 @@ def main():
         order = np.random.default_rng(0).permutation(len(kind))
         test, train = np.sort(order[: len(kind) // 4]), np.sort(order[len(kind) // 4 :])
         say(f"\n## {name}: {len(train)} cells to learn from, {len(test)} held out\n")
-        ways = [(a, b), (b, a), (a, a), (b, b)]
-        say("| | " + " | ".join(f"{s} to {t}" for s, t in ways) + " | ARI | NMI | s a run |")
-        say("|---|" + "---|" * (len(ways) + 3))
-        row = "| ridge regression |"
-        for s, t in ways[:2]:
+        head = ["", *(f"{s} to {t}" for s, t in ways(a, b)), "ARI", "NMI", "s a run"]
+        row = ["ridge regression", "", "", "", "", "", "", ""]
+        for k, (s, t) in enumerate(ways(a, b)[:2], 1):
             ct = (None, None) if c is None else (c[train], c[test])
             guess = ridge(seen[s][train], seen[t][train], seen[s][test], *ct)
-            row += f" {correlations(guess, seen[t][test]).mean():.3f} |"
-        say(row + " | | | | |")
+            row[k] = f"{correlations(guess, seen[t][test]).mean():.3f}"
+        say("\n".join(common.table(head, [row])))
         for arm in args.arms:
-            found = []
+            part = []
             for seed in args.seeds:
-                key = json.dumps([name, arm, seed, args.steps, args.latent_dim, args.cells])
-                known = kept(args.keep).get(key)
-                if known is not None:
-                    found.append(known)
-                    continue
-                start = time.perf_counter()
-                method, data = build(
-                    name, (names, values), kind, c, families, train, arm, args, seed
-                )
-                seconds = time.perf_counter() - start
-                one = []
-                if args.pictures and seed == args.seeds[0]:
-                    picture(method, data, test, (a, b), counts, seen, args.pictures / f"{name}.png")
-                for s, t in ways:
-                    guess = predicted(method, data, test, s, t, counts[t])
-                    one.append(correlations(guess, seen[t][test]).mean())
-                codes = ut.encode(method, data.subset(test))
-                one += [float(ut.metrics.ari(codes.mean, codes.factors)),
-                        float(ut.metrics.nmi(codes.mean, codes.factors)), seconds]  # fmt: skip
-                found.append([float(value) for value in one])
-                with args.keep.open("a") as file:
-                    file.write(json.dumps([key, found[-1]]) + "\n")
-            mean, spread = np.mean(found, 0), np.std(found, 0, ddof=min(1, len(found) - 1))
-            cells = [f"{m:.3f} ± {s:.3f}" for m, s in zip(mean[:-1], spread[:-1], strict=True)]
-            say(f"| {arm} | " + " | ".join(cells) + f" | {mean[-1]:.0f} |")
+                key = [name, arm, seed, args.steps, args.latent_dim, args.cells]
+                run = partial(measure, name, (names, values), kind, c, families, (train, test),
+                              seen, arm, args, seed)  # fmt: skip
+                part.append(kept.once({"key": key}, run)["scores"])
+            *columns, seconds = np.transpose(part)
+            cells = [*map(common.mean_sd, columns), f"{seconds.mean():.0f}"]
+            say(common.line([arm, *cells]))
     say(
         f"\n{args.steps} steps of 128 cells, latent_dim {args.latent_dim}, seeds {args.seeds}, "
         f"{torch.get_num_threads()} thread(s)."

@@ -22,13 +22,14 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import workers
 
 OURS = ("untwine", "plain", "naive")
 OTHERS = ("pythae", "disent")
@@ -297,85 +298,49 @@ def disent(batch: int) -> Round:
 
 
 def contestant(name: str, batch: int, threads: int) -> None:
-    """Runs a round for each number of steps on standard input."""
+    """Runs a round for each number of steps that it is asked for."""
     import warnings
 
-    import torch
+    def start() -> tuple[str, Round]:
+        import torch
 
-    warnings.simplefilter("ignore")
-    torch.set_num_threads(threads)
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # libraries may print what they like
-    run = globals()[name](batch)
-    print(json.dumps({"ready": torch.__version__}), file=answers, flush=True)
-    for line in sys.stdin:
-        print(json.dumps({"seconds": run(int(line))}), file=answers, flush=True)
+        warnings.simplefilter("ignore")
+        torch.set_num_threads(threads)
+        run = globals()[name](batch)
+        return torch.__version__, run
+
+    workers.serve(start)
 
 
-class Process:
+def process(name: str, python: str, batch: int, threads: int) -> workers.Worker:
     """A contestant that waits for its turn."""
-
-    def __init__(self, name: str, python: str, batch: int, threads: int) -> None:
-        self.name = name
-        self._process = subprocess.Popen(
-            [
-                python,
-                __file__,
-                "--contestant",
-                name,
-                "--batch",
-                str(batch),
-                "--threads",
-                str(threads),
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if name in OTHERS else None,
-            text=True,
-        )
-        self.torch = self._answer()["ready"]
-
-    def run(self, steps: int) -> float:
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{steps}\n")
-        self._process.stdin.flush()
-        return self._answer()["seconds"]
-
-    def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    def _answer(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            said = self._process.stderr.read() if self._process.stderr is not None else ""
-            raise SystemExit(f"{self.name} failed:\n{said[-4000:]}")
-        return json.loads(line)
+    sizes = ["--batch", str(batch), "--threads", str(threads)]
+    command = [python, __file__, "--contestant", name, *sizes]
+    return workers.Worker(command, quiet=name in OTHERS)
 
 
-def compare(processes: list[Process], rounds: int, steps: int, batch: int) -> dict[str, Any]:
+def compare(
+    processes: dict[str, workers.Worker], rounds: int, steps: int, batch: int
+) -> dict[str, Any]:
     """Images per second of each, in turns."""
-    speeds: dict[str, list[float]] = {process.name: [] for process in processes}
-    for process in processes:
-        process.run(WARM)
-    for number in range(rounds):
-        turn = number % len(processes)
-        for process in processes[turn:] + processes[:turn]:
-            speeds[process.name].append(steps * batch / process.run(steps))
+    speeds: dict[str, list[float]] = {name: [] for name in processes}
+    for worker in processes.values():
+        worker.ask(WARM)
+    for names in workers.turns(list(processes), rounds):
+        for name in names:
+            speeds[name].append(steps * batch / processes[name].ask(steps))
     ours = speeds["untwine"]
-    table = {}
-    for process in processes:
-        theirs = speeds[process.name]
-        table[process.name] = {
+    return {
+        name: {
             "images_per_second": round(statistics.median(theirs), 1),
             "untwine_is_faster_by": round(
                 statistics.median(a / b for a, b in zip(ours, theirs, strict=True)), 3
             ),
             "rounds": [round(speed, 1) for speed in theirs],
-            "torch": process.torch,
+            "torch": processes[name].ready,
         }
-    return table
+        for name, theirs in speeds.items()
+    }
 
 
 def main() -> None:
@@ -404,14 +369,14 @@ def main() -> None:
         pythons = pythons * len(options.against)
     names = [(name, sys.executable) for name in OURS]
     names += list(zip(options.against, pythons, strict=True))
-    processes: list[Process] = []
+    processes: dict[str, workers.Worker] = {}
     try:
         for name, python in names:
-            processes.append(Process(name, python, options.batch, options.threads))
+            processes[name] = process(name, python, options.batch, options.threads)
         table = compare(processes, options.rounds, options.steps, options.batch)
     finally:
-        for process in processes:
-            process.close()
+        for worker in processes.values():
+            worker.close()
     print(f"{options.threads} threads, batch {options.batch}, {options.rounds} rounds of turns")
     print(f"{'':12s}{'images/s':>10s}{'untwine is faster by':>24s}   torch")
     for name, row in table.items():

@@ -18,12 +18,10 @@ Errors are in percent; a network that is trained on the same labels alone stands
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import time
 from functools import partial
 from pathlib import Path
 
+import common
 import numpy as np
 import torch
 from torch import nn
@@ -34,8 +32,6 @@ from untwine import nets
 from untwine.data import FewLabelsSampler
 from untwine.methods import GeneralizedM2, Graph, Variable
 
-ROOT = Path(__file__).parents[1]
-SHARED = Path(os.environ.get("UNTWINE_SHARED", ROOT.parent / "shared")) / "data"
 PEOPLE, LIGHTS = 38, 64
 LABELS = ("illumination", "identity")
 SETTINGS = ("steps", "hidden", "rest", "alpha", "gamma", "temperature", "lr")
@@ -59,13 +55,13 @@ def graph(temperature: float, rest: int) -> Graph:
     )
 
 
-def errors(found: dict[str, np.ndarray], test: ut.FactorDataset) -> dict[str, float]:
+def errors(classes: dict[str, np.ndarray], test: ut.FactorDataset) -> dict[str, float]:
     """Percent of the test faces in a wrong class, among those whose class is known."""
     result = {}
     for name, factor in zip(("l", "i"), LABELS, strict=True):
         truth = test.factors[:, test.space.position(factor)]
         known = truth >= 0
-        result[factor] = 100 * float((found[name][known] != truth[known]).mean())
+        result[factor] = 100 * float((classes[name][known] != truth[known]).mean())
     return result
 
 
@@ -73,7 +69,7 @@ def alone(train, test, sampler, options: argparse.Namespace, seed: int) -> dict[
     """The recognition networks of the same size, trained on the labels alone."""
     rows, y = sampler.labelled_set(train.space, train.factors)
     x, y = train.observations(rows), torch.from_numpy(y)
-    found = {}
+    predicted = {}
     for k, (name, classes) in enumerate((("l", LIGHTS), ("i", PEOPLE))):
         torch.manual_seed(seed)
         net = nets.MLP(options.hidden).encoder((1024,), classes)
@@ -85,11 +81,11 @@ def alone(train, test, sampler, options: argparse.Namespace, seed: int) -> dict[
             loss.backward()
             optimizer.step()
         with torch.no_grad():
-            found[name] = net(test.observations(np.arange(len(test)))).argmax(1).numpy()
-    return errors(found, test)
+            predicted[name] = net(test.observations(np.arange(len(test)))).argmax(1).numpy()
+    return errors(predicted, test)
 
 
-def train_one(options: argparse.Namespace, share: float, seed: int):
+def train_one(options: argparse.Namespace, share: float, seed: int) -> dict:
     train, test = faces(options.data, seed)
     labelled = None if share == 1 else share
     sampler = FewLabelsSampler(LABELS, labelled=labelled, seed=seed, known="any")
@@ -104,21 +100,15 @@ def train_one(options: argparse.Namespace, share: float, seed: int):
         optimizer=partial(Adam, lr=options.lr, fused=True),
         seed=seed,
     )
-    began = time.perf_counter()
-    ut.fit(method, train, sampler=sampler, steps=options.steps, seed=seed, progress=False)
-    seconds = time.perf_counter() - began
+    _, seconds = common.fit(method, train, sampler=sampler, steps=options.steps, seed=seed)
     with torch.no_grad():
         values = method.values(test.observations(np.arange(len(test))))
-    found = errors({name: values[name].argmax(1).numpy() for name in ("l", "i")}, test)
-    row = {
-        "share": share,
-        "seed": seed,
-        "settings": {name: getattr(options, name) for name in SETTINGS},
-        "labelled": len(sampler.labelled_set(train.space, train.factors)[0]),
-    }
-    row |= {"seconds": round(seconds, 1), **found}
-    row |= {f"{k} alone": v for k, v in alone(train, test, sampler, options, seed).items()}
-    return row, method, test
+    if seed == 0 and share == options.shares[min(1, len(options.shares) - 1)]:
+        relight(method, test, options.picture)
+    row = {"labelled": len(sampler.labelled_set(train.space, train.factors)[0])}
+    row |= {"seconds": round(seconds, 1)}
+    row |= errors({name: values[name].argmax(1).numpy() for name in ("l", "i")}, test)
+    return row | {f"{k} alone": v for k, v in alone(train, test, sampler, options, seed).items()}
 
 
 @torch.no_grad()
@@ -159,8 +149,7 @@ def relight(method: GeneralizedM2, test: ut.FactorDataset, path: Path) -> None:
     axes[1, 0].set_title("face", fontsize=8)
     axes[1, 1].set_title("decoded", fontsize=8)
     axes[0, 2].set_title("set to the light of", fontsize=8, loc="left")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=90, bbox_inches="tight")
+    common.save(figure, path, dpi=90)
     plt.close(figure)
 
 
@@ -172,39 +161,27 @@ Errors in percent of the test faces (a fifth), mean ± standard deviation over s
 the split, the labels and the initial weights; *alone*: the same recognition networks, trained on
 the same labels and nothing else. 38 people, 64 lights.
 """
-    for written in dict.fromkeys(json.dumps(row["settings"]) for row in rows):
-        own = [row for row in rows if json.dumps(row["settings"]) == written]
-        settings = json.loads(written)
-        words = {k: " ".join(map(str, v)) if k == "hidden" else v for k, v in settings.items()}
-        text += f"""
-`{" ".join(f"--{k} {v}" for k, v in words.items())}`
-
-| share | labelled | light | alone | identity | alone | seeds | seconds |
-|---|---|---|---|---|---|---|---|
-"""
-        for share in sorted({row["share"] for row in own}):
-            part = [row for row in own if row["share"] == share]
-            cells = [f"{share:g}", str(round(np.mean([r["labelled"] for r in part])))]
-            for name in LABELS:
-                for key in (name, f"{name} alone"):
-                    values = [r[key] for r in part]
-                    spread = f" ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else ""
-                    cells.append(f"{np.mean(values):.1f}{spread}")
-            cells += [str(len(part)), f"{np.mean([r['seconds'] for r in part]):.0f}"]
-            text += "| " + " | ".join(cells) + " |\n"
+    head = ("share", "labelled", "light", "alone", "identity", "alone", "seeds", "seconds")
+    for group in common.grouped(rows, "settings"):
+        cells = []
+        for share in sorted({row["share"] for row in group}):
+            part = [row for row in group if row["share"] == share]
+            columns = [key for name in LABELS for key in (name, f"{name} alone")]
+            scores = [common.mean_sd([row[key] for row in part], 1) for key in columns]
+            labelled, seconds = (np.mean([row[k] for row in part]) for k in ("labelled", "seconds"))
+            cells.append([f"{share:g}", round(labelled), *scores, len(part), f"{seconds:.0f}"])
+        lines = ["", f"`{common.flags(group[0]['settings'])}`", "", *common.table(head, cells), ""]
+        text += "\n".join(lines)
     (options.out / "yaleb.md").write_text(text)
     print(text)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=3)
+    paths = {"data": common.SHARED, "out": common.RESULTS, "picture": Path("runs/yaleb.png")}
+    parser = common.parser(__doc__, seeds=3, **paths)
     parser.add_argument("--first", type=int, default=0, help="seed to begin with")
     parser.add_argument("--shares", type=float, nargs="+", default=[0.2, 0.5])
     parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--data", type=Path, default=SHARED)
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks/results")
-    parser.add_argument("--picture", type=Path, default=Path("runs/yaleb.png"))
     parser.add_argument("--hidden", type=int, nargs="+", default=[512, 512])
     parser.add_argument("--alpha", type=float, default=100.0)
     parser.add_argument("--gamma", type=float, default=1.0)
@@ -212,22 +189,12 @@ def main() -> None:
     parser.add_argument("--rest", type=int, default=5, help="dimensions of r")
     parser.add_argument("--lr", type=float, default=1e-3)
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    kept = options.out / "yaleb.jsonl"
-    rows = [json.loads(line) for line in kept.read_text().splitlines()] if kept.exists() else []
+    rows = common.Rows(options.out / "yaleb.jsonl")
+    settings = common.chosen(options, SETTINGS)
     for seed in range(options.first, options.seeds):
         for share in options.shares:
-            settings = {name: getattr(options, name) for name in SETTINGS}
             key = {"share": share, "seed": seed, "settings": settings}
-            if any(key.items() <= row.items() for row in rows):
-                continue
-            row, method, test = train_one(options, share, seed)
-            rows.append(row)
-            with kept.open("a") as file:
-                file.write(json.dumps(row) + "\n")
-            print(row, flush=True)
-            if seed == 0 and share == options.shares[min(1, len(options.shares) - 1)]:
-                relight(method, test, options.picture)
+            rows.once(key, partial(train_one, options, share, seed))
     write(options, rows)
 
 

@@ -13,9 +13,10 @@ from torch.optim import Adam, Optimizer
 
 from ..data.batches import Modalities
 from ..distributions import GaussianMixture, Likelihood, Posterior, Prior, StandardNormal
-from ..distributions.joint import Joint, mixture_of_experts, product_of_experts
+from ..distributions.joint import Joint
 from ..distributions.mixtures import ClusteredPrior
 from ..functional import Schedule, at, kl
+from ..functional.experts import mixture_of_experts, product_of_experts
 from ..nets import Architecture
 from .method import Context, Loss, Method, Moves, Player, Stage
 from .vae import autoencoder, gathered

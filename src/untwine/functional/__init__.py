@@ -13,7 +13,7 @@ from .experts import mixture_of_experts, product_of_experts
 from .f_distribution import log_betainc, log_f_cdf
 from .importance import self_normalized
 from .labels import label_covariance, label_cross_entropy, label_squares
-from .mixtures import (
+from .mixture_divergences import (
     convexity_upper_bound,
     durrieu_bounds,
     matched_upper_bound,

@@ -12,9 +12,15 @@ from torch.distributions import Distribution
 from torch.optim import Adam, Optimizer
 
 from ..data.batches import Modalities
-from ..distributions import GaussianMixture, Likelihood, Posterior, Prior, StandardNormal
+from ..distributions import (
+    ClusteredPrior,
+    GaussianMixture,
+    Likelihood,
+    Posterior,
+    Prior,
+    StandardNormal,
+)
 from ..distributions.joint import Joint
-from ..distributions.mixtures import ClusteredPrior
 from ..functional import Schedule, at, kl
 from ..functional.experts import mixture_of_experts, product_of_experts
 from ..nets import Architecture

@@ -1,4 +1,4 @@
-"""The VampPrior: a mixture of the encoder's own posteriors."""
+"""VampPrior: mixture of the encoder's posteriors at pseudo-inputs."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, MixtureSameFamily
 
-from .mixtures import ClusteredPrior
+from .clustered import ClusteredPrior
 
 if TYPE_CHECKING:
-    from ..data import FactorDataset
+    from ...data import FactorDataset
 
 __all__ = ["VampPrior"]
 

@@ -1,12 +1,15 @@
-"""A prior of any shape: a normalizing flow."""
+"""Normalizing flow as a prior."""
 
 from __future__ import annotations
 
-from torch.distributions import Distribution
+from torch.distributions import (
+    Distribution,
+)
 
-from .priors import Prior
+from .base import Prior
 
-__all__ = ["FlowPrior"]
+__all__ = ["KINDS", "FlowPrior"]
+
 
 KINDS = ("NSF", "MAF", "RealNVP", "SOSPF", "BPF")
 

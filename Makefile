@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 help:
 	@echo "make setup      a virtual environment in .venv with the tested versions"
 	@echo "make demo       train beta-TCVAE on dSprites and open the way to its report (minutes)"
-	@echo "make test       lint, types, and every test but the slow ones"
+	@echo "make test       lint, types, order of imports, and every test but the slow ones"
 	@echo "make test-slow  the slow tests (tens of minutes)"
 	@echo "make bench      the benchmarks; results go to benchmarks/results"
 
@@ -32,6 +32,7 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 
 format: setup
 	$(BIN)/ruff check --fix .

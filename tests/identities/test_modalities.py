@@ -6,8 +6,14 @@ import torch
 from torch.distributions import kl_divergence
 
 from untwine.data import FactorDataset, Images, Modalities, Multimodal
-from untwine.distributions import GaussianMixture, NegativeBinomial, StandardNormal, diagonal_normal
-from untwine.distributions.joint import Joint, mixture_of_experts, product_of_experts
+from untwine.distributions import (
+    GaussianMixture,
+    Joint,
+    NegativeBinomial,
+    StandardNormal,
+    diagonal_normal,
+)
+from untwine.functional import mixture_of_experts, product_of_experts
 from untwine.methods import VAE, Context, MultimodalVAE
 
 CTX = Context(torch.tensor(0), 40)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.optim import SGD, Adam
 
+from untwine import data, distributions, nets
 from untwine.distributions import Gaussian, Prior
 from untwine.functional import Linear
 from untwine.methods import DIP, KL, Penalty, TotalCorrelation
@@ -75,3 +76,16 @@ def test_errors_say_what_is_missing():
 
     with pytest.raises(ValueError, match="defined inside a function"):
         describe(Local())
+
+
+@pytest.mark.parametrize(
+    ("room", "name"),
+    [(room, name) for room in (data, distributions, nets) for name in room.__all__],
+    ids=lambda value: value if isinstance(value, str) else value.__name__,
+)
+def test_specs_name_classes_by_their_public_path(room, name):
+    """Modules within a room may change; the paths that run folders hold may not."""
+    public = getattr(room, name)
+    path = f"{room.__name__}.{name}"
+    assert describe(public)["class_path"] in (path, f"untwine.{name}")
+    assert locate(path) is public

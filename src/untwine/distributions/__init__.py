@@ -1,30 +1,56 @@
-"""Modules that return torch distributions: posteriors, likelihoods, priors."""
+"""Torch distributions, and modules that return them: posteriors, likelihoods, priors."""
 
-from .angles import Angles, AnglesPosterior, AnglesPrior
-from .blocks import (
-    AngleBlock,
-    Block,
-    Blocks,
-    BlocksPosterior,
-    BlocksPrior,
-    CategoricalBlock,
-    GaussianBlock,
-)
-from .categorical import OneHot, OneHotPosterior, OneHotPrior
+# Closed forms of divergences are registered with torch when their module is imported.
+from . import kl_pairs as kl_pairs
+from .angles import Angles
+from .block_kinds import AngleBlock, CategoricalBlock, GaussianBlock
+from .blocks import Block, Blocks
 from .conditional import Conditional
-from .counts import NegativeBinomial, Poisson, ZeroInflatedNegativeBinomial
-from .flow import FlowPrior
-from .hierarchy import HierarchicalMixture
+from .gaussians import diagonal_normal
 from .joint import Joint
-from .likelihoods import Bernoulli, ContinuousBernoulli, Gaussian, Laplace, Likelihood
-from .mixture_posterior import Mixture, MixturePosterior
-from .mixtures import ClusteredPrior, GaussianMixture
+from .likelihoods import (
+    Bernoulli,
+    Categorical,
+    ContinuousBernoulli,
+    Gaussian,
+    Laplace,
+    Likelihood,
+    Mixed,
+    NegativeBinomial,
+    Ordinal,
+    Poisson,
+    StudentT,
+    ZeroInflatedNegativeBinomial,
+)
+from .mixture import Mixture
+from .one_hot import OneHot
 from .point import Point
-from .posteriors import Diagonal, FullCovariance, LowRank, Posterior, diagonal_normal
-from .priors import LaplacePrior, LearnedNormal, Prior, StandardNormal, UniformPrior
-from .tables import Categorical, Mixed, Ordinal, StudentT
-from .trees import tree_from_merges
-from .vamp import VampPrior
+from .posteriors import (
+    AnglesPosterior,
+    BlocksPosterior,
+    Diagonal,
+    FullCovariance,
+    LowRank,
+    MixturePosterior,
+    OneHotPosterior,
+    Posterior,
+)
+from .priors import (
+    AnglesPrior,
+    BlocksPrior,
+    ClusteredPrior,
+    FlowPrior,
+    GaussianMixture,
+    HierarchicalMixture,
+    LaplacePrior,
+    LearnedNormal,
+    OneHotPrior,
+    Prior,
+    StandardNormal,
+    UniformPrior,
+    VampPrior,
+    tree_from_merges,
+)
 
 __all__ = [
     "AngleBlock",

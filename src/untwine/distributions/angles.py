@@ -1,4 +1,4 @@
-"""Angles as points on circles: von Mises distributions that gradients flow through."""
+"""Von Mises distribution of angles, as points on circles, reparameterized."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, constraints
+from torch.distributions import (
+    Distribution,
+    constraints,
+)
 
-from .posteriors import Posterior
-from .priors import Prior
-
-__all__ = ["Angles", "AnglesPosterior", "AnglesPrior"]
+__all__ = ["Angles"]
 
 _PROPOSALS = 32
 _NODES = 48
@@ -157,57 +157,6 @@ class Angles(Distribution):
         r""":math:`\log 2 \pi I_0(\kappa) - \kappa A(\kappa)` each, in nats."""
         k = self.concentration.expand((*self.batch_shape, -1))
         return (_log_volume(k) + k * (1 - _resultant(k))).sum(-1)
-
-
-class AnglesPosterior(Posterior):
-    r"""Angles, three features each: a vector that points to :math:`\mu`, and a concentration.
-
-    .. math::
-        (\cos\mu, \sin\mu) = v / \|v\|, \qquad \kappa = \mathrm{softplus}(c)
-
-    Raises:
-        ValueError: for an odd number of code dimensions: an angle takes two.
-    """
-
-    def features(self, latent_dim: int) -> int:
-        """Three for each pair of code dimensions."""
-        if latent_dim % 2:
-            raise ValueError(
-                f"latent_dim is {latent_dim}; an angle takes two dimensions, cosine and sine"
-            )
-        return 3 * latent_dim // 2
-
-    def forward(self, h: Tensor) -> Angles:
-        """``(B, 3 A)``, vectors first, to ``A`` angles."""
-        angles = h.shape[-1] // 3
-        vectors, c = h.split([2 * angles, angles], -1)
-        direction = nn.functional.normalize(vectors.unflatten(-1, (angles, 2)), dim=-1)
-        return Angles(direction, nn.functional.softplus(c))
-
-
-class AnglesPrior(Prior):
-    r"""Uniform on the circles, :math:`p(\theta) = 1 / 2\pi` each.
-
-    Args:
-        angles: How many.
-
-    Raises:
-        ValueError: for fewer than one.
-    """
-
-    direction: Tensor
-    concentration: Tensor
-
-    def __init__(self, angles: int = 1) -> None:
-        super().__init__()
-        if angles < 1:
-            raise ValueError(f"angles is {angles}; expected at least 1")
-        self.register_buffer("direction", torch.eye(2)[:1].repeat(angles, 1), persistent=False)
-        self.register_buffer("concentration", torch.zeros(angles), persistent=False)
-
-    def forward(self) -> Angles:
-        """The prior."""
-        return Angles(self.direction, self.concentration)
 
 
 def _resultant(k: Tensor) -> Tensor:

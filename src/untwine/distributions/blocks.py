@@ -1,29 +1,24 @@
-"""Several latents in one code: named blocks, each with its own posterior and prior."""
+"""Independent named blocks of one code: their distribution, and what specifies one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
-from torch.distributions import Distribution, constraints
+from torch import Tensor
+from torch.distributions import (
+    Distribution,
+    constraints,
+)
 
 from ..spec import Recorded
-from .angles import AnglesPosterior, AnglesPrior
-from .categorical import OneHotPosterior, OneHotPrior
-from .posteriors import Diagonal, Posterior
-from .priors import Prior, StandardNormal
 
-__all__ = [
-    "AngleBlock",
-    "Block",
-    "Blocks",
-    "BlocksPosterior",
-    "BlocksPrior",
-    "CategoricalBlock",
-    "GaussianBlock",
-]
+if TYPE_CHECKING:
+    from .posteriors.base import Posterior
+    from .priors.base import Prior
+
+__all__ = ["Block", "Blocks", "check_blocks"]
 
 
 class Blocks(Distribution):
@@ -164,7 +159,7 @@ class Block(Recorded):
     def __init__(self, dim: int, posterior: Posterior, prior: Prior) -> None:
         if dim < 1:
             raise ValueError(f"dim is {dim}; a block has at least 1 entry")
-        if type(prior).attach is not Prior.attach:
+        if prior.attaches:
             raise ValueError(
                 f"a {type(prior).__name__} looks at the data through the encoder of the whole "
                 "code and fits no block; give it to a VAE without blocks"
@@ -176,133 +171,7 @@ class Block(Recorded):
         self.dim, self.posterior, self.prior = dim, posterior, prior
 
 
-class GaussianBlock(Block):
-    """Continuous dimensions.
-
-    Args:
-        dim: How many.
-        posterior: The family of its posterior; independent Gaussians by default.
-        prior: Its prior; the standard normal by default.
-    """
-
-    def __init__(
-        self, dim: int, posterior: Posterior | None = None, prior: Prior | None = None
-    ) -> None:
-        if dim < 1:
-            raise ValueError(f"dim is {dim}; a block has at least 1 entry")
-        super().__init__(
-            dim,
-            Diagonal() if posterior is None else posterior,
-            StandardNormal(dim) if prior is None else prior,
-        )
-
-
-class CategoricalBlock(Block):
-    """One class of several, as a (relaxed) one-hot vector; see `OneHot`.
-
-    Args:
-        classes: How many, and the entries of the block.
-        temperature: Of the relaxed sample.
-        straight_through: Whether the decoder sees unit vectors.
-        prior: Of the classes; equal probabilities by default.
-    """
-
-    def __init__(
-        self,
-        classes: int,
-        temperature: float = 0.67,
-        straight_through: bool = False,
-        prior: Prior | None = None,
-    ) -> None:
-        super().__init__(
-            classes,
-            OneHotPosterior(temperature, straight_through),
-            OneHotPrior(classes) if prior is None else prior,
-        )
-
-
-class AngleBlock(Block):
-    """Angles, each as a cosine and a sine: two entries; see `Angles`.
-
-    Args:
-        angles: How many.
-    """
-
-    def __init__(self, angles: int = 1) -> None:
-        super().__init__(2 * angles, AnglesPosterior(), AnglesPrior(angles))
-
-
-class BlocksPosterior(Posterior):
-    """A head for several blocks: each takes its share of the encoder's features, in order.
-
-    Args:
-        blocks: By name. A name is a Python identifier.
-
-    Raises:
-        ValueError: for no blocks, or a name that is no identifier.
-    """
-
-    def __init__(self, blocks: Mapping[str, Block]) -> None:
-        super().__init__()
-        _check(blocks)
-        self.names = tuple(blocks)
-        self.widths = tuple(b.dim for b in blocks.values())
-        self.heads = nn.ModuleList(b.posterior for b in blocks.values())
-
-    def features(self, latent_dim: int) -> int:
-        """The sum over the blocks.
-
-        Raises:
-            ValueError: if ``latent_dim`` is not the sum of the blocks' widths.
-        """
-        if latent_dim != sum(self.widths):
-            raise ValueError(f"latent_dim is {latent_dim}; the blocks have {sum(self.widths)}")
-        return sum(self._shares())
-
-    def forward(self, h: Tensor) -> Blocks:
-        """``(B, features)`` to a distribution over ``(D,)``."""
-        own = h.split(self._shares(), -1)
-        return Blocks({n: f(x) for n, f, x in zip(self.names, self.heads, own, strict=True)})
-
-    def _shares(self) -> list[int]:
-        return [
-            head.features(w)  # type: ignore[operator]
-            for head, w in zip(self.heads, self.widths, strict=True)
-        ]
-
-
-class BlocksPrior(Prior):
-    r"""Independent blocks, each with its own prior: :math:`p(z) = \prod_b p_b(z_b)`.
-
-    Args:
-        blocks: By name.
-
-    Raises:
-        ValueError: for no blocks, or a name that is no identifier.
-    """
-
-    def __init__(self, blocks: Mapping[str, Block]) -> None:
-        super().__init__()
-        _check(blocks)
-        self.names = tuple(blocks)
-        self.priors = nn.ModuleList(b.prior for b in blocks.values())
-
-    def forward(self) -> Blocks:
-        """The prior."""
-        return Blocks({n: p() for n, p in zip(self.names, self.priors, strict=True)})
-
-    def start(self, codes: Tensor) -> None:
-        """Shows each block's prior its own entries of the codes."""
-        for prior, own in zip(self.priors, self().split(codes).values(), strict=True):
-            prior.start(own)  # type: ignore[operator]
-
-    @property
-    def starts(self) -> bool:
-        """Whether a block's prior looks at codes before training."""
-        return any(prior.starts for prior in self.priors)
-
-
-def _check(blocks: Mapping[str, Block]) -> None:
+def check_blocks(blocks: Mapping[str, Block]) -> None:
     if not blocks:
         raise ValueError("a code has at least one block, got none")
     for name, block in blocks.items():

@@ -1,4 +1,4 @@
-"""A network and what its output parameterizes."""
+"""Conditional distribution: a network and the head that its output parameterizes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A value that is certain."""
+"""Point mass."""
 
 from __future__ import annotations
 

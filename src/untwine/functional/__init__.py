@@ -9,10 +9,11 @@ from .adversarial import (
 from .block_information import block_information
 from .decomposition import Decomposition, decompose, log_densities, log_importance_weights
 from .divergences import kl, kl_blocks, kl_rule
+from .experts import mixture_of_experts, product_of_experts
 from .f_distribution import log_betainc, log_f_cdf
 from .importance import self_normalized
 from .labels import label_covariance, label_cross_entropy, label_squares
-from .mixtures import (
+from .mixture_divergences import (
     convexity_upper_bound,
     durrieu_bounds,
     matched_upper_bound,
@@ -56,10 +57,12 @@ __all__ = [
     "log_importance_weights",
     "matched_upper_bound",
     "mixture_log_ratio",
+    "mixture_of_experts",
     "one_hot",
     "permute_dims",
     "pool",
     "product",
+    "product_of_experts",
     "self_normalized",
     "share",
     "variational_approximation",

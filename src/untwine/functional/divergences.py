@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.distributions import Distribution, kl_divergence
 
 from ..distributions.blocks import Blocks
-from ..distributions.pairs import same_blocks  # its module registers closed forms that torch lacks
+from ..distributions.kl_pairs import same_blocks
 
 __all__ = ["kl", "kl_blocks", "kl_rule"]
 

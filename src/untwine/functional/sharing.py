@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal, kl_divergence
 
-from ..distributions.posteriors import diagonal_normal
+from ..distributions.gaussians import diagonal_normal
 
 __all__ = ["average", "changed", "geometric", "pool", "product", "share"]
 

@@ -13,10 +13,17 @@ from torch.distributions import Distribution
 from torch.optim import Adam
 
 from ..data.batches import Batch, Modalities
-from ..distributions import GaussianMixture, Likelihood, Posterior, Prior, StandardNormal
-from ..distributions.joint import Joint, mixture_of_experts, product_of_experts
-from ..distributions.mixtures import ClusteredPrior
+from ..distributions import (
+    ClusteredPrior,
+    GaussianMixture,
+    Likelihood,
+    Posterior,
+    Prior,
+    StandardNormal,
+)
+from ..distributions.joint import Joint
 from ..functional import Schedule, at, kl
+from ..functional.experts import mixture_of_experts, product_of_experts
 from ..nets import Architecture
 from .loss import Loss
 from .method import Context, MakeOptimizer, Method, Moves, Observations, Player, Stage

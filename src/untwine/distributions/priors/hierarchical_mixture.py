@@ -1,4 +1,4 @@
-"""A mixture of mixtures in a tree: an upper component's mean is the average of its children's."""
+"""Hierarchical Gaussian-mixture prior, with mixtures at every level of a tree."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.distributions import Categorical, Distribution, MixtureSameFamily, constraints
+from torch.distributions import (
+    Categorical,
+    Distribution,
+    MixtureSameFamily,
+)
 
-from ..checks import check_scale, check_size
-from .mixtures import ClusteredPrior, among, kmeans
-from .posteriors import diagonal_normal
+from ...checks import check_scale, check_size
+from ..gaussians import diagonal_normal
+from ..levels import Levels
+from .clustered import ClusteredPrior, kmeans, one_of
 from .trees import Tree, agglomerated, balanced, leaves, parents
 
-__all__ = ["HierarchicalMixture", "Levels"]
+__all__ = ["HierarchicalMixture"]
 
 
 class HierarchicalMixture(ClusteredPrior):
@@ -106,10 +111,10 @@ class HierarchicalMixture(ClusteredPrior):
         super().__init__()
         check_size("latent_dim", latent_dim)
         check_scale("spread", spread, zero=True)
-        among("combine", combine, ("geometric", "mixture"))
-        among("init", init, ("random", "data", "kmeans"))
+        one_of("combine", combine, ("geometric", "mixture"))
+        one_of("init", init, ("random", "data", "kmeans"))
         if isinstance(sigma, str):
-            among("sigma", sigma, ("trainable",))
+            one_of("sigma", sigma, ("trainable",))
         elif not 0 < sigma < math.inf:
             raise ValueError(f"sigma is {sigma}; expected a positive number or 'trainable'")
         if not 0 <= upper <= 1:
@@ -125,7 +130,7 @@ class HierarchicalMixture(ClusteredPrior):
         if sorted(names) != list(range(k)) or k < 1:
             raise ValueError(f"the leaves of a tree are 0, 1, ... each once; got {sorted(names)}")
         if isinstance(agglomerate, str):
-            among("agglomerate", agglomerate, ("average", "ward", "complete"))
+            one_of("agglomerate", agglomerate, ("average", "ward", "complete"))
         self.linkage = agglomerate if isinstance(agglomerate, str) else "average"
         self.agglomerate, self.combine, self.root = bool(agglomerate), combine, root
         self.sigma, self.init, self.upper = sigma, init, upper
@@ -283,80 +288,3 @@ class HierarchicalMixture(ClusteredPrior):
                 getattr(self, name).copy_(value)
             else:
                 self.register_buffer(name, value)
-
-
-class Levels(Distribution):
-    """Mixtures over the same nodes, put together over levels; see `HierarchicalMixture`.
-
-    Args:
-        log_weights: Of the nodes, ``(M,)``.
-        gaussians: The nodes, batch shape ``(M,)``.
-        present: Which nodes are in which level, ``(L, M)``.
-        level_weights: ``(L,)``.
-        combine: ``"geometric"`` or ``"mixture"``.
-    """
-
-    arg_constraints: dict[str, constraints.Constraint] = {}
-    has_rsample = False
-
-    def __init__(
-        self,
-        log_weights: Tensor,
-        gaussians: Distribution,
-        present: Tensor,
-        level_weights: Tensor,
-        combine: str,
-    ) -> None:
-        self.log_weights, self.gaussians, self.present = log_weights, gaussians, present
-        self.level_weights, self.combine = level_weights, combine
-        super().__init__(torch.Size(), gaussians.event_shape, validate_args=False)
-
-    def log_levels(self, z: Tensor) -> Tensor:
-        """The log density of every level, ``(..., D)`` to ``(..., L)``."""
-        nodes = self.gaussians.log_prob(z.unsqueeze(-2)) + self.log_weights
-        return torch.logsumexp(nodes.unsqueeze(-2) + self.present.log(), -1)
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        """``(..., D)`` to ``(...)``; of a geometric mean of levels, not normalized."""
-        levels = self.log_levels(value)
-        if self.combine == "mixture":
-            return torch.logsumexp(levels + self.level_weights.log(), -1)
-        return (levels * self.level_weights).sum(-1)
-
-    @property
-    def mean(self) -> Tensor:
-        """The mean over the levels' mixtures."""
-        return self._node_weights() @ self.gaussians.mean
-
-    @property
-    def variance(self) -> Tensor:
-        """The variance over the levels' mixtures."""
-        second = self._node_weights() @ (self.gaussians.variance + self.gaussians.mean**2)
-        return second - self.mean**2
-
-    @torch.no_grad()
-    def sample(self, sample_shape: Sequence[int] = (), proposals: int = 64) -> Tensor:
-        """Draws a level, a node, and a code.
-
-        For the geometric mean each sample is one of that many proposals, drawn with the ratio of
-        the densities: the more, the nearer it is to the normalized density.
-        """
-        shape = torch.Size(sample_shape)
-        if self.combine == "mixture":
-            return self._draw(shape)
-        z = self._draw(torch.Size((proposals, *shape)))
-        levels = self.log_levels(z)
-        mixed = torch.logsumexp(levels + self.level_weights.log(), -1)
-        ratio = (levels * self.level_weights).sum(-1) - mixed
-        gumbel = -torch.empty_like(ratio).exponential_().log()
-        chosen = (ratio + gumbel).argmax(0)
-        return z.gather(0, chosen[None, ..., None].expand(1, *shape, z.shape[-1]))[0]
-
-    def _node_weights(self) -> Tensor:
-        return (self.level_weights @ self.present) * self.log_weights.exp()
-
-    def _draw(self, shape: torch.Size) -> Tensor:
-        node = Categorical(probs=self._node_weights(), validate_args=False).sample(shape)
-        z = self.gaussians.sample(shape)  # (..., M, D)
-        at = node[..., None, None].expand(*shape, 1, z.shape[-1])
-        return z.gather(-2, at).squeeze(-2)

@@ -1,4 +1,4 @@
-"""One class of several, as a one-hot vector that gradients flow through."""
+"""Categorical distribution over one-hot vectors, with a Gumbel-softmax sample."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.distributions import Distribution, constraints
+from torch import Tensor
+from torch.distributions import (
+    Distribution,
+    constraints,
+)
 
-from ..checks import check_scale
-from .posteriors import Posterior
-from .priors import Prior
-
-__all__ = ["OneHot", "OneHotPosterior", "OneHotPrior", "gumbel_like"]
+__all__ = ["OneHot", "gumbel_like"]
 
 
 def gumbel_like(x: Tensor) -> Tensor:
@@ -119,58 +118,3 @@ class OneHot(Distribution):
     def entropy(self) -> Tensor:
         r""":math:`-\sum_k \pi_k \log \pi_k`, in nats."""
         return -(self.probs * self.logits).sum(-1)
-
-
-class OneHotPosterior(Posterior):
-    r"""A class, from its logits: see `OneHot`.
-
-    Args:
-        temperature: :math:`\tau` of the relaxed sample.
-        straight_through: Whether the decoder sees unit vectors.
-
-    Raises:
-        ValueError: for a temperature that is not positive.
-    """
-
-    def __init__(self, temperature: float = 0.67, straight_through: bool = False) -> None:
-        super().__init__()
-        check_scale("temperature", temperature)
-        self.temperature, self.straight_through = temperature, straight_through
-
-    def features(self, latent_dim: int) -> int:
-        """A logit for each class."""
-        return latent_dim
-
-    def forward(self, h: Tensor) -> OneHot:
-        """``(B, K)`` logits to a distribution over unit vectors."""
-        return OneHot(h, self.temperature, self.straight_through)
-
-
-class OneHotPrior(Prior):
-    r"""Classes of equal probability, :math:`P(e_k) = 1/K`, or of given or learned ones.
-
-    Args:
-        classes: :math:`K`.
-        probs: Probabilities of the classes; equal by default.
-        learned: Whether they are learned.
-
-    Raises:
-        ValueError: for fewer than two classes, or probabilities that are not ``classes`` positive
-            numbers.
-    """
-
-    def __init__(
-        self, classes: int, probs: Sequence[float] | None = None, learned: bool = False
-    ) -> None:
-        super().__init__()
-        if classes < 2:
-            raise ValueError(f"a categorical variable has at least 2 classes, got {classes}")
-        given = torch.ones(classes) if probs is None else torch.tensor([float(p) for p in probs])
-        if given.shape != (classes,) or not bool(((given > 0) & given.isfinite()).all()):
-            raise ValueError(f"probs is {probs}; expected {classes} positive numbers")
-        logits = (given / given.sum()).log()
-        self.logits = nn.Parameter(logits) if learned else nn.Buffer(logits, persistent=False)
-
-    def forward(self) -> OneHot:
-        """The prior."""
-        return OneHot(self.logits)

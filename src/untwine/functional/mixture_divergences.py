@@ -14,7 +14,7 @@ from torch.distributions import (
     kl_divergence,
 )
 
-from ..distributions.mixture_posterior import batched
+from ..distributions.gaussians import batched
 
 __all__ = [
     "convexity_upper_bound",

@@ -1,13 +1,16 @@
-"""A prior of any shape: a normalizing flow."""
+"""Normalizing flow as a prior."""
 
 from __future__ import annotations
 
-from torch.distributions import Distribution
+from torch.distributions import (
+    Distribution,
+)
 
-from ..checks import check_size
-from .priors import Prior
+from ...checks import check_size
+from .base import Prior
 
-__all__ = ["FlowPrior"]
+__all__ = ["KINDS", "FlowPrior"]
+
 
 KINDS = ("NSF", "MAF", "RealNVP", "SOSPF", "BPF")
 

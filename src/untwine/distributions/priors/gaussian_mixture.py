@@ -1,8 +1,7 @@
-"""Priors made of components: soft cluster assignments, and what each component is used for."""
+"""Gaussian-mixture prior."""
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Literal
 
@@ -15,49 +14,11 @@ from torch.distributions import (
     MultivariateNormal,
 )
 
-from ..checks import check_scale, check_size
-from .posteriors import diagonal_normal
-from .priors import Prior
+from ...checks import check_scale, check_size
+from ..gaussians import diagonal_normal
+from .clustered import ClusteredPrior, kmeans, one_of
 
-__all__ = ["ClusteredPrior", "GaussianMixture"]
-
-
-class ClusteredPrior(Prior):
-    r"""A prior with K components, :math:`p(z) = \sum_k \pi_k \, p_k(z)`: each is a cluster."""
-
-    @abstractmethod
-    def log_joint(self, z: Tensor) -> Tensor:
-        r"""Log densities of codes with each component, :math:`\log \pi_k p_k(z)`.
-
-        Shape: ``(B, D)`` to ``(B, K)``.
-        """
-
-    @abstractmethod
-    def components(self) -> tuple[Tensor, Tensor]:
-        """Weights ``(K,)``, which sum to one, and means ``(K, D)``."""
-
-    def responsibilities(self, z: Tensor) -> Tensor:
-        r"""Soft assignments :math:`p(k | z) \propto \pi_k p_k(z)`.
-
-        Shape: ``(B, D)`` to ``(B, K)``; rows sum to one.
-        """
-        return self.log_joint(z).softmax(-1)
-
-    def usage(self, z: Tensor) -> Tensor:
-        """The share of codes ``(B, D)`` that each component is responsible for, ``(K,)``."""
-        return self.responsibilities(z).mean(0)
-
-    def effective_components(self, z: Tensor) -> float:
-        r"""How many components the codes use: :math:`e^{H(u)}` of the shares u in `usage`.
-
-        K if all are used alike, one if a single component is responsible for everything.
-        """
-        return float(torch.special.entr(self.usage(z).detach()).sum().exp())
-
-    def dead(self, z: Tensor, share: float = 0.1) -> list[int]:
-        """Components that the codes hardly use: less than ``share`` of an equal part, 1/K."""
-        usage = self.usage(z)
-        return [k for k, used in enumerate(usage.tolist()) if used * len(usage) < share]
+__all__ = ["GaussianMixture"]
 
 
 class GaussianMixture(ClusteredPrior):
@@ -110,9 +71,9 @@ class GaussianMixture(ClusteredPrior):
         check_size("latent_dim", latent_dim)
         check_size("components", components)
         check_scale("spread", spread, zero=True)
-        among("covariance", covariance, ("diagonal", "full"))
-        among("init", init, ("random", "data", "kmeans"))
-        among("weights", weights, ("trainable", "fixed"))
+        one_of("covariance", covariance, ("diagonal", "full"))
+        one_of("init", init, ("random", "data", "kmeans"))
+        one_of("weights", weights, ("trainable", "fixed"))
         self.covariance, self.init, self.weights = covariance, init, weights
         if weights == "trainable":
             self.logits = nn.Parameter(torch.zeros(components))
@@ -271,23 +232,3 @@ class GaussianMixture(ClusteredPrior):
         rows, columns = torch.tril_indices(dim, dim, -1, device=factor.device)
         which = torch.arange(k, device=factor.device)[:, None]
         return factor.index_put((which, rows, columns), self.below)
-
-
-def kmeans(codes: Tensor, clusters: int) -> tuple[Tensor, Tensor]:
-    """Labels ``(N,)`` and centers ``(K, D)`` by k-means, seeded by torch's global generator."""
-    from sklearn.cluster import KMeans
-
-    seed = int(torch.randint(2**31, ()))
-    found = KMeans(clusters, n_init=10, random_state=seed).fit(codes.detach().cpu().double())
-    labels = torch.from_numpy(found.labels_).long().to(codes.device)
-    return labels, torch.from_numpy(found.cluster_centers_).to(codes)
-
-
-def among(name: str, value: str, words: Sequence[str]) -> None:
-    """Refuses a word that is not one of those there are.
-
-    Raises:
-        ValueError: naming them.
-    """
-    if value not in words:
-        raise ValueError(f"{name} is {value!r}; expected one of {', '.join(map(repr, words))}")

@@ -1,43 +1,20 @@
-"""Heads that turn an encoder's features into a distribution of codes."""
+"""Gaussian posteriors: diagonal, full-covariance and low-rank."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import (
-    Distribution,
     Independent,
     LowRankMultivariateNormal,
     MultivariateNormal,
-    Normal,
 )
 
-from ..checks import check_size
-from ..spec import Recorded
+from ...checks import check_size
+from ..gaussians import diagonal_normal
+from .base import Posterior
 
-__all__ = ["Diagonal", "FullCovariance", "LowRank", "Posterior", "diagonal_normal"]
-
-
-def diagonal_normal(loc: Tensor, scale: Tensor) -> Independent:
-    """A Gaussian with independent dimensions, built without the checks that would wait for a GPU.
-
-    Shape: ``(..., D)`` each; event shape ``(D,)``.
-    """
-    return Independent(Normal(loc, scale, validate_args=False), 1, validate_args=False)
-
-
-class Posterior(Recorded, nn.Module, ABC):
-    """A family of distributions over ``latent_dim`` codes."""
-
-    @abstractmethod
-    def features(self, latent_dim: int) -> int:
-        """How many numbers per example the family takes."""
-
-    @abstractmethod
-    def forward(self, h: Tensor) -> Distribution:
-        """The distribution that features ``(B, features)`` parameterize; event ``(D,)``."""
+__all__ = ["Diagonal", "FullCovariance", "LowRank"]
 
 
 class Diagonal(Posterior):

@@ -17,8 +17,8 @@ from torch.distributions import (
 
 from .angles import Angles
 from .blocks import Blocks
-from .categorical import OneHot
-from .mixture_posterior import Mixture
+from .mixture import Mixture
+from .one_hot import OneHot
 
 __all__ = [
     "angles_to_angles",

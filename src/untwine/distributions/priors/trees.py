@@ -1,4 +1,4 @@
-"""Trees of clusters: nested leaf numbers, and the tables that a prior computes with."""
+"""Trees of clusters: nested leaf numbers, merges, and averaging matrices."""
 
 from __future__ import annotations
 

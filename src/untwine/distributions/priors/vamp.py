@@ -1,4 +1,4 @@
-"""The VampPrior: a mixture of the encoder's own posteriors."""
+"""VampPrior: mixture of the encoder's posteriors at pseudo-inputs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution, MixtureSameFamily
 
-from ..checks import check_size
-from .mixtures import ClusteredPrior
+from ...checks import check_size
+from .clustered import ClusteredPrior
 
 if TYPE_CHECKING:
-    from ..data import FactorDataset
+    from ...data import FactorDataset
 
 __all__ = ["VampPrior"]
 

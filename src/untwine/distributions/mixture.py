@@ -1,4 +1,4 @@
-"""Mixtures of Gaussians as posteriors."""
+"""Mixture distribution with a reparameterized sample."""
 
 from __future__ import annotations
 
@@ -10,45 +10,12 @@ from torch import Tensor
 from torch.distributions import (
     Categorical,
     Distribution,
-    Independent,
-    LowRankMultivariateNormal,
     MixtureSameFamily,
-    MultivariateNormal,
-    Normal,
 )
 
-from ..checks import check_scale, check_size
-from .categorical import OneHot
-from .posteriors import Diagonal, Posterior, diagonal_normal
+from .one_hot import OneHot
 
-__all__ = ["Mixture", "MixturePosterior", "batched"]
-
-
-def batched(q: Distribution, shape: Sequence[int]) -> Distribution:
-    """The same Gaussians with their batch in another shape, such as features by component.
-
-    Raises:
-        TypeError: for what is no diagonal, low-rank or full-covariance Gaussian.
-    """
-    dim = q.event_shape
-    if isinstance(q, Independent) and isinstance(q.base_dist, Normal):
-        base = q.base_dist
-        return diagonal_normal(base.loc.reshape(*shape, *dim), base.scale.reshape(*shape, *dim))
-    if isinstance(q, LowRankMultivariateNormal):
-        return LowRankMultivariateNormal(
-            q.loc.reshape(*shape, *dim),
-            q.cov_factor.reshape(*shape, *dim, -1),
-            q.cov_diag.reshape(*shape, *dim),
-            validate_args=False,
-        )
-    if isinstance(q, MultivariateNormal):
-        scale_tril = q.scale_tril.reshape(*shape, *dim, *dim)
-        return MultivariateNormal(
-            q.loc.reshape(*shape, *dim), scale_tril=scale_tril, validate_args=False
-        )
-    raise TypeError(
-        f"a {type(q).__name__} is no Gaussian; expected a diagonal, low-rank or full-covariance one"
-    )
+__all__ = ["Mixture"]
 
 
 class Mixture(MixtureSameFamily):
@@ -81,6 +48,7 @@ class Mixture(MixtureSameFamily):
         https://arxiv.org/abs/1611.01144, section 2.
 
     Example:
+        >>> from untwine.distributions import diagonal_normal
         >>> q = Mixture(torch.zeros(5, 2), diagonal_normal(torch.zeros(5, 2, 3), torch.ones(3)))
         >>> q.rsample().shape, q.expectation(lambda z: z.sum(-1) ** 0)[0].item()
         (torch.Size([5, 3]), 1.0)
@@ -145,50 +113,3 @@ class Mixture(MixtureSameFamily):
             f: ``(..., K, D) -> (..., K)``.
         """
         return (self.choice.probs * f(self.each())).sum(-1)
-
-
-class MixturePosterior(Posterior):
-    r"""A mixture of Gaussians.
-
-    .. math::
-        q(z|x) = \sum_k \pi_k(x) \, \mathcal{N}(z; \mu_k(x), \Sigma_k(x))
-
-    Args:
-        components: :math:`K`.
-        posterior: The family of the components; independent Gaussians by default.
-        temperature: Of the relaxed choice of a component; see `Mixture`.
-        straight_through: Whether samples are exact samples of the mixture.
-
-    Raises:
-        ValueError: for fewer than one component, or a temperature that is not positive.
-    """
-
-    def __init__(
-        self,
-        components: int = 2,
-        posterior: Posterior | None = None,
-        temperature: float = 0.5,
-        straight_through: bool = True,
-    ) -> None:
-        super().__init__()
-        if components < 1:
-            raise ValueError(f"a mixture has at least 1 component, got components={components}")
-        check_size("components", components)
-        check_scale("temperature", temperature)
-        self.components = components
-        self.posterior = Diagonal() if posterior is None else posterior
-        self.temperature, self.straight_through = temperature, straight_through
-
-    def features(self, latent_dim: int) -> int:
-        """Those of every component, and with two or more a logit for each."""
-        logits = self.components if self.components > 1 else 0
-        return self.components * self.posterior.features(latent_dim) + logits
-
-    def forward(self, h: Tensor) -> Mixture:
-        """``(B, features)``, component after component, then logits, to a mixture over ``(D,)``."""
-        k, batch = self.components, h.shape[:-1]
-        each, logits = h.split([h.shape[-1] - (k if k > 1 else 0), k if k > 1 else 0], -1)
-        if k == 1:
-            logits = h.new_zeros(*batch, 1)
-        flat = self.posterior(each.reshape(-1, each.shape[-1] // k))
-        return Mixture(logits, batched(flat, (*batch, k)), self.temperature, self.straight_through)

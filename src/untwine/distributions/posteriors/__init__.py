@@ -1,0 +1,19 @@
+"""Posteriors q(z|x): heads from an encoder's features to a distribution of codes."""
+
+from .angles import AnglesPosterior
+from .base import Posterior
+from .blocks import BlocksPosterior
+from .gaussian import Diagonal, FullCovariance, LowRank
+from .mixture import MixturePosterior
+from .one_hot import OneHotPosterior
+
+__all__ = [
+    "AnglesPosterior",
+    "BlocksPosterior",
+    "Diagonal",
+    "FullCovariance",
+    "LowRank",
+    "MixturePosterior",
+    "OneHotPosterior",
+    "Posterior",
+]

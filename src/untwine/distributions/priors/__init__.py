@@ -1,0 +1,32 @@
+"""Priors p(z): modules that take nothing and return a distribution over codes."""
+
+from .angles import AnglesPrior
+from .base import Prior
+from .blocks import BlocksPrior
+from .clustered import ClusteredPrior
+from .flow import FlowPrior
+from .gaussian import LearnedNormal, StandardNormal
+from .gaussian_mixture import GaussianMixture
+from .hierarchical_mixture import HierarchicalMixture
+from .laplace import LaplacePrior
+from .one_hot import OneHotPrior
+from .trees import tree_from_merges
+from .uniform import UniformPrior
+from .vamp import VampPrior
+
+__all__ = [
+    "AnglesPrior",
+    "BlocksPrior",
+    "ClusteredPrior",
+    "FlowPrior",
+    "GaussianMixture",
+    "HierarchicalMixture",
+    "LaplacePrior",
+    "LearnedNormal",
+    "OneHotPrior",
+    "Prior",
+    "StandardNormal",
+    "UniformPrior",
+    "VampPrior",
+    "tree_from_merges",
+]

@@ -1,0 +1,43 @@
+"""Categorical prior over one-hot vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from ..one_hot import OneHot
+from .base import Prior
+
+__all__ = ["OneHotPrior"]
+
+
+class OneHotPrior(Prior):
+    r"""Classes of equal probability, :math:`P(e_k) = 1/K`, or of given or learned ones.
+
+    Args:
+        classes: :math:`K`.
+        probs: Probabilities of the classes; equal by default.
+        learned: Whether they are learned.
+
+    Raises:
+        ValueError: for fewer than two classes, or probabilities that are not ``classes`` positive
+            numbers.
+    """
+
+    def __init__(
+        self, classes: int, probs: Sequence[float] | None = None, learned: bool = False
+    ) -> None:
+        super().__init__()
+        if classes < 2:
+            raise ValueError(f"a categorical variable has at least 2 classes, got {classes}")
+        given = torch.ones(classes) if probs is None else torch.tensor([float(p) for p in probs])
+        if given.shape != (classes,) or not bool(((given > 0) & given.isfinite()).all()):
+            raise ValueError(f"probs is {probs}; expected {classes} positive numbers")
+        logits = (given / given.sum()).log()
+        self.logits = nn.Parameter(logits) if learned else nn.Buffer(logits, persistent=False)
+
+    def forward(self) -> OneHot:
+        """The prior."""
+        return OneHot(self.logits)

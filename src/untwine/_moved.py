@@ -8,8 +8,14 @@ from typing import Any
 
 __all__ = ["redirect"]
 
-# Paths are text, not imports: `annotate` needs a trained method, which no room of data may know.
-_MOVED = {"untwine.data": {"annotate": "untwine.use"}}
+# Paths are text, not imports: `annotate` needs a trained method, which no room of data may know,
+# and an evaluation needs every metric.
+_MOVED = {
+    "untwine.data": {"annotate": "untwine.use"},
+    "untwine.metrics": dict.fromkeys(
+        ("Disentanglement", "Evaluation", "evaluate"), "untwine.evaluation"
+    ),
+}
 
 
 def redirect(module: str) -> Callable[[str], Any]:

@@ -4,9 +4,7 @@
 in the private module of its name, so that ``untwine.metrics.mig`` is the function and nothing else.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
+from .._moved import redirect
 from ..encoding import Codes as Codes, encode as encode
 from ._active_units import active_units as active_units
 from ._aggregate_total_correlation import aggregate_total_correlation as aggregate_total_correlation
@@ -46,19 +44,6 @@ from ._z_max_var import z_max_var as z_max_var
 from .registry import GROUPS as GROUPS, METRICS as METRICS, metric as metric
 from .score import Score as Score
 
-if TYPE_CHECKING:
-    from ..evaluation import (
-        Disentanglement as Disentanglement,
-        Evaluation as Evaluation,
-        evaluate as evaluate,
-    )
-
 __all__ = sorted(METRICS)
 
-
-def __getattr__(name: str) -> Any:
-    if name not in ("Disentanglement", "Evaluation", "evaluate"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module("untwine.evaluation"), name)
-    globals()[name] = value
-    return value
+__getattr__ = redirect("untwine.metrics")

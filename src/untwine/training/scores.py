@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from ..encoding import Codes, encode
 from ..evaluation import Evaluation, evaluate
+from ..reading import read_json
 from .files import replace_file
+from .final import final_digest
 
 if TYPE_CHECKING:
     from .run import Run
 
 __all__ = ["kept", "measure"]
+
+_WEIGHTS = "weights"
+"""The entry of ``scores.json`` that holds the digest of the weights."""
 
 
 def measure(
@@ -35,28 +41,42 @@ def measure(
     metrics = "default" if metrics is None else metrics
     scores = evaluate(codes, metrics=metrics, points=n, seed=seed, **settings)
     if save and run.path is not None:
-        content = _with_earlier(scores, run.path).to_json() + "\n"
-        replace_file(run.path / "scores.json", content.encode())
+        digest = run.weights_digest()
+        content = json.loads(_with_earlier(scores, run.path, digest).to_json())
+        text = json.dumps({_WEIGHTS: digest, **content}, indent=1, allow_nan=False)
+        replace_file(run.path / "scores.json", f"{text}\n".encode())
     return scores
 
 
-def kept(folder: Path) -> Evaluation | None:
-    """What ``scores.json`` holds, if it was measured on the run's final weights.
+def kept(folder: Path, digest: str | None = None) -> Evaluation | None:
+    """What ``scores.json`` holds, if it was measured on the run's weights.
+
+    The scores name the digest of the weights that they are of; the times of files say nothing of
+    that, since clocks go back and files are copied. Scores that name none are not trusted.
+
+    Args:
+        folder: The run's.
+        digest: Of the weights; by default of those in the folder.
 
     Raises:
         ValueError: for a file that holds something else.
     """
-    file, weights = folder / "scores.json", folder / "model.safetensors"
-    if not (file.exists() and weights.exists() and _written(file) >= _written(weights)):
+    file = folder / "scores.json"
+    if not file.exists():
+        return None
+    content = read_json(file)
+    if not isinstance(content, dict):
+        raise ValueError(f"{file} holds no scores")
+    if content.get(_WEIGHTS) != (final_digest(folder) if digest is None else digest):
         return None
     return Evaluation.from_json(file)
 
 
-def _with_earlier(scores: Evaluation, folder: Path) -> Evaluation:
+def _with_earlier(scores: Evaluation, folder: Path, digest: str) -> Evaluation:
     """These scores, and those that were measured earlier on the same weights."""
     try:
-        earlier = kept(folder)
-    except ValueError:  # damaged, or of another version: measured again in any case
+        earlier = kept(folder, digest)
+    except (OSError, ValueError):  # damaged, or of another version: measured again in any case
         earlier = None
     if earlier is None:
         return scores
@@ -68,7 +88,3 @@ def _with_earlier(scores: Evaluation, folder: Path) -> Evaluation:
         stated={**earlier.stated, **scores.stated},
         confidence=scores.confidence or earlier.confidence,
     )
-
-
-def _written(file: Path) -> float:
-    return file.stat().st_mtime

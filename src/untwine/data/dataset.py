@@ -1,4 +1,4 @@
-"""Observations with the factors that made them, as far as those are known."""
+"""Interface of data sets with factors, subsets and splits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..spec import Recorded
-from .draws import check_seed
+from .seeds import check_seed
 from .space import FactorSpace
 
 __all__ = ["FactorDataset", "Index", "Split", "Subset", "as_index"]

@@ -124,8 +124,8 @@ def _check(path: Path) -> int:
         members = archive.namelist()
         for name in ("imgs", "latents_classes"):
             if f"{name}.npy" not in members:
-                held = [member.removesuffix(".npy") for member in members]
-                raise ValueError(f"{path} has no array {name!r}; it holds {held}")
+                arrays = [member.removesuffix(".npy") for member in members]
+                raise ValueError(f"{path} has no array {name!r}; it holds {arrays}")
         with archive.open("imgs.npy") as member:
             images, fortran, kind = _header(member)
         with archive.open("latents_classes.npy") as member:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .table import Layout, Table
+from .arrays import ArrayDataset, Layout
 
 __all__ = ["H5", "Npz", "existing_file"]
 
@@ -18,7 +18,7 @@ _FACTORS = ("factors", "latents_classes", "labels", "label", "y")
 _NAMES = ("factor_names", "names")
 
 
-class Npz(Table):
+class Npz(ArrayDataset):
     """A data set of a NumPy archive; nothing in the file is unpickled.
 
     Args:
@@ -71,7 +71,7 @@ class Npz(Table):
         super().__init__(**arrays, sizes=sizes, layout=layout)
 
 
-class H5(Table):
+class H5(ArrayDataset):
     """A data set of an HDF5 file, read into memory.
 
     Args:
@@ -113,12 +113,12 @@ class H5(Table):
         if not h5py.is_hdf5(path):
             raise ValueError(f"{path} is no HDF5 file")
         with h5py.File(path, "r") as file:
-            found: list[str] = []
+            stored: list[str] = []
             file.visititems(
-                lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None
+                lambda name, item: stored.append(name) if isinstance(item, h5py.Dataset) else None
             )
             keys = (x_key, factors_key, names_key, covariates_key)
-            arrays = _choose(path, found, lambda key: file[key][()], *keys, names)
+            arrays = _choose(path, stored, lambda key: file[key][()], *keys, names)
         super().__init__(**arrays, sizes=sizes, layout=layout)
 
 

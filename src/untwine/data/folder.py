@@ -1,4 +1,4 @@
-"""A data set of image files."""
+"""Data set of image files in a folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .table import Table
+from .arrays import ArrayDataset
 
 __all__ = ["Folder"]
 
@@ -18,7 +18,7 @@ _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", 
 _FILE_COLUMNS = ("file", "filename", "image", "image_id", "path")
 
 
-class Folder(Table):
+class Folder(ArrayDataset):
     """A data set of the image files in a folder and its subfolders, read into memory as bytes.
 
     Factors come from the names of the subfolders (each level is a factor, its values numbered in
@@ -124,22 +124,22 @@ def _column(cells: list[str]) -> np.ndarray:
         column = np.array([float(cell) if cell else np.nan for cell in cells])
     except ValueError:
         return np.array(cells)
-    known = column[~np.isnan(column)]
-    return (column + 1) / 2 if set(known.tolist()) == {-1.0, 1.0} else column
+    present = column[~np.isnan(column)]
+    return (column + 1) / 2 if set(present.tolist()) == {-1.0, 1.0} else column
 
 
 def _modes(files: list[Path]) -> list[bool]:
     """Whether each file is in color, as its header says."""
     from PIL import Image, UnidentifiedImageError
 
-    found = []
+    in_color = []
     for file in files:
         try:
             with Image.open(file) as image:
-                found.append(image.mode not in ("1", "L", "LA"))
+                in_color.append(image.mode not in ("1", "L", "LA"))
         except (UnidentifiedImageError, OSError) as error:
             raise ValueError(f"{file} cannot be read as an image: {error}") from error
-    return found
+    return in_color
 
 
 def _read(file: Path, size: tuple[int, int] | None, color: bool) -> np.ndarray:

@@ -21,9 +21,9 @@ import torch
 from torch import Tensor
 
 from .dataset import FactorDataset, Index, as_index
-from .draws import check_seed, noise_for
 from .dsprites import DSprites
 from .files import existing_file
+from .seeds import check_seed, noise_for
 
 __all__ = [
     "ColorDSprites",

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from untwine import data as ud
 from untwine.data import FactorDataset, FactorSpace, Loader, as_loader, default_sampler
-from untwine.data.draws import generator_for, noise_for
+from untwine.data.seeds import generator_for, noise_for
 
 SPACE = FactorSpace(("a", "b", "c"), (3, 4, 5))
 IMAGES = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)

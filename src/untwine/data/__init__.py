@@ -1,13 +1,13 @@
 """Data sets with factors, the batches that methods learn from, and the loaders between them."""
 
 from .._moved import redirect
+from .arrays import Arrays
 from .batches import Batch, Clips, FewLabels, Groups, Images, Indexed, Modalities, Pairs
 from .catalog import Entry, available
 from .cells import H5AD, Cells, MultimodalCells
 from .clips import Frames, Scenes
 from .constructors import from_arrays, from_folder, from_h5, from_h5ad, from_npz
 from .dataset import FactorDataset, Split, Subset
-from .draws import generator_for
 from .dsprites import DSprites
 from .files import H5, Npz
 from .folder import Folder
@@ -28,8 +28,8 @@ from .samplers import (
     SuccessivePairsSampler,
     default_sampler,
 )
+from .seeds import generator_for
 from .space import Factor, FactorSpace
-from .table import Arrays
 from .variants import (
     ColorDSprites,
     Colored,

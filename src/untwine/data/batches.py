@@ -1,4 +1,4 @@
-"""The batch types; the type of a batch is the supervision that a method learns from."""
+"""Batch types: images, pairs, groups, few labels, indexed examples, clips, modalities."""
 
 from __future__ import annotations
 

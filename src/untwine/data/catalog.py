@@ -1,10 +1,11 @@
-"""What data sets there are."""
+"""Catalog of data sets."""
 
 from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
 
+from .arrays import Arrays
 from .cells import H5AD, Cells
 from .clips import Frames, Scenes
 from .dataset import FactorDataset
@@ -13,7 +14,6 @@ from .files import H5, Npz
 from .folder import Folder
 from .lpc import LPCSprites
 from .moving import MovingDigits, MovingSprites
-from .table import Arrays
 from .variants import (
     ColorDSprites,
     Colored,

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from ..reading import open_hdf5
+from .arrays import ArrayDataset
 from .dataset import FactorDataset
 from .files import existing_file
 from .modalities import Multimodal
-from .table import Table
 
 __all__ = ["H5AD", "Cells", "MultimodalCells"]
 
 
-class Cells(Table):
+class Cells(ArrayDataset):
     """A data set of an annotated matrix (AnnData), such as cells by genes; sparse stays sparse.
 
     Args:
@@ -63,11 +63,11 @@ class Cells(Table):
         like: Cells | None = None,
     ) -> None:
         adata, name = _read(cells, "h5ad")
-        known: Mapping[str, tuple[str, ...]] = {}
+        levels_before: Mapping[str, tuple[str, ...]] = {}
         if like is not None:
             layer = like.layer if layer is None else layer
             covariates = list(like.covariate_values) if covariates is None else covariates
-            known = like.covariate_values
+            levels_before = like.covariate_values
             if list(map(str, adata.var_names)) != list(like.features):
                 adata = adata[:, _places(adata.var_names, like.features, name)]
         if layer is not None and layer not in adata.layers:
@@ -79,7 +79,7 @@ class Cells(Table):
                 )
         if factors is None:
             factors = [column for column in adata.obs if adata.obs[column].dtype == "category"]
-        c, self.covariate_values = _covariates(adata.obs, covariates or (), known)
+        c, self.covariate_values = _covariates(adata.obs, covariates or (), levels_before)
         self.layer = layer
         self.features = tuple(str(gene) for gene in adata.var_names)
         x = adata.X if layer is None else adata.layers[layer]
@@ -155,12 +155,12 @@ class MultimodalCells(Multimodal):
         like: MultimodalCells | None = None,
     ) -> None:
         mdata, name = _read(cells, "h5mu")
-        known: Mapping[str, tuple[str, ...]] = {}
+        levels_before: Mapping[str, tuple[str, ...]] = {}
         if like is not None:
             modalities = list(like.parts) if modalities is None else modalities
             layers = like.layers if layers is None else layers
             covariates = list(like.covariate_values) if covariates is None else covariates
-            known = like.covariate_values
+            levels_before = like.covariate_values
         modalities = list(mdata.mod) if modalities is None else list(modalities)
         for modality in modalities:
             if modality not in mdata.mod:
@@ -175,7 +175,7 @@ class MultimodalCells(Multimodal):
                 raise ValueError(f"{name} has no column {column!r} in obs; it has {list(obs)}")
         if factors is None:
             factors = [column for column in obs if obs[column].dtype == "category"]
-        c, self.covariate_values = _covariates(obs, covariates or (), known)
+        c, self.covariate_values = _covariates(obs, covariates or (), levels_before)
         self.layers = dict(layers or {})
         parts: dict[str, FactorDataset] = {}
         present: dict[str, np.ndarray] = {}
@@ -194,7 +194,7 @@ class MultimodalCells(Multimodal):
         super().__init__(parts, some)
 
 
-class _Padded(Table):
+class _Padded(ArrayDataset):
     """One modality of cells, with rows of zeros for the cells that lack it."""
 
     def __init__(self, whole: Cells, rows: np.ndarray, factors: Any, covariates: Any) -> None:
@@ -238,7 +238,7 @@ def _read(cells: Any, kind: str) -> tuple[Any, str]:
 
 
 def _covariates(
-    obs: Any, columns: Sequence[str], known: Mapping[str, tuple[str, ...]]
+    obs: Any, columns: Sequence[str], levels_before: Mapping[str, tuple[str, ...]]
 ) -> tuple[np.ndarray | None, dict[str, tuple[str, ...]]]:
     """Numbers as they are, then text and categories one-hot; and the values of each column."""
     import pandas as pd
@@ -261,7 +261,7 @@ def _covariates(
                 "value of its own, or leave those cells out"
             )
         text = series.astype(str).to_numpy()
-        levels = known.get(column) or tuple(
+        levels = levels_before.get(column) or tuple(
             map(str, series.cat.categories)
             if series.dtype == "category"
             else sorted(set(text.tolist()))
@@ -278,12 +278,12 @@ def _covariates(
     return (np.concatenate(parts, 1) if parts else None), values
 
 
-def _places(names: Any, wanted: Sequence[str], where: str) -> np.ndarray:
-    rows = part_rows(wanted, [str(name) for name in names])
+def _places(names: Any, genes: Sequence[str], where: str) -> np.ndarray:
+    rows = part_rows(genes, [str(name) for name in names])
     if (rows < 0).any():
-        missing = [wanted[i] for i in np.flatnonzero(rows < 0)[:3]]
+        missing = [genes[i] for i in np.flatnonzero(rows < 0)[:3]]
         raise ValueError(
-            f"{where} lacks {int((rows < 0).sum())} of the {len(wanted)} genes of the training "
+            f"{where} lacks {int((rows < 0).sum())} of the {len(genes)} genes of the training "
             f"data, such as {', '.join(missing)}"
         )
     return rows

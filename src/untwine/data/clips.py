@@ -1,4 +1,4 @@
-"""Clips as single frames, and scenes of any length as frames that clips are cut from."""
+"""Data sets of clips: clips as single frames, and scenes of unequal lengths."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from torch import Tensor
 
+from .arrays import ArrayDataset
 from .dataset import FactorDataset, Index, as_index
 from .space import FactorSpace
-from .table import Table
 
 __all__ = ["Frames", "Scenes"]
 
@@ -60,7 +60,7 @@ class Frames(FactorDataset):
         return self.data.observations(clips, draw)[inverse, numbers % self.length]
 
 
-class Scenes(Table):
+class Scenes(ArrayDataset):
     """The frames of scenes of any lengths, from which a `ClipsSampler` cuts clips of one length.
 
     Its factors are ``scene``, those given for the scenes, and ``frame``, the place in the scene:
@@ -110,18 +110,18 @@ class Scenes(Table):
         place = np.concatenate([np.arange(n) for n in lengths])
         scene = np.repeat(np.arange(len(arrays)), lengths)
         columns = [scene]
-        known: list[str] = []
+        labels: list[str] = []
         if factors is not None:
             table = np.asarray(factors)
             table = table[:, None] if table.ndim == 1 else table
             if len(table) != len(arrays):
                 raise ValueError(f"there are {len(arrays)} scenes but factors of {len(table)}")
-            known = [f"factor_{k}" for k in range(table.shape[1])] if names is None else [*names]
+            labels = [f"factor_{k}" for k in range(table.shape[1])] if names is None else [*names]
             columns += list(table[scene].T)
         super().__init__(
             np.concatenate(arrays),
             np.column_stack([*columns, place]),
-            ["scene", *known, "frame"],
+            ["scene", *labels, "frame"],
             layout=layout,
         )
 
@@ -129,5 +129,5 @@ class Scenes(Table):
     def arguments(self) -> dict[str, Any]:
         raise ValueError(
             "scenes in memory cannot be written into a spec: save frames and factors with "
-            "np.savez(path, x=..., factors=..., factor_names=...) and use Npz(path)"
+            "np.savez(path, x=..., factors=..., labels=...) and use Npz(path)"
         )

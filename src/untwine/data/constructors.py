@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from .arrays import Arrays
 from .cells import H5AD
 from .dataset import FactorDataset
 from .files import H5, Npz
 from .folder import Folder
-from .table import Arrays
 
 __all__ = ["from_arrays", "from_folder", "from_h5", "from_h5ad", "from_npz"]
 

@@ -1,4 +1,4 @@
-"""Observations with the factors that made them, as far as those are known."""
+"""Interface of data sets with factors, subsets and splits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..spec import Recorded
 from .batches import Images
-from .draws import check_seed
+from .seeds import check_seed
 from .space import FactorSpace
 
 __all__ = ["FactorDataset", "Index", "Split", "Subset", "as_index"]

@@ -1,4 +1,4 @@
-"""Labels for a few rows only."""
+"""Sampler of few labelled rows among unlabelled ones."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from .batches import FewLabels
-from .draws import check_seed
 from .sampler import Sampler, covariates_at, label_column
+from .seeds import check_seed
 from .space import FactorSpace
 
 __all__ = ["FewLabelsSampler", "Labels"]
@@ -189,15 +189,15 @@ class FewLabelsSampler(Sampler):
         return self._parts[1:]
 
     def _choose(self, name: str, truth: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        known = np.flatnonzero(truth >= 0)
-        classes = np.unique(truth[known])
-        if not len(known):
+        labelled = np.flatnonzero(truth >= 0)
+        classes = np.unique(truth[labelled])
+        if not len(labelled):
             raise ValueError(f"factor {name!r} is unknown in every row: nothing can be labelled")
         if self.labelled is None:
-            return known
-        n = self._number(known, f"factor {name!r} is")
+            return labelled
+        n = self._number(labelled, f"factor {name!r} is")
         if not self.balanced:
-            rows = np.sort(generator.permutation(known)[:n])
+            rows = np.sort(generator.permutation(labelled)[:n])
             missing = np.setdiff1d(classes, truth[rows])
             if len(missing):
                 raise ValueError(
@@ -212,35 +212,35 @@ class FewLabelsSampler(Sampler):
             )
         quota = np.full(len(classes), n // len(classes))
         quota[generator.permutation(len(classes))[: n % len(classes)]] += 1
-        chosen = []
+        parts = []
         for value, count in zip(classes, quota, strict=True):
-            rows = known[truth[known] == value]
+            rows = labelled[truth[labelled] == value]
             if len(rows) < count:
                 raise ValueError(
                     f"class {value} of factor {name!r} has {len(rows)} rows, fewer than its share "
                     f"of {count} in a balanced set of {n}: label fewer rows, or balanced=False"
                 )
-            chosen.append(generator.permutation(rows)[:count])
-        return np.sort(np.concatenate(chosen))
+            parts.append(generator.permutation(rows)[:count])
+        return np.sort(np.concatenate(parts))
 
     def _cover(
         self, names: Sequence[str], truth: np.ndarray, generator: np.random.Generator
     ) -> np.ndarray:
         """The labelled rows of several labels, with a row of every class if it is asked for."""
-        given = truth >= 0
-        known = np.flatnonzero(given.all(1) if self.known == "all" else given.any(1))
-        if not len(known):
+        has_label = truth >= 0
+        candidates = np.flatnonzero(has_label.all(1) if self.known == "all" else has_label.any(1))
+        if not len(candidates):
             raise ValueError(
                 f"no row has {self.known} of the labels {list(names)}: nothing can be labelled"
                 + ("; known='any' takes rows that have some" if self.known == "all" else "")
             )
         if self.labelled is None:
-            return known
-        n = self._number(known, f"{self.known} of {list(names)} are")
-        order = generator.permutation(known)
+            return candidates
+        n = self._number(candidates, f"{self.known} of {list(names)} are")
+        order = generator.permutation(candidates)
         if not self.balanced:
             return np.sort(order[:n])
-        missing = [set(np.unique(column[column >= 0])) for column in truth[known].T]
+        missing = [set(np.unique(column[column >= 0])) for column in truth[candidates].T]
         first, rest = [], []
         for row in order:
             values = list(zip(missing, truth[row], strict=True))
@@ -257,12 +257,14 @@ class FewLabelsSampler(Sampler):
             )
         return np.sort(np.array([*first, *rest][:n]))
 
-    def _number(self, known: np.ndarray, what: str) -> int:
+    def _number(self, candidates: np.ndarray, what: str) -> int:
         """How many rows are labelled, of those that can be."""
         assert self.labelled is not None
-        n = self.labelled if isinstance(self.labelled, int) else round(self.labelled * len(known))
-        if n > len(known):
-            raise ValueError(f"labelled is {n}, but {what} known in {len(known)} rows only")
+        n = self.labelled
+        if not isinstance(n, int):
+            n = round(n * len(candidates))
+        if n > len(candidates):
+            raise ValueError(f"labelled is {n}, but {what} known in {len(candidates)} rows only")
         return n
 
     def _give(
@@ -276,26 +278,26 @@ class FewLabelsSampler(Sampler):
         """The labels of the labelled rows, ``(L, K)``, as good as they are meant to be."""
         if self.labels == "partial" and self.observed > len(names):
             raise ValueError(f"observed is {self.observed}, but there are {len(names)} labels")
-        given = []
+        columns = []
         for column, size in zip(truth.T, sizes, strict=True):
-            labels, known = column[rows], column[rows] >= 0
+            labels, present = column[rows], column[rows] >= 0
             if self.labels == "binned" and size > self.bins:
-                labels = np.where(known, _binned(labels, size, self.bins), -1)
+                labels = np.where(present, _binned(labels, size, self.bins), -1)
             elif self.labels == "permuted":
-                labels = np.where(known, generator.permutation(size)[labels], -1)
+                labels = np.where(present, generator.permutation(size)[labels], -1)
             if self.labels == "noisy":
                 wrong = generator.random(len(labels)) < (self.noise or _NOISE)
-                drawn = generator.integers(0, size, size=len(labels))
-                labels = np.where(known & wrong, drawn, labels)
+                random_labels = generator.integers(0, size, size=len(labels))
+                labels = np.where(present & wrong, random_labels, labels)
             elif self.noise:
                 classes = np.unique(column[column >= 0])
-                labels[known] = self._mislabel(labels[known], classes, generator)
-            given.append(labels)
+                labels[present] = self._mislabel(labels[present], classes, generator)
+            columns.append(labels)
         if self.labels == "partial":
             without = generator.permutation(len(names))[self.observed :]
             for column in without:
-                given[column] = np.full_like(given[column], -1)
-        return np.stack(given, axis=1)
+                columns[column] = np.full_like(columns[column], -1)
+        return np.stack(columns, axis=1)
 
     def _mislabel(
         self, labels: np.ndarray, classes: np.ndarray, generator: np.random.Generator

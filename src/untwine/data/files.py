@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..reading import open_hdf5, open_npz, regular_file
-from .coding import as_text
-from .table import Layout, Table
+from .arrays import ArrayDataset, Layout
+from .factorize import as_text
 
 __all__ = ["H5", "Npz", "existing_file"]
 
@@ -19,7 +19,7 @@ _FACTORS = ("factors", "latents_classes", "labels", "label", "y")
 _NAMES = ("factor_names", "names")
 
 
-class Npz(Table):
+class Npz(ArrayDataset):
     """A data set of a NumPy archive; nothing in the file is unpickled.
 
     Args:
@@ -57,7 +57,7 @@ class Npz(Table):
         super().__init__(**arrays, sizes=sizes, layout=layout)
 
 
-class H5(Table):
+class H5(ArrayDataset):
     """A data set of an HDF5 file, read into memory.
 
     Args:

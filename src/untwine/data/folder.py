@@ -1,4 +1,4 @@
-"""A data set of image files."""
+"""Data set of image files in a folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..reading import check_within, expanded, memory_limit, open_picture, read_text
-from .table import Table
+from .arrays import ArrayDataset
 
 __all__ = ["Folder"]
 
@@ -19,7 +19,7 @@ _SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", 
 _FILE_COLUMNS = ("file", "filename", "image", "image_id", "path")
 
 
-class Folder(Table):
+class Folder(ArrayDataset):
     """A data set of the image files in a folder and its subfolders, read into memory as bytes.
 
     Factors come from the names of the subfolders (each level is a factor, its values numbered in
@@ -153,8 +153,8 @@ def _column(cells: list[str]) -> np.ndarray:
         column = np.array([float(cell) if cell else np.nan for cell in cells])
     except ValueError:
         return np.array(cells)
-    known = column[~np.isnan(column)]
-    return (column + 1) / 2 if set(known.tolist()) == {-1.0, 1.0} else column
+    present = column[~np.isnan(column)]
+    return (column + 1) / 2 if set(present.tolist()) == {-1.0, 1.0} else column
 
 
 def _header(file: Path) -> tuple[str, tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""Groups of rows that share the values of some factors, and clips of successive rows."""
+"""Samplers of groups that share factors, of clips and of successive pairs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from ..checks import check_size
 from .batches import Clips, Groups, Pairs
-from .rows import Rows
+from .lookup import FactorLookup
 from .sampler import Sampler, covariates_at, paired, stacked
 from .space import FactorSpace
 
@@ -112,7 +112,7 @@ class GroupsSampler(Sampler):
         )
 
     def _groups(
-        self, rows: Rows, mask: np.ndarray, n: int, generator: np.random.Generator
+        self, rows: FactorLookup, mask: np.ndarray, n: int, generator: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """Rows ``(n, size)``, and whether the first one is alone with its values, ``(n,)``."""
         names = [name for name, is_shared in zip(rows.space.names, mask, strict=True) if is_shared]
@@ -122,7 +122,7 @@ class GroupsSampler(Sampler):
             members[:, :, mask] = rows.factors[first][:, None, mask]
             members[:, 0] = rows.factors[first]
             return rows.row_of[rows.space.index(members)], np.zeros(n, np.bool_)
-        blocks = rows.blocks(np.flatnonzero(mask))
+        blocks = rows.groups(np.flatnonzero(mask))
         if not (blocks.count > 1).any():
             raise ValueError(
                 f"no two of the {len(rows.factors)} rows share {names}, so that there are no "
@@ -164,7 +164,7 @@ class ClipsSampler(Sampler):
         if length is not None:
             check_size("length", length)
         self.time, self.length = time, length
-        self._table: tuple[Rows, np.ndarray, np.ndarray] | None = None
+        self._table: tuple[FactorLookup, np.ndarray, np.ndarray] | None = None
 
     def __call__(
         self, space: FactorSpace, factors: np.ndarray, n: int, generator: np.random.Generator
@@ -186,13 +186,15 @@ class ClipsSampler(Sampler):
             )
         return Clips(data.observations(indices, draw), covariates_at(data, indices))
 
-    def _sequences(self, rows: Rows, time: str, length: int) -> tuple[np.ndarray, np.ndarray]:
+    def _sequences(
+        self, rows: FactorLookup, time: str, length: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Rows in the order of time, and the places in it where a clip can begin."""
         if self._table is None or self._table[0] is not rows:
             column = rows.space.position(time)
             others = [k for k in range(len(rows.space.names)) if k != column]
-            times = rows.factors[rows.known, column]
-            key = rows.keys(rows.known, others)
+            times = rows.factors[rows.complete, column]
+            key = rows.keys(rows.complete, others)
             sort = np.lexsort((times, key))
             follows = (np.diff(key[sort]) == 0) & (np.diff(times[sort]) == 1)
             before = np.concatenate([[0], np.cumsum(follows)])
@@ -203,7 +205,7 @@ class ClipsSampler(Sampler):
                     f"no {length} rows have successive values of factor {time!r} and equal values "
                     f"of all others, among {len(rows.factors)} rows: choose a shorter length"
                 )
-            self._table = rows, rows.known[sort], starts
+            self._table = rows, rows.complete[sort], starts
         return self._table[1:]
 
 

@@ -1,4 +1,4 @@
-"""Batches as a function of the step."""
+"""Loaders: batches as a function of the step."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from torch.utils.data import DataLoader, DistributedSampler
 from ..reading import memory_limit
 from .batches import Batch, Images
 from .dataset import FactorDataset
-from .draws import check_seed, generator_for
 from .modalities import Multimodal
 from .samplers import Indices, Sampler, default_sampler
+from .seeds import check_seed, generator_for
 
 __all__ = ["DataLoaderAdapter", "Loader", "as_loader"]
 
@@ -86,8 +86,8 @@ class Loader:
     def indices(self, step: int) -> Indices:
         """The rows of this process at a step."""
         generator = generator_for(self.seed, step)
-        drawn = self.sampler(self.data.space, self.data.factors, self.batch_size, generator)
-        return tuple(map(self._own, drawn)) if isinstance(drawn, tuple) else self._own(drawn)
+        rows = self.sampler(self.data.space, self.data.factors, self.batch_size, generator)
+        return tuple(map(self._own, rows)) if isinstance(rows, tuple) else self._own(rows)
 
     def __call__(self, step: int) -> Any:
         """The batch of this process at a step, counted from 0."""
@@ -111,9 +111,9 @@ class Loader:
             f"batch_size={self.batch_size}, seed={self.seed}{part})"
         )
 
-    def _own(self, drawn: Any) -> Any:
-        part = _share(len(drawn), self.world_size, "the sampler's batch")
-        return drawn[self.rank * part : (self.rank + 1) * part]
+    def _own(self, rows: Any) -> Any:
+        part = _share(len(rows), self.world_size, "the sampler's batch")
+        return rows[self.rank * part : (self.rank + 1) * part]
 
 
 class DataLoaderAdapter:

@@ -1,4 +1,4 @@
-"""Sprites of the Liberated Pixel Cup: characters in motion, put together of layers."""
+"""Data set of Liberated Pixel Cup sprites: animated characters made of layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several data sets of the same things: one row, several observations."""
+"""Data set of several modalities, one row each."""
 
 from __future__ import annotations
 
@@ -123,20 +123,20 @@ class Multimodal(Recorded):
         return train, test
 
     def _of(self, parts: Mapping[str, FactorDataset], rows: np.ndarray) -> Multimodal:
-        kept = torch.from_numpy(rows)
-        some = {name: mask[kept] for name, mask in self.present.items() if not mask.all()}
-        made = Multimodal(parts, some or None)
-        made.covariates = None if self.covariates is None else self.covariates[kept]
-        made.whole = self.whole or self
-        return made
+        index = torch.from_numpy(rows)
+        some = {name: mask[index] for name, mask in self.present.items() if not mask.all()}
+        selection = Multimodal(parts, some or None)
+        selection.covariates = None if self.covariates is None else self.covariates[index]
+        selection.whole = self.whole or self
+        return selection
 
-    def _present(self, given: Mapping[str, Any]) -> dict[str, Tensor]:
-        for name in given:
+    def _present(self, masks: Mapping[str, Any]) -> dict[str, Tensor]:
+        for name in masks:
             if name not in self.parts:
                 raise ValueError(f"present names {name!r}; the modalities are {list(self.parts)}")
         present = {}
         for name in self.parts:
-            mask = torch.as_tensor(given.get(name, np.ones(len(self), np.bool_)))
+            mask = torch.as_tensor(masks.get(name, np.ones(len(self), np.bool_)))
             if mask.shape != (len(self),) or mask.dtype != torch.bool:
                 raise ValueError(
                     f"present[{name!r}] is {mask.dtype} of shape {tuple(mask.shape)}; expected "

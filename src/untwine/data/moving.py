@@ -1,4 +1,4 @@
-"""Clips of things that move, rendered when they are asked for."""
+"""Data sets of clips of moving sprites and digits, rendered on demand."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..checks import check_size
 from .dataset import FactorDataset, Index, as_index
-from .draws import check_seed
+from .seeds import check_seed
 from .space import FactorSpace
 from .sprites import SPACE, shared_sprites, unpack
 
@@ -176,15 +176,15 @@ class MovingDigits(FactorDataset):
         # One row of uniform numbers per clip: a longer table begins like a shorter one.
         uniform = np.random.Generator(np.random.Philox(self.seed)).random((clips, count, 5))
         sizes = np.array([len(images), *(self._free + 1), 2 * speed, 2 * speed])
-        drawn = np.minimum((uniform * sizes).astype(np.int64), sizes - 1)
-        self._which = drawn[:, :, 0]
+        values = np.minimum((uniform * sizes).astype(np.int64), sizes - 1)
+        self._which = values[:, :, 0]
         kind = self._which if column is None else images.factors[:, column][self._which]
-        table = np.concatenate([kind[:, :, None], drawn[:, :, 1:]], 2)
+        table = np.concatenate([kind[:, :, None], values[:, :, 1:]], 2)
         self._factors = table.reshape(clips, -1)
-        own = ("image" if column is None else images.space.names[column], "x", "y", "vx", "vy")
+        motion = ("image" if column is None else images.space.names[column], "x", "y", "vx", "vy")
         suffixes = [""] if count == 1 else [f"_{i + 1}" for i in range(count)]
         self.space = FactorSpace(
-            tuple(name + suffix for suffix in suffixes for name in own),
+            tuple(name + suffix for suffix in suffixes for name in motion),
             (kinds, *map(int, sizes[1:])) * count,
         )
         velocities = [str(v) for v in _velocity(np.arange(2 * speed), speed)]

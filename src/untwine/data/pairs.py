@@ -1,4 +1,4 @@
-"""Pairs of rows that differ in few factors."""
+"""Samplers of pairs that differ in few factors."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from ..checks import check_scale
 from .batches import Pairs
-from .rows import Rows
+from .lookup import FactorLookup
 from .sampler import Sampler, paired
 from .space import FactorSpace
 
@@ -63,7 +63,7 @@ class PairsSampler(Sampler):
         if varying < (1 if self.changed == "any" else self.changed):
             what = "one factor" if self.changed == "any" else f"{self.changed} factors"
             raise ValueError(
-                f"pairs must differ in {what}, but in the {len(rows.known)} rows whose factors "
+                f"pairs must differ in {what}, but in the {len(rows.complete)} rows whose factors "
                 f"are all known, of {len(factors)}, only {varying} factors take several values: "
                 f"{[space.names[k] for k in rows.varying]}"
             )
@@ -78,7 +78,7 @@ class PairsSampler(Sampler):
     def batch(self, data: Any, indices: np.ndarray, draw: int = 0) -> Pairs:
         return paired(data, indices, draw)
 
-    def _choose(self, rows: Rows, n: int, generator: np.random.Generator) -> np.ndarray:
+    def _choose(self, rows: FactorLookup, n: int, generator: np.random.Generator) -> np.ndarray:
         """Which factors change, ``(n, K)`` of bool."""
         varying = len(rows.varying)
         if self.changed == "any":
@@ -87,24 +87,24 @@ class PairsSampler(Sampler):
             k = np.full((n, 1), self.changed)
         # The ranks of random numbers are a random order, of which the first k are taken.
         ranks = generator.random((n, varying)).argsort(axis=1).argsort(axis=1)
-        chosen = np.zeros((n, len(rows.space.names)), np.bool_)
-        chosen[:, rows.varying] = ranks < k
-        return chosen
+        changed = np.zeros((n, len(rows.space.names)), np.bool_)
+        changed[:, rows.varying] = ranks < k
+        return changed
 
-    def _look_up(self, rows: Rows, n: int, generator: np.random.Generator) -> np.ndarray:
+    def _look_up(self, rows: FactorLookup, n: int, generator: np.random.Generator) -> np.ndarray:
         pairs = np.empty((n, 2), np.int64)
         missing = np.arange(n)
         for _ in range(_ROUNDS):
-            first = rows.known[generator.integers(0, len(rows.known), size=len(missing))]
-            chosen = self._choose(rows, len(missing), generator)
+            first = rows.complete[generator.integers(0, len(rows.complete), size=len(missing))]
+            changed = self._choose(rows, len(missing), generator)
             second = np.full(len(missing), -1, np.int64)
-            kinds, kind = np.unique(chosen, axis=0, return_inverse=True)
+            kinds, kind = np.unique(changed, axis=0, return_inverse=True)
             for i, mask in enumerate(kinds):
                 of_kind = np.flatnonzero(kind.reshape(-1) == i)
                 second[of_kind] = _partners(rows, first[of_kind], mask, generator)
-            found = second >= 0
-            pairs[missing[found]] = np.stack([first, second], axis=1)[found]
-            missing = missing[~found]
+            matched = second >= 0
+            pairs[missing[matched]] = np.stack([first, second], axis=1)[matched]
+            missing = missing[~matched]
             if not len(missing):
                 return pairs
         names = [rows.space.names[k] for k in rows.varying]
@@ -179,10 +179,10 @@ class LaplacePairsSampler(Sampler):
 
 
 def _partners(
-    rows: Rows, first: np.ndarray, changed: np.ndarray, generator: np.random.Generator
+    rows: FactorLookup, first: np.ndarray, changed: np.ndarray, generator: np.random.Generator
 ) -> np.ndarray:
     """For each row one that differs in exactly the ``changed`` columns, or -1 if there is none."""
-    blocks = rows.blocks(np.flatnonzero(~changed))
+    blocks = rows.groups(np.flatnonzero(~changed))
     second = np.full(len(first), -1, np.int64)
 
     def fits(candidate: np.ndarray, row: Any) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a sampler is."""
+"""Interface of samplers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..spec import Recorded
 from .batches import Pairs
-from .rows import Rows
+from .lookup import FactorLookup
 from .space import FactorSpace
 
 __all__ = ["Indices", "Sampler", "covariates_at", "label_column", "paired", "stacked"]
@@ -26,7 +26,7 @@ class Sampler(Recorded, ABC):
     supervision: ClassVar[type]
     """The batch type that it makes."""
 
-    _rows: Rows | None = None
+    _rows: FactorLookup | None = None
 
     @abstractmethod
     def __call__(
@@ -48,10 +48,10 @@ class Sampler(Recorded, ABC):
     def batch(self, data: Any, indices: Any, draw: int = 0) -> Any:
         """The batch of what `__call__` returned; ``draw`` goes to ``data.observations``."""
 
-    def rows(self, space: FactorSpace, factors: np.ndarray) -> Rows:
+    def rows(self, space: FactorSpace, factors: np.ndarray) -> FactorLookup:
         """The table's look-ups, kept for the next call with the same table."""
         if self._rows is None or self._rows.factors is not factors or self._rows.space != space:
-            self._rows = Rows(space, factors)
+            self._rows = FactorLookup(space, factors)
         return self._rows
 
 

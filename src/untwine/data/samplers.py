@@ -74,10 +74,10 @@ class IndexedSampler(Sampler):
         if not space.names and self.label is None:
             return generator.integers(0, len(factors), size=n)
         column = label_column(space, self.label)
-        known = self.rows(space, factors).blocks([column]).order
-        if not len(known):
+        candidates = self.rows(space, factors).groups([column]).order
+        if not len(candidates):
             raise ValueError(f"factor {space.names[column]!r} is unknown in every row")
-        return known[generator.integers(0, len(known), size=n)].astype(np.int64)
+        return candidates[generator.integers(0, len(candidates), size=n)].astype(np.int64)
 
     def batch(self, data: Any, indices: np.ndarray, draw: int = 0) -> Indexed:
         label = np.zeros(len(indices), np.int64)

@@ -1,4 +1,4 @@
-"""A space of discrete factors: arithmetic between combinations of values and their numbers."""
+"""Factor space: arithmetic between combinations of factor values and their numbers."""
 
 from __future__ import annotations
 
@@ -191,13 +191,17 @@ class FactorSpace(Recorded):
         Shape:
             Returns ``(M, K)``, where M is the sum of the sizes less one each.
         """
-        given = self._one(factors)
+        center = self._one(factors)
         columns = range(len(self.names)) if name is None else [self.position(name)]
-        found = []
+        combinations = []
         for k in columns:
-            line = self.traverse(given, self.names[k])
-            found.append(np.delete(line, given[k], axis=0))
-        return np.concatenate(found) if found else np.empty((0, len(self.names)), np.int64)
+            line = self.traverse(center, self.names[k])
+            combinations.append(np.delete(line, center[k], axis=0))
+        return (
+            np.concatenate(combinations)
+            if combinations
+            else np.empty((0, len(self.names)), np.int64)
+        )
 
     def traverse(self, factors: Any, name: str) -> np.ndarray:
         """A combination with one factor going through all its values.
@@ -228,7 +232,9 @@ class FactorSpace(Recorded):
         return np.array(strides, np.int64)
 
     def _one(self, factors: Any) -> np.ndarray:
-        given = self.check(factors)
-        if given.ndim != 1:
-            raise ValueError(f"factors has shape {given.shape}; expected one combination, (K,)")
-        return given
+        combination = self.check(factors)
+        if combination.ndim != 1:
+            raise ValueError(
+                f"factors has shape {combination.shape}; expected one combination, (K,)"
+            )
+        return combination

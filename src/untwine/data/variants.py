@@ -22,9 +22,9 @@ from torch import Tensor
 
 from ..reading import open_picture, regular_file
 from .dataset import FactorDataset, Index, as_index
-from .draws import check_seed, noise_for
 from .dsprites import DSprites
 from .files import existing_file
+from .seeds import check_seed, noise_for
 
 __all__ = [
     "ColorDSprites",

@@ -117,12 +117,12 @@ class Angles(Distribution):
         length = _resultant(k)
         second = 1 - 2 * length / k
         one, other = second * (cos**2 - sin**2) / 2, second * cos * sin
-        own = torch.stack([0.5 + one, other, other, 0.5 - one], -1).unflatten(-1, (2, 2))
+        blocks = torch.stack([0.5 + one, other, other, 0.5 - one], -1).unflatten(-1, (2, 2))
         mean = length.unsqueeze(-1) * self.direction
-        own = own - mean.unsqueeze(-1) * mean.unsqueeze(-2)
-        angles = own.shape[-3]
-        apart = torch.eye(angles, device=own.device, dtype=own.dtype)[:, None, :, None]
-        return (own.unsqueeze(-2) * apart).flatten(-2).flatten(-3, -2)
+        blocks = blocks - mean.unsqueeze(-1) * mean.unsqueeze(-2)
+        angles = blocks.shape[-3]
+        apart = torch.eye(angles, device=blocks.device, dtype=blocks.dtype)[:, None, :, None]
+        return (blocks.unsqueeze(-2) * apart).flatten(-2).flatten(-3, -2)
 
     @staticmethod
     def angle(z: Tensor) -> Tensor:
@@ -181,9 +181,9 @@ def _deviations(k: Tensor) -> Tensor:
     c = k * (r - f)
     accepted = (c / u[1].clamp(min=1e-300)).log() + 1 - c >= 0
     first = accepted.byte().argmax(0, keepdim=True)
-    found = f.gather(0, first)[0].clamp(-1, 1)
+    cos = f.gather(0, first)[0].clamp(-1, 1)
     side = torch.where(u[2, 0] < 0.5, -1.0, 1.0)
-    return found.acos() * side
+    return cos.acos() * side
 
 
 def _slope(delta: Tensor, k: Tensor) -> Tensor:

@@ -81,14 +81,14 @@ class Blocks(Distribution):
 
     def split(self, z: Tensor) -> dict[str, Tensor]:
         """``(..., D)`` to each block's own entries."""
-        return {name: z[..., own] for name, own in self.slices.items()}
+        return {name: z[..., columns] for name, columns in self.slices.items()}
 
     def snap(self, z: Tensor) -> Tensor:
         """The exact sample that a relaxed one stands for; see `OneHot.snap`."""
         return torch.cat(
             [
-                part.snap(z[..., own]) if hasattr(part, "snap") else z[..., own]
-                for part, own in zip(self.parts.values(), self.slices.values(), strict=True)
+                part.snap(z[..., columns]) if hasattr(part, "snap") else z[..., columns]
+                for part, columns in zip(self.parts.values(), self.slices.values(), strict=True)
             ],
             -1,
         )
@@ -113,9 +113,9 @@ class Blocks(Distribution):
         mean = self.mean
         whole = mean.new_zeros(*mean.shape, mean.shape[-1])
         for name, part in self.parts.items():
-            own = getattr(part, "covariance_matrix", None)
-            own = torch.diag_embed(part.variance) if own is None else own
-            whole[..., self.slices[name], self.slices[name]] = own
+            covariance = getattr(part, "covariance_matrix", None)
+            covariance = torch.diag_embed(part.variance) if covariance is None else covariance
+            whole[..., self.slices[name], self.slices[name]] = covariance
         return whole
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:

@@ -52,19 +52,19 @@ class ColumnLevels(Distribution):
         total = torch.zeros_like(value[..., 0])
         for j, log_p in enumerate(self.log_probs):
             level = value[..., j]
-            known = level >= 0
-            index = torch.where(known, level, 0).long().unsqueeze(-1)
+            observed = level >= 0
+            index = torch.where(observed, level, 0).long().unsqueeze(-1)
             shape = (*index.shape[:-1], log_p.shape[-1])
-            found = log_p.expand(shape).gather(-1, index).squeeze(-1)
-            total = total + torch.where(known, found, torch.zeros_like(found))
+            log_level = log_p.expand(shape).gather(-1, index).squeeze(-1)
+            total = total + torch.where(observed, log_level, torch.zeros_like(log_level))
         return total
 
     @torch.no_grad()
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         """Levels, as numbers of the parameters' floating type."""
         size = torch.Size(sample_shape)
-        drawn = [td.Categorical(p, validate_args=False).sample(size) for p in self.probs]
-        return torch.stack(drawn, -1).to(self.log_probs[0])
+        levels = [td.Categorical(p, validate_args=False).sample(size) for p in self.probs]
+        return torch.stack(levels, -1).to(self.log_probs[0])
 
 
 class Columns(Distribution):

@@ -33,9 +33,9 @@ class Conditional(nn.Module):
         Raises:
             ValueError: for covariates that are missing, not expected, or of another number.
         """
-        given = 0 if c is None else c.shape[-1]
-        if self.covariates is not None and given != self.covariates:
-            raise ValueError(_refusal(self.covariates, given))
+        number = 0 if c is None else c.shape[-1]
+        if self.covariates is not None and number != self.covariates:
+            raise ValueError(_refusal(self.covariates, number))
         features = self.net(x) if c is None else self.net(x, c)
         features = features.float() if features.dtype.itemsize < 4 else features
         if getattr(self.head, "takes_covariates", False):
@@ -43,13 +43,13 @@ class Conditional(nn.Module):
         return self.head(features)
 
 
-def _refusal(expected: int, given: int) -> str:
+def _refusal(expected: int, count: int) -> str:
     if not expected:
         return (
-            f"{given} covariates were given, but the networks were made for data without any: "
+            f"{count} covariates were given, but the networks were made for data without any: "
             "leave c out"
         )
-    number = "none was given" if not given else f"{given} were given"
+    number = "none was given" if not count else f"{count} were given"
     return (
         f"the networks take {expected} covariates beside each example, but {number}: pass c, "
         f"(B, {expected}), as in represent(x, c) and decode(z, c); a data set has them as "

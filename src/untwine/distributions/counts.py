@@ -57,10 +57,10 @@ class _LogNegativeBinomial(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, log_mean: Tensor, log_theta: Tensor) -> Tensor:
         ctx.save_for_backward(x, log_mean, log_theta)
         theta = log_theta.exp()
-        moved = theta + _UP
-        total = x + moved
-        value = torch.log1p(x / moved).mul_(total - 0.5).sub_(x)
-        value += _stirling(total).sub_(_stirling(moved))
+        shifted = theta + _UP
+        total = x + shifted
+        value = torch.log1p(x / shifted).mul_(total - 0.5).sub_(x)
+        value += _stirling(total).sub_(_stirling(shifted))
         value += x * torch.log1p(_UP / theta)
         value -= torch.log1p(x / theta)
         lifted = 1 + x / (theta + 1)
@@ -76,22 +76,22 @@ class _LogNegativeBinomial(torch.autograd.Function):
         x, log_mean, log_theta = ctx.saved_tensors
         theta, ratio, grad = log_theta.exp(), log_mean - log_theta, grads[0]
         explained = torch.sigmoid(ratio).mul(x + theta)
-        found: list[Tensor | None] = [None, None, None]
+        gradients: list[Tensor | None] = [None, None, None]
         if ctx.needs_input_grad[0]:
             slope = torch.digamma(x + theta) - torch.digamma(x + 1) - log_theta + log_mean
             slope = slope - softplus(ratio, threshold=40)
-            found[0] = (grad * slope).sum_to_size(x.shape)
+            gradients[0] = (grad * slope).sum_to_size(x.shape)
         if ctx.needs_input_grad[1]:
-            found[1] = (grad * (x - explained)).sum_to_size(log_mean.shape)
+            gradients[1] = (grad * (x - explained)).sum_to_size(log_mean.shape)
         if ctx.needs_input_grad[2]:
             # digamma(x + theta) - digamma(theta), both moved up
-            moved = theta + _UP
-            slope = torch.log1p(x / moved).add_(_slope(x + moved)).sub_(_slope(moved))
+            shifted = theta + _UP
+            slope = torch.log1p(x / shifted).add_(_slope(x + shifted)).sub_(_slope(shifted))
             for i in range(_UP):
                 slope += (1 / (theta + i)) - (x + (theta + i)).reciprocal_()
             slope = (slope - softplus(ratio, threshold=40)).mul_(theta).add_(explained).sub_(x)
-            found[2] = slope.mul_(grad).sum_to_size(log_theta.shape)
-        return tuple(found)
+            gradients[2] = slope.mul_(grad).sum_to_size(log_theta.shape)
+        return tuple(gradients)
 
 
 def _stirling(a: Tensor) -> Tensor:
@@ -193,8 +193,8 @@ class CountDistribution(Distribution):
             variance = mean + mean * mean * (-self.log_theta).exp()
         if self.zero_logits is None:
             return variance
-        kept = torch.sigmoid(-self.zero_logits)
-        return kept * (variance + (1 - kept) * mean * mean)
+        counted = torch.sigmoid(-self.zero_logits)
+        return counted * (variance + (1 - counted) * mean * mean)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Summed over the counts of one example, in nats."""

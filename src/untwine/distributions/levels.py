@@ -79,8 +79,8 @@ class Levels(Distribution):
         mixed = torch.logsumexp(levels + self.level_weights.log(), -1)
         ratio = (levels * self.level_weights).sum(-1) - mixed
         gumbel = -torch.empty_like(ratio).exponential_().log()
-        chosen = (ratio + gumbel).argmax(0)
-        return z.gather(0, chosen[None, ..., None].expand(1, *shape, z.shape[-1]))[0]
+        winner = (ratio + gumbel).argmax(0)
+        return z.gather(0, winner[None, ..., None].expand(1, *shape, z.shape[-1]))[0]
 
     def _node_weights(self) -> Tensor:
         return (self.level_weights @ self.present) * self.log_weights.exp()

@@ -86,10 +86,10 @@ class Mixture(MixtureSameFamily):
     def covariance_matrix(self) -> Tensor:
         r""":math:`\sum_k \pi_k [\Sigma_k + (\mu_k - \mu)(\mu_k - \mu)^\top]`, ``(..., D, D)``."""
         q = self.component_distribution
-        own = getattr(q, "covariance_matrix", None)
-        own = torch.diag_embed(q.variance) if own is None else own
+        covariance = getattr(q, "covariance_matrix", None)
+        covariance = torch.diag_embed(q.variance) if covariance is None else covariance
         away = q.mean - self.mean.unsqueeze(-2)
-        whole = own + away.unsqueeze(-1) * away.unsqueeze(-2)
+        whole = covariance + away.unsqueeze(-1) * away.unsqueeze(-2)
         return (self.choice.probs[..., None, None] * whole).sum(-3)
 
     def each(self, sample_shape: Sequence[int] = ()) -> Tensor:

@@ -1,4 +1,4 @@
-"""What critics are trained on, and what they say."""
+"""Adversarial objectives: cross entropies, density ratio, permuted dimensions."""
 
 from __future__ import annotations
 

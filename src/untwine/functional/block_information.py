@@ -1,4 +1,4 @@
-"""How much the blocks of a code tell of each other, from a batch of posteriors."""
+"""Mutual information and total correlation between the blocks of a code."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def block_information(
     Raises:
         ValueError: for an unknown estimator, or no ``size`` where one is needed.
     """
-    own = q.split(z)
-    each = {name: q[name].log_prob(own[name].unsqueeze(1)) for name in q.names}
+    parts = q.split(z)
+    each = {name: q[name].log_prob(parts[name].unsqueeze(1)) for name in q.names}
     weights: Tensor | float
     if estimator == "batch":
         weights = -math.log(len(z))

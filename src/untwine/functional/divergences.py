@@ -58,8 +58,8 @@ def kl_blocks(q: Blocks, p: Blocks, z: Tensor | None = None) -> dict[str, Tensor
         ValueError: if the blocks are not the same.
     """
     same_blocks(q, p)
-    own = dict.fromkeys(q.names) if z is None else q.split(z)
-    return {name: kl(q[name], p[name], own[name]) for name in q.names}
+    samples = dict.fromkeys(q.names) if z is None else q.split(z)
+    return {name: kl(q[name], p[name], samples[name]) for name in q.names}
 
 
 @torch.no_grad()

@@ -1,4 +1,4 @@
-"""The F distribution: how well the means of classes are separated, differentiably."""
+"""F distribution: differentiable log distribution function, for class separation."""
 
 from __future__ import annotations
 

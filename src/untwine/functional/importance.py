@@ -1,4 +1,4 @@
-"""Expectations under a posterior, from samples of something else."""
+"""Self-normalized importance sampling."""
 
 from __future__ import annotations
 

@@ -35,9 +35,9 @@ def label_cross_entropy(codes: Tensor, labels: Tensor, sizes: Tensor) -> Tensor:
         >>> round(label_cross_entropy(codes, labels, torch.tensor([2, 5])).item(), 4)
         0.6931
     """
-    known, values = _values(labels, sizes, codes)
+    labelled, values = _values(labels, sizes, codes)
     each = binary_cross_entropy_with_logits(codes[:, : labels.shape[1]], values, reduction="none")
-    return (known * each).sum(1)
+    return (labelled * each).sum(1)
 
 
 def label_squares(codes: Tensor, labels: Tensor, sizes: Tensor) -> Tensor:
@@ -52,8 +52,8 @@ def label_squares(codes: Tensor, labels: Tensor, sizes: Tensor) -> Tensor:
         >>> label_squares(torch.zeros(1, 3), torch.tensor([[1, 0]]), torch.tensor([2, 5])).item()
         0.25
     """
-    known, values = _values(labels, sizes, codes)
-    return (known * (codes[:, : labels.shape[1]].sigmoid() - values) ** 2).sum(1)
+    labelled, values = _values(labels, sizes, codes)
+    return (labelled * (codes[:, : labels.shape[1]].sigmoid() - values) ** 2).sum(1)
 
 
 def label_covariance(codes: Tensor, labels: Tensor, sizes: Tensor) -> Tensor:
@@ -70,9 +70,9 @@ def label_covariance(codes: Tensor, labels: Tensor, sizes: Tensor) -> Tensor:
         >>> label_covariance(codes, torch.tensor([[1], [0]]), torch.tensor([2])).item()
         0.0625
     """
-    known, values = _values(labels, sizes, codes)
-    count = known.sum(0).clamp(min=1)
-    values = known * (values - (known * values).sum(0) / count)
+    labelled, values = _values(labels, sizes, codes)
+    count = labelled.sum(0).clamp(min=1)
+    values = labelled * (values - (labelled * values).sum(0) / count)
     covariance = codes.mT @ values / count  # values are centered, so that codes need not be
     of_others = 1 - torch.eye(*covariance.shape, dtype=codes.dtype, device=codes.device)
     return (of_others * covariance**2).sum()
@@ -80,5 +80,5 @@ def label_covariance(codes: Tensor, labels: Tensor, sizes: Tensor) -> Tensor:
 
 def _values(labels: Tensor, sizes: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
     """Which labels are known, and the values in [0, 1), both like codes."""
-    known = labels >= 0
-    return known.to(codes.dtype), labels.clamp(min=0).to(codes.dtype) / sizes
+    labelled = labels >= 0
+    return labelled.to(codes.dtype), labels.clamp(min=0).to(codes.dtype) / sizes

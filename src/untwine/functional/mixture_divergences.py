@@ -1,4 +1,4 @@
-"""How far a mixture is from a mixture: there is no closed form, but several stated ways."""
+"""Bounds and estimates of the KL divergence between mixtures."""
 
 from __future__ import annotations
 
@@ -170,8 +170,8 @@ def matched_upper_bound(q: Distribution, p: Distribution) -> Tensor:
             f"the mixtures have {weights.shape[-1]} and {prior.shape[-1]} components; components "
             "are matched by number, so there must be as many"
         )
-    own = kl_divergence(components, others)
-    return (weights.exp() * (weights - prior + own)).sum(-1)
+    divergence = kl_divergence(components, others)
+    return (weights.exp() * (weights - prior + divergence)).sum(-1)
 
 
 def durrieu_bounds(q: Distribution, p: Distribution) -> tuple[Tensor, Tensor]:
@@ -205,11 +205,11 @@ def durrieu_bounds(q: Distribution, p: Distribution) -> tuple[Tensor, Tensor]:
     entropy = components.entropy()
     overlap_within = _log_overlap(components, components)
     overlap_between = _log_overlap(components, others)
-    own = torch.logsumexp(weights.unsqueeze(-2) - within, -1)
+    self_overlap = torch.logsumexp(weights.unsqueeze(-2) - within, -1)
     other = torch.logsumexp(prior.unsqueeze(-2) - between, -1)
     own_overlap = torch.logsumexp(weights.unsqueeze(-2) + overlap_within, -1)
     other_overlap = torch.logsumexp(prior.unsqueeze(-2) + overlap_between, -1)
-    lower = own - other_overlap - entropy
+    lower = self_overlap - other_overlap - entropy
     upper = own_overlap - other + entropy
     return (weights.exp() * lower).sum(-1), (weights.exp() * upper).sum(-1)
 

@@ -1,4 +1,4 @@
-"""Moment-matching regularizers."""
+"""Moment matching: covariance penalties of DIP-VAE."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Classes as vectors."""
+"""One-hot vectors of classes."""
 
 from __future__ import annotations
 

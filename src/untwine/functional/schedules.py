@@ -1,4 +1,4 @@
-"""Weights that change through training, as values: ``beta: float | Schedule``."""
+"""Schedules of weights through training, as values: ``beta: float | Schedule``."""
 
 from __future__ import annotations
 

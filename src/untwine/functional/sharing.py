@@ -1,4 +1,4 @@
-"""What the posteriors of related observations share."""
+"""Posteriors shared by a group: averages, products and geometric means."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How codes go from one observation to the next."""
+"""Transition densities of codes between successive observations."""
 
 from __future__ import annotations
 

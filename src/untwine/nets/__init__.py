@@ -1,4 +1,4 @@
-"""Architectures, and nothing but: no losses, no distributions."""
+"""Architectures of networks; no losses, no distributions."""
 
 from .adain import AdaIN, adain
 from .architecture import Architecture

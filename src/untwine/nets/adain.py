@@ -1,4 +1,4 @@
-"""A generator whose every layer is modulated by a second code: adaptive instance normalization."""
+"""Adaptive instance normalization: a generator modulated by a second code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks that judge codes."""
+"""Critics of codes."""
 
 from __future__ import annotations
 

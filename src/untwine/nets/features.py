@@ -1,4 +1,4 @@
-"""How far apart two images look: distances between features of frozen nets."""
+"""Perceptual distances between images, from features of frozen networks."""
 
 from __future__ import annotations
 
@@ -155,8 +155,8 @@ class VGG16(Features):
         super().__init__()
         self.mean: Tensor
         self.std: Tensor
-        found = _torchvision() if path is None else _read(path)
-        convolutions = sum(key.startswith("w") for key in found)
+        tensors = _torchvision() if path is None else _read(path)
+        convolutions = sum(key.startswith("w") for key in tensors)
         reached = _names(convolutions)
         if layers is None:
             layers = [name for name in _PAPER if name in reached]
@@ -172,14 +172,14 @@ class VGG16(Features):
             raise ValueError(f"there are {len(weights)} weights for {len(layers)} layers")
         self.layers, self.weights = tuple(layers), weights
         self._plan = reached[: reached.index(layers[-1]) + 1]
-        mean = found.pop("mean", torch.tensor([0.485, 0.456, 0.406]))
-        std = found.pop("std", torch.tensor([0.229, 0.224, 0.225]))
+        mean = tensors.pop("mean", torch.tensor([0.485, 0.456, 0.406]))
+        std = tensors.pop("std", torch.tensor([0.229, 0.224, 0.225]))
         needed = sum(name.startswith("relu") for name in self._plan)
         self.register_buffer("mean", mean.reshape(3, 1, 1), persistent=False)
         self.register_buffer("std", std.reshape(3, 1, 1), persistent=False)
         for i in range(needed):
-            self.register_buffer(f"w{i}", found[f"w{i}"], persistent=False)
-            self.register_buffer(f"b{i}", found[f"b{i}"], persistent=False)
+            self.register_buffer(f"w{i}", tensors[f"w{i}"], persistent=False)
+            self.register_buffer(f"b{i}", tensors[f"b{i}"], persistent=False)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """The layers; grey images are taken for three equal colors.
@@ -196,7 +196,7 @@ class VGG16(Features):
                 f"takes {smallest}x{smallest}: name earlier layers"
             )
         h = (x.expand(-1, 3, -1, -1) - self.mean) / self.std
-        found, i = [], 0
+        outputs, i = [], 0
         for name in self._plan:
             if name.startswith("pool"):
                 h = F.max_pool2d(h, 2)
@@ -204,8 +204,8 @@ class VGG16(Features):
                 h = F.relu(F.conv2d(h, getattr(self, f"w{i}"), getattr(self, f"b{i}"), padding=1))
                 i += 1
             if name in self.layers:
-                found.append(h)
-        return found
+                outputs.append(h)
+        return outputs
 
     def extra_repr(self) -> str:
         """The layers compared."""
@@ -238,10 +238,10 @@ class FrozenNet(Features):
         weights: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
-        known = dict(net.named_modules())
+        modules = dict(net.named_modules())
         for name in layers:
-            if name not in known:
-                raise ValueError(f"the net has no module {name!r}; it has {sorted(known)}")
+            if name not in modules:
+                raise ValueError(f"the net has no module {name!r}; it has {sorted(modules)}")
         if weights is not None and len(weights) != len(layers):
             raise ValueError(f"there are {len(weights)} weights for {len(layers)} layers")
         self.layers, self.weights = tuple(layers), weights
@@ -255,11 +255,11 @@ class FrozenNet(Features):
     def forward(self, x: Tensor) -> list[Tensor]:
         """The outputs of the named submodules, in the order of their names here."""
         (net,) = self._net
-        found: dict[str, Tensor] = {}
-        known = dict(net.named_modules())
+        outputs: dict[str, Tensor] = {}
+        modules = dict(net.named_modules())
         hooks = [
-            known[name].register_forward_hook(
-                lambda module, inputs, output, name=name: found.__setitem__(name, output)
+            modules[name].register_forward_hook(
+                lambda module, inputs, output, name=name: outputs.__setitem__(name, output)
             )
             for name in self.layers
         ]
@@ -272,7 +272,7 @@ class FrozenNet(Features):
             net.train(training)
             for hook in hooks:
                 hook.remove()
-        return [found[name] for name in self.layers]
+        return [outputs[name] for name in self.layers]
 
 
 def _names(convolutions: int) -> list[str]:
@@ -295,26 +295,26 @@ def _read(path: str | Path) -> dict[str, Tensor]:
         raise FileNotFoundError(f"there is no file {path} of VGG16's weights")
     if path.suffix == ".npz":
         with np.load(path, allow_pickle=False) as archive:
-            found = {key: torch.from_numpy(archive[key]).float() for key in archive.files}
+            content = {key: torch.from_numpy(archive[key]).float() for key in archive.files}
     else:
-        found = _state(torch.load(path, map_location="cpu", weights_only=True))
-    kept = {key: found[key] for key in ("mean", "std") if key in found}
+        content = _state(torch.load(path, map_location="cpu", weights_only=True))
+    statistics = {key: content[key] for key in ("mean", "std") if key in content}
     for i, (inputs, outputs) in enumerate(_channels()):
-        if f"w{i}" not in found:
+        if f"w{i}" not in content:
             break
-        weight, bias = found[f"w{i}"], found.get(f"b{i}", torch.empty(0))
+        weight, bias = content[f"w{i}"], content.get(f"b{i}", torch.empty(0))
         if weight.shape != (outputs, inputs, 3, 3) or bias.shape != (outputs,):
             raise ValueError(
                 f"convolution {i} of {path} has weights {tuple(weight.shape)} and biases "
                 f"{tuple(bias.shape)}; VGG16's are {(outputs, inputs, 3, 3)} and {(outputs,)}"
             )
-        kept |= {f"w{i}": weight, f"b{i}": bias}
-    if "w0" not in kept:
+        statistics |= {f"w{i}": weight, f"b{i}": bias}
+    if "w0" not in statistics:
         raise ValueError(
-            f"{path} holds {sorted(found)[:8]}; expected w0, b0, w1, b1, ... of VGG16's "
+            f"{path} holds {sorted(content)[:8]}; expected w0, b0, w1, b1, ... of VGG16's "
             "convolutions, or torchvision's features.0.weight, features.0.bias, ..."
         )
-    return kept
+    return statistics
 
 
 def _torchvision() -> dict[str, Tensor]:
@@ -335,11 +335,11 @@ def _state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         for key in state
         if key.startswith("features.") and key.endswith(".weight")
     )
-    found: dict[str, Tensor] = {}
+    convolutions: dict[str, Tensor] = {}
     for i, number in enumerate(numbers):
-        found[f"w{i}"] = state[f"features.{number}.weight"].detach().float()
-        found[f"b{i}"] = state[f"features.{number}.bias"].detach().float()
-    return found
+        convolutions[f"w{i}"] = state[f"features.{number}.weight"].detach().float()
+        convolutions[f"b{i}"] = state[f"features.{number}.bias"].detach().float()
+    return convolutions
 
 
 def _channels() -> Iterator[tuple[int, int]]:

@@ -69,10 +69,10 @@ class MLP(Architecture):
         inputs = math.prod(shape)
         inputs += covariates * (math.prod(shape[1:]) if len(shape) == 3 else 1)
         encode = Encode if self.inputs == "raw" else LogEncode
-        made = encode(nn.Flatten(), *mlp(inputs, self.hidden, features))
-        if isinstance(made, LogEncode):
-            made.by_library = self.inputs == "library"
-        return made
+        network = encode(nn.Flatten(), *mlp(inputs, self.hidden, features))
+        if isinstance(network, LogEncode):
+            network.by_library = self.inputs == "library"
+        return network
 
     def decoder(self, latent_dim: int, shape: Sequence[int], covariates: int = 0) -> nn.Module:
         """The mirror image of the encoder."""

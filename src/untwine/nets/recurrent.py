@@ -1,4 +1,4 @@
-"""Recurrent networks that tell what comes next."""
+"""Recurrent networks that predict the next code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of numbers over dimensions and over time."""
+"""Bars and curves: KL of dimensions, training curves."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def dimension_kl(
     if len(names) != len(kl):
         raise ValueError(f"kl has {len(kl)} dimensions but names has {len(names)}")
     many = len(kl) > 24
-    made = figure(float(np.clip(0.45 * len(kl), 3.4, 9.0)), 2.4)
-    axes = made.add_subplot()
+    canvas = figure(float(np.clip(0.45 * len(kl), 3.4, 9.0)), 2.4)
+    axes = canvas.add_subplot()
     quiet(axes, grid="y")
     faint = [active is not None and value < active for value in kl]
     axes.bar(range(len(kl)), kl, width=0.7, color=[MUTED if f else ACCENT for f in faint])
@@ -66,7 +66,7 @@ def dimension_kl(
     axes.set_ylabel("KL (nats)", fontsize=SIZE, color=INK)
     axes.set_xlim(-0.6, len(kl) - 0.4)
     axes.set_ylim(min(0.0, float(kl.min())), max(float(kl.max()) * 1.12, 0.1))
-    return made
+    return canvas
 
 
 def training_curves(log: pandas.DataFrame, *, smoothing: float = 0.03, columns: int = 3) -> Figure:
@@ -101,8 +101,8 @@ def training_curves(log: pandas.DataFrame, *, smoothing: float = 0.03, columns: 
     steps, borders = _cumulative(log)
     columns = min(columns, len(terms))
     rows = -(-len(terms) // columns)
-    made = figure(9.0 if columns > 1 else 4.5, 1.95 * rows + 0.15)
-    grid = made.subplots(rows, columns, squeeze=False, sharex=True)
+    canvas = figure(9.0 if columns > 1 else 4.5, 1.95 * rows + 0.15)
+    grid = canvas.subplots(rows, columns, squeeze=False, sharex=True)
     for axes in grid.flat[len(terms) :]:
         axes.set_visible(False)
     for i, (axes, term) in enumerate(zip(grid.flat, terms, strict=False)):
@@ -110,13 +110,13 @@ def training_curves(log: pandas.DataFrame, *, smoothing: float = 0.03, columns: 
         axes.set_title(term, fontsize=SIZE, color=INK, loc="left")
         for border in borders:
             axes.axvline(border, color=GRID, linewidth=1)
-        known = log[term].notna().to_numpy()
-        _curve(axes, steps[known], log[term].to_numpy(np.float64)[known], smoothing)
+        finite = log[term].notna().to_numpy()
+        _curve(axes, steps[finite], log[term].to_numpy(np.float64)[finite], smoothing)
         axes.set_xlim(0, steps[-1] * 1.01 or 1)
         if i + columns >= len(terms):  # the lowest panel of its column
             axes.set_xlabel("step", fontsize=SIZE - 1, color=MUTED)
             axes.tick_params(labelbottom=True)
-    return made
+    return canvas
 
 
 def smoothed(values: Any, width: int) -> np.ndarray:

@@ -74,20 +74,20 @@ def cluster_map(
         if plane.shape != (len(codes), 2):
             raise ValueError(f"coordinates has shape {plane.shape}; expected ({len(codes)}, 2)")
         means = None
-    shown = np.random.default_rng(0).permutation(len(codes))[:_POINTS]
-    made = figure(4.2 * len(panels), 4.0)
-    grid = made.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
+    sample = np.random.default_rng(0).permutation(len(codes))[:_POINTS]
+    canvas = figure(4.2 * len(panels), 4.0)
+    grid = canvas.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
     for axes, (title, values) in zip(grid, panels.items(), strict=True):
         quiet(axes)
         axes.set_title(title, fontsize=SIZE, color=INK, loc="left")
         axes.set_xlabel(titles[0], fontsize=SIZE - 1, color=MUTED)
         for value in np.unique(values):
-            rows = shown[values[shown] == value]
-            known = value >= 0
+            rows = sample[values[sample] == value]
+            labelled = value >= 0
             name = _name(value, names if title == "labels" else None)
             axes.scatter(
                 plane[rows, 0], plane[rows, 1], s=4, linewidths=0, alpha=0.6,
-                color=_color(value) if known else GRID, label=name if known else "unknown",
+                color=_color(value) if labelled else GRID, label=name if labelled else "unknown",
             )  # fmt: skip
         if len(np.unique(values)) <= 20:
             axes.legend(
@@ -102,7 +102,7 @@ def cluster_map(
                 str(k), (x, y), ha="center", va="center", fontsize=SIZE - 1, color=INK,
                 bbox={"boxstyle": "circle,pad=0.2", "fc": "white", "ec": INK, "lw": 0.7},
             )  # fmt: skip
-    return made
+    return canvas
 
 
 def responsibilities(
@@ -135,39 +135,39 @@ def responsibilities(
         raise ValueError("the rows of shares must sum to one: give responsibilities p(k|z)")
     best = shares.argmax(1)
     labels = np.zeros(len(shares), int) if labels is None else labels
-    given = _numbers(labels, "labels", len(shares))
-    order = np.lexsort((-shares.max(1), best, given))
-    kept = order[
+    numbers = _numbers(labels, "labels", len(shares))
+    order = np.lexsort((-shares.max(1), best, numbers))
+    largest = order[
         np.unique(np.linspace(0, len(order) - 1, min(rows, len(order))).round().astype(int))
     ]
     k = shares.shape[1]
-    made = figure(float(np.clip(0.42 * k + 1.2, 3.0, 9.0)), 4.4)
-    bars, axes = made.subplots(2, 1, sharex=True, height_ratios=[1, 6])
+    canvas = figure(float(np.clip(0.42 * k + 1.2, 3.0, 9.0)), 4.4)
+    bars, axes = canvas.subplots(2, 1, sharex=True, height_ratios=[1, 6])
     quiet(bars)
     bars.bar(np.arange(k) + 0.5, shares.mean(0), width=0.8, color=ACCENT)
     bars.set_ylabel("share", fontsize=SIZE - 1, color=MUTED)
     bars.tick_params(axis="x", length=0)
     bare(axes)
-    mesh = axes.pcolormesh(shares[kept], cmap=ramp(ACCENT), vmin=0, vmax=1)
+    mesh = axes.pcolormesh(shares[largest], cmap=ramp(ACCENT), vmin=0, vmax=1)
     mesh.set_edgecolor("face")
     mesh.set_linewidth(0)
     axes.set_xlim(0, k)
-    axes.set_ylim(len(kept), 0)
+    axes.set_ylim(len(largest), 0)
     size = SIZE if k <= 24 else SIZE - 3
     axes.set_xticks(np.arange(k) + 0.5, [str(j) for j in range(k)], fontsize=size)
     axes.set_xlabel("cluster", fontsize=SIZE, color=INK)
-    values = np.unique(given)
+    values = np.unique(numbers)
     if len(values) > 1:
-        edges = np.searchsorted(given[kept], [*values, values[-1] + 1])
+        edges = np.searchsorted(numbers[largest], [*values, values[-1] + 1])
         for edge in edges[1:-1]:
             axes.axhline(edge, color=WARM, linewidth=0.6)
         middles = (edges[:-1] + edges[1:]) / 2
-        named = [_name(value, names) if value >= 0 else "unknown" for value in values]
-        axes.set_yticks(middles, named, fontsize=SIZE if len(values) <= 20 else SIZE - 3)
+        row_names = [_name(value, names) if value >= 0 else "unknown" for value in values]
+        axes.set_yticks(middles, row_names, fontsize=SIZE if len(values) <= 20 else SIZE - 3)
     else:
         axes.set_yticks([])
         axes.set_ylabel("observations", fontsize=SIZE, color=INK)
-    return made
+    return canvas
 
 
 def cluster_tree(
@@ -228,8 +228,8 @@ def cluster_tree(
         y[node] = 1 + max(y[c] for c in below[node])
         share[node] = share[below[node]].sum()
     unit = float(np.clip(12.0 / len(leaves), 0.4, 0.8))
-    made = figure(max(unit * (len(leaves) + 0.4), 2.4), unit * (y.max() + 1.5) + 0.2)
-    axes = made.add_subplot()
+    canvas = figure(max(unit * (len(leaves) + 0.4), 2.4), unit * (y.max() + 1.5) + 0.2)
+    axes = canvas.add_subplot()
     bare(axes)
     axes.set_xticks([])
     axes.set_yticks([])
@@ -241,12 +241,12 @@ def cluster_tree(
                 [x[node], x[node], x[p]], [y[node], y[p], y[p]], color=ACCENT, zorder=0,
                 linewidth=0.5 + 4 * min(share[node] / widest, 1.5), solid_capstyle="round",
             )  # fmt: skip
-    shown = None if images is None else pictures(images, leading=1)
-    if shown is not None and len(shown) != m:
-        raise ValueError(f"there are {len(shown)} images for {m} nodes")
+    thumbnails = None if images is None else pictures(images, leading=1)
+    if thumbnails is not None and len(thumbnails) != m:
+        raise ValueError(f"there are {len(thumbnails)} images for {m} nodes")
     for node in range(m):
-        if shown is not None:
-            _stamp(axes, shown[node], x[node], y[node])
+        if thumbnails is not None:
+            _stamp(axes, thumbnails[node], x[node], y[node])
         else:
             axes.plot(x[node], y[node], "o", color=ACCENT, markersize=7)
     for node, name in zip(leaves, names, strict=True):
@@ -260,7 +260,7 @@ def cluster_tree(
     axes.set_aspect("equal")
     axes.set_xlim(-0.6, len(leaves) - 0.4)
     axes.set_ylim(-1.1, y.max() + 0.5)
-    return made
+    return canvas
 
 
 def prior_paths(
@@ -305,15 +305,15 @@ def prior_paths(
     behind = None if codes is None else _matrix(codes, "codes")
     center, axes2, _ = _plane(loc.reshape(-1, loc.shape[2]) if behind is None else behind)
     path = (loc - center) @ axes2
-    made = figure(8.4, 3.9)
-    left, right = made.subplots(1, 2, width_ratios=[1.15, 1])
+    canvas = figure(8.4, 3.9)
+    left, right = canvas.subplots(1, 2, width_ratios=[1.15, 1])
     quiet(left)
     quiet(right)
     left.set_title("means", fontsize=SIZE, color=INK, loc="left")
     right.set_title("weights", fontsize=SIZE, color=INK, loc="left")
     if behind is not None:
-        shown = np.random.default_rng(0).permutation(len(behind))[:_POINTS]
-        plane = (behind[shown] - center) @ axes2
+        sample = np.random.default_rng(0).permutation(len(behind))[:_POINTS]
+        plane = (behind[sample] - center) @ axes2
         left.scatter(plane[:, 0], plane[:, 1], s=2, color=GRID, linewidths=0, zorder=0)
     for k in range(loc.shape[1]):
         pieces = np.stack([path[:-1, k], path[1:, k]], 1)
@@ -337,7 +337,7 @@ def prior_paths(
     right.set_ylim(0, 1)
     right.set_xlim(steps[0], steps[-1] if len(steps) > 1 else steps[0] + 1)
     right.set_xlabel("step", fontsize=SIZE - 1, color=MUTED)
-    return made
+    return canvas
 
 
 def _plane(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

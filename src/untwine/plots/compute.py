@@ -1,4 +1,4 @@
-"""What the figures of a model show: traversals, reconstructions, samples."""
+"""Traversals, reconstructions and samples of a method, as arrays for the figures."""
 
 from __future__ import annotations
 
@@ -100,13 +100,13 @@ def traverse(
         low, high = _ends(span, z.shape[1])
         part = torch.linspace(0, 1, steps, dtype=torch.float64)
         values = (low + (high - low) * part[:, None]).T[list(dims)].to(z)
-        moved = z[:, None, None, :].expand(-1, len(dims), steps, -1).clone()
+        codes = z[:, None, None, :].expand(-1, len(dims), steps, -1).clone()
         for row, j in enumerate(dims):
-            moved[:, row, :, j] = values[row]
+            codes[:, row, :, j] = values[row]
         if c is not None:
             c = c[:, None, None].expand(-1, len(dims), steps, -1).flatten(0, 2)
-        flat = _decoded(decode, moved.flatten(0, 2), c, batch_size)
-    return Traversals(flat.unflatten(0, moved.shape[:3]), values.cpu(), dims, z.cpu())
+        flat = _decoded(decode, codes.flatten(0, 2), c, batch_size)
+    return Traversals(flat.unflatten(0, codes.shape[:3]), values.cpu(), dims, z.cpu())
 
 
 def posterior_span(

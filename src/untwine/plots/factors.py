@@ -75,8 +75,8 @@ def latents_against_factors(
 
     wide = float(np.clip(8.6 / (columns + len(maps)), 0.55, 1.25))
     tall = float(np.clip(9.0 / rows, 0.38, 0.75))
-    made = figure(max((columns + len(maps)) * wide + 0.8, 2.4), rows * tall + 0.5)
-    axes = made.add_subplot()
+    canvas = figure(max((columns + len(maps)) * wide + 0.8, 2.4), rows * tall + 0.5)
+    axes = canvas.add_subplot()
     bare(axes)
     lines, bands = [], []
     for k in range(columns):
@@ -121,7 +121,7 @@ def latents_against_factors(
     axes.xaxis.set_label_position("bottom")
     for text in axes.get_xticklabels():
         text.set_color(INK)
-    return made
+    return canvas
 
 
 def profile(codes: np.ndarray, factor: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -142,8 +142,8 @@ def profile(codes: np.ndarray, factor: np.ndarray) -> tuple[np.ndarray, np.ndarr
         >>> values.tolist(), mean.ravel().tolist(), spread.ravel().tolist()
         ([0, 2], [2.0, 5.0], [1.0, 0.0])
     """
-    values, place, known = _grouped(factor)
-    codes = np.asarray(codes, dtype=np.float64)[known]
+    values, place, labelled = _grouped(factor)
+    codes = np.asarray(codes, dtype=np.float64)[labelled]
     count = np.bincount(place, minlength=len(values))[:, None]
     mean, square = np.zeros((2, len(values), codes.shape[1]))
     np.add.at(mean, place, codes)
@@ -159,11 +159,11 @@ def position_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
         >>> position_pairs(["shape", "posX", "posY", "x", "y", "max"])
         [('posX', 'posY'), ('x', 'y')]
     """
-    known = {name.lower(): name for name in names}
+    name_of = {name.lower(): name for name in names}
     return [
-        (name, known[name.lower()[:-1] + "y"])
+        (name, name_of[name.lower()[:-1] + "y"])
         for name in names
-        if name[-1:].lower() == "x" and name.lower()[:-1] + "y" in known
+        if name[-1:].lower() == "x" and name.lower()[:-1] + "y" in name_of
     ]
 
 
@@ -195,16 +195,16 @@ def _scales(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _grouped(factor: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Values, the place of each known observation among them, and which are known."""
     factor = np.asarray(factor)
-    known = ~np.isnan(factor) if factor.dtype.kind == "f" else factor >= 0
-    if not known.any():
+    labelled = ~np.isnan(factor) if factor.dtype.kind == "f" else factor >= 0
+    if not labelled.any():
         raise ValueError("a factor is unknown everywhere: leave its column out")
-    values, place = np.unique(factor[known], return_inverse=True)
+    values, place = np.unique(factor[labelled], return_inverse=True)
     if len(values) <= _CURVE_POINTS:
-        return values, place, known
+        return values, place, labelled
     edges = np.linspace(values[0], values[-1], 33)
-    place = np.clip(np.searchsorted(edges, factor[known], side="right") - 1, 0, 31)
+    place = np.clip(np.searchsorted(edges, factor[labelled], side="right") - 1, 0, 31)
     used, place = np.unique(place, return_inverse=True)
-    return (edges[:-1] + edges[1:])[used] / 2, place, known
+    return (edges[:-1] + edges[1:])[used] / 2, place, labelled
 
 
 def _plane(codes: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:

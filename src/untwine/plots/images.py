@@ -132,9 +132,12 @@ def samples(images: Any, *, columns: int = 10) -> Figure:
         >>> len(samples(np.zeros((12, 1, 16, 16))).axes)
         1
     """
-    drawn = pictures(images, 1)[None]
-    lines = [_padded(drawn[:, i : i + columns], columns) for i in range(0, drawn.shape[1], columns)]
-    cells = np.concatenate(lines)[:, : drawn.shape[1]]
+    thumbnails = pictures(images, 1)[None]
+    lines = [
+        _padded(thumbnails[:, i : i + columns], columns)
+        for i in range(0, thumbnails.shape[1], columns)
+    ]
+    cells = np.concatenate(lines)[:, : thumbnails.shape[1]]
     return _grid(mosaic(cells, _GAP), cells.shape[2:4], [""] * len(cells))
 
 
@@ -194,12 +197,12 @@ def swap_mosaic(images: Any, rows: Any, columns: Any) -> np.ndarray:
     return np.concatenate(lines)
 
 
-def _one_each(what: str, given: Sequence[str] | None, count: int, default: list[str]) -> list[str]:
-    if given is None:
+def _one_each(what: str, names: Sequence[str] | None, count: int, default: list[str]) -> list[str]:
+    if names is None:
         return default
-    if len(given) != count:
-        raise ValueError(f"there are {len(given)} {what} for {count}: give one for each")
-    return [str(g) for g in given]
+    if len(names) != count:
+        raise ValueError(f"there are {len(names)} {what} for {count}: give one for each")
+    return [str(g) for g in names]
 
 
 def _padded(cells: np.ndarray, columns: int) -> np.ndarray:
@@ -224,8 +227,8 @@ def _grid(
     inches = min(inches, 30.0 / picture.shape[0])
     margin = 0.2 + 0.075 * max(map(len, labels), default=0)
     top = 0.15 + 0.2 * bool(heads) + 0.25 * (title is not None)
-    made = figure(picture.shape[1] * inches + margin, picture.shape[0] * inches + top)
-    axes = made.add_subplot()
+    canvas = figure(picture.shape[1] * inches + margin, picture.shape[0] * inches + top)
+    axes = canvas.add_subplot()
     bare(axes)
     axes.imshow(picture, interpolation="nearest", aspect="equal")
     small = float(np.clip(SIZE * height * inches / 0.2, 5.0, SIZE))
@@ -237,4 +240,4 @@ def _grid(
     axes.tick_params(length=0)
     if title is not None:
         axes.set_title(title, fontsize=SIZE + 1, color=INK, loc="left")
-    return made
+    return canvas

@@ -94,13 +94,13 @@ def _heat_map(
     wide = float(np.clip(9.0 / columns, 0.45, np.clip(0.08 * longest, 0.72, 1.0)))
     high = float(np.clip(9.0 / rows, 0.17, 0.36))
     turned = longest * 0.08 > wide
-    written = high > 0.2 and columns <= 12
+    with_numbers = high > 0.2 and columns <= 12
     left = 0.25 + 0.075 * max(map(len, codes))
-    made = figure(
-        max(columns * wide + left + 0.9 * (not written), 3.0),
+    canvas = figure(
+        max(columns * wide + left + 0.9 * (not with_numbers), 3.0),
         rows * high + 0.4 + (0.06 * longest if turned else 0.1),
     )
-    axes = made.add_subplot()
+    axes = canvas.add_subplot()
     bare(axes)
     top = max(float(matrix.max()), 1e-9)
     mesh = axes.pcolormesh(matrix, cmap=ramp(ACCENT), vmin=0, vmax=top)
@@ -116,7 +116,7 @@ def _heat_map(
         axes.tick_params(axis="x", labelrotation=40)
         for text in axes.get_xticklabels():
             text.set(ha="left", rotation_mode="anchor")
-    if written:
+    if with_numbers:
         for (j, k), value in np.ndenumerate(matrix):
             axes.text(
                 k + 0.5, j + 0.52, f"{value:.2f}", ha="center", va="center", fontsize=SIZE - 2,
@@ -124,11 +124,11 @@ def _heat_map(
             )  # fmt: skip
         axes.set_xlabel(what, fontsize=SIZE - 1, color=MUTED)
         axes.xaxis.set_label_position("bottom")
-        return made
-    bar = made.colorbar(mesh, ax=axes, aspect=30, pad=0.02, fraction=0.05)
+        return canvas
+    bar = canvas.colorbar(mesh, ax=axes, aspect=30, pad=0.02, fraction=0.05)
     if bar.solids is not None:
         bar.solids.set_rasterized(False)
     bar.outline.set_visible(False)
     bar.ax.tick_params(colors=MUTED, labelsize=SIZE - 2, length=0)
     bar.set_label(what, fontsize=SIZE - 1, color=MUTED)
-    return made
+    return canvas

@@ -77,20 +77,22 @@ def cross_modal(
     if len(labels) != x.shape[1]:
         raise ValueError(f"observed has {x.shape[1]} features but there are {len(labels)} names")
     correlation = feature_correlations(x, y)
-    known = np.flatnonzero(~np.isnan(correlation))
-    chosen = _chosen(features, labels, known[np.argsort(-correlation[known], kind="stable")])
-    columns = min(len(chosen) + 1, 3)
-    rows = -(-(len(chosen) + 1) // columns)
-    made = figure(2.9 * columns, 2.5 * rows)
-    grid = list(made.subplots(rows, columns, squeeze=False).flat)
-    for axes in grid[len(chosen) + 1 :]:
+    candidates = np.flatnonzero(~np.isnan(correlation))
+    selection = _chosen(
+        features, labels, candidates[np.argsort(-correlation[candidates], kind="stable")]
+    )
+    columns = min(len(selection) + 1, 3)
+    rows = -(-(len(selection) + 1) // columns)
+    canvas = figure(2.9 * columns, 2.5 * rows)
+    grid = list(canvas.subplots(rows, columns, squeeze=False).flat)
+    for axes in grid[len(selection) + 1 :]:
         axes.remove()
     first = grid[0]
     quiet(first, grid="y")
-    first.hist(correlation[known], bins=min(30, max(5, len(known) // 4)), color=ACCENT)
+    first.hist(correlation[candidates], bins=min(30, max(5, len(candidates) // 4)), color=ACCENT)
     first.margins(y=0.2)  # room for the word
-    if len(known):
-        middle = float(np.median(correlation[known]))
+    if len(candidates):
+        middle = float(np.median(correlation[candidates]))
         first.axvline(middle, color=WARM, linewidth=1.2)
         first.annotate(
             f"median {middle:.2f}", (middle, 1), (3, -2), xycoords=("data", "axes fraction"),
@@ -98,18 +100,18 @@ def cross_modal(
         )  # fmt: skip
     first.set_title(f"all {len(labels)} features", fontsize=SIZE, color=INK, loc="left")
     first.set_xlabel("correlation", fontsize=SIZE - 1, color=MUTED)
-    shown = np.random.default_rng(0).permutation(len(x))[:_POINTS]
-    for axes, j in zip(grid[1:], chosen, strict=False):
+    sample = np.random.default_rng(0).permutation(len(x))[:_POINTS]
+    for axes, j in zip(grid[1:], selection, strict=False):
         quiet(axes)
         axes.set_title(
             f"{labels[j]}: r = {correlation[j]:.2f}", fontsize=SIZE, color=INK, loc="left"
         )
         ends = [min(x[:, j].min(), y[:, j].min()), max(x[:, j].max(), y[:, j].max())]
         axes.plot(ends, ends, color=GRID, linewidth=1, linestyle="--", zorder=0)
-        axes.scatter(x[shown, j], y[shown, j], s=4, linewidths=0, alpha=0.4, color=ACCENT)
+        axes.scatter(x[sample, j], y[sample, j], s=4, linewidths=0, alpha=0.4, color=ACCENT)
         axes.set_xlabel("observed", fontsize=SIZE - 1, color=MUTED)
         axes.set_ylabel("predicted", fontsize=SIZE - 1, color=MUTED)
-    return made
+    return canvas
 
 
 def batch_mixing(
@@ -160,8 +162,8 @@ def batch_mixing(
             raise ValueError(f"coordinates has shape {plane.shape}; expected ({len(codes)}, 2)")
     # In random order: drawn batch after batch, the last one would hide the others.
     order = np.random.default_rng(0).permutation(len(codes))[:_POINTS]
-    made = figure(4.2 * len(panels), 3.6)
-    grid = made.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
+    canvas = figure(4.2 * len(panels), 3.6)
+    grid = canvas.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
     for axes, (title, (values, called)) in zip(grid, panels.items(), strict=True):
         quiet(axes)
         axes.set_title(title, fontsize=SIZE, color=INK, loc="left")
@@ -179,7 +181,7 @@ def batch_mixing(
             bbox_to_anchor=(1.0, 1.0), borderaxespad=0.2,
         )  # fmt: skip
     grid[0].set_ylabel(titles[1], fontsize=SIZE - 1, color=MUTED)
-    return made
+    return canvas
 
 
 def _chosen(
@@ -188,15 +190,15 @@ def _chosen(
     if isinstance(features, int):
         steps = np.linspace(0, len(ranked) - 1, min(features, len(ranked)))
         return ranked[steps.round().astype(int)].tolist() if len(ranked) else []
-    found = []
+    index = []
     for feature in features:
         if isinstance(feature, str) and feature in labels:
-            found.append(labels.index(feature))
+            index.append(labels.index(feature))
         elif isinstance(feature, int) and 0 <= feature < len(labels):
-            found.append(feature)
+            index.append(feature)
         else:
             raise ValueError(f"there is no feature {feature!r}; there are {len(labels)}")
-    return found
+    return index
 
 
 def _pair(observed: Any, predicted: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Observations of any kind as small pictures, and pictures side by side."""
+"""Thumbnails of observations of any kind, and mosaics of them."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def pictures(
         )
     if len(shape) == 1:
         flat = array.reshape(-1, shape[0]).astype(np.float64)
-        drawn = _bars(flat, bounds or vector_bounds(flat))
-        return drawn.reshape(*array.shape[:leading], *drawn.shape[1:])
+        charts = _bars(flat, bounds or vector_bounds(flat))
+        return charts.reshape(*array.shape[:leading], *charts.shape[1:])
     if array.dtype != np.uint8:
         array = np.round(np.clip(array, 0, 1) * 255).astype(np.uint8)
     array = np.moveaxis(array, -3, -1)

@@ -1,4 +1,4 @@
-"""One quiet look for every figure, set on the figure itself: nothing global is changed."""
+"""Style of the figures, set on the figure itself: nothing global is changed."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ SIZE = 9.0
 
 def figure(width: float, height: float) -> Figure:
     """An empty figure of a size in inches whose layout leaves room for every label."""
-    made = Figure(figsize=(width, height), layout="constrained")
-    made.get_layout_engine().set(w_pad=0.06, h_pad=0.06)  # type: ignore[union-attr, call-arg]
-    return made
+    canvas = Figure(figsize=(width, height), layout="constrained")
+    canvas.get_layout_engine().set(w_pad=0.06, h_pad=0.06)  # type: ignore[union-attr, call-arg]
+    return canvas
 
 
 def quiet(axes: Axes, *, grid: str | None = None) -> None:

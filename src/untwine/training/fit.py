@@ -100,7 +100,7 @@ def fit(
     from lightning.fabric import Fabric
 
     from ..data import as_loader
-    from ..data.draws import check_seed
+    from ..data.seeds import check_seed
 
     stages = method.stages()
     moves = moves_by_stage(steps, stages)

@@ -41,8 +41,8 @@ class BlocksPosterior(Posterior):
 
     def forward(self, h: Tensor) -> Blocks:
         """``(B, features)`` to a distribution over ``(D,)``."""
-        own = h.split(self._shares(), -1)
-        return Blocks({n: f(x) for n, f, x in zip(self.names, self.heads, own, strict=True)})
+        shares = h.split(self._shares(), -1)
+        return Blocks({n: f(x) for n, f, x in zip(self.names, self.heads, shares, strict=True)})
 
     def _shares(self) -> list[int]:
         return [

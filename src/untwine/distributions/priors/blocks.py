@@ -34,8 +34,8 @@ class BlocksPrior(Prior):
 
     def start(self, codes: Tensor) -> None:
         """Shows each block's prior its own entries of the codes."""
-        for prior, own in zip(self.priors, self().split(codes).values(), strict=True):
-            prior.start(own)  # type: ignore[operator]
+        for prior, entries in zip(self.priors, self().split(codes).values(), strict=True):
+            prior.start(entries)  # type: ignore[operator]
 
     @property
     def starts(self) -> bool:

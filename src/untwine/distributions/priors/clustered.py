@@ -56,9 +56,9 @@ def kmeans(codes: Tensor, clusters: int) -> tuple[Tensor, Tensor]:
     from sklearn.cluster import KMeans
 
     seed = int(torch.randint(2**31, ()))
-    found = KMeans(clusters, n_init=10, random_state=seed).fit(codes.detach().cpu().double())
-    labels = torch.from_numpy(found.labels_).long().to(codes.device)
-    return labels, torch.from_numpy(found.cluster_centers_).to(codes)
+    fit = KMeans(clusters, n_init=10, random_state=seed).fit(codes.detach().cpu().double())
+    labels = torch.from_numpy(fit.labels_).long().to(codes.device)
+    return labels, torch.from_numpy(fit.cluster_centers_).to(codes)
 
 
 def one_of(name: str, value: str, words: Sequence[str]) -> None:

@@ -181,10 +181,10 @@ class GaussianMixture(ClusteredPrior):
         from scipy.sparse.csgraph import connected_components
 
         _, group = connected_components((self.overlap() >= threshold).cpu().numpy())
-        found: dict[int, list[int]] = {}
+        members_of: dict[int, list[int]] = {}
         for k, g in enumerate(group.tolist()):
-            found.setdefault(g, []).append(k)
-        return [tuple(members) for members in found.values() if len(members) > 1]
+            members_of.setdefault(g, []).append(k)
+        return [tuple(members) for members in members_of.values() if len(members) > 1]
 
     @torch.no_grad()
     def merged(self, groups: Sequence[Sequence[int]]) -> GaussianMixture:
@@ -198,13 +198,13 @@ class GaussianMixture(ClusteredPrior):
             ValueError: if a component is in two groups, or there is no such component.
         """
         k, dim = self.loc.shape
-        named = [c for group in groups for c in group]
-        if len(set(named)) < len(named) or not set(named) <= set(range(k)):
+        members = [c for group in groups for c in group]
+        if len(set(members)) < len(members) or not set(members) <= set(range(k)):
             raise ValueError(f"groups {groups!r} must name components 0 to {k - 1}, each once")
-        whole = [tuple(g) for g in groups] + [(c,) for c in range(k) if c not in named]
+        whole = [tuple(g) for g in groups] + [(c,) for c in range(k) if c not in members]
         whole.sort(key=min)
         weights, factor = self.logits.softmax(-1), self._factor()
-        made = GaussianMixture(dim, len(whole), covariance=self.covariance).to(self.loc)
+        mixture = GaussianMixture(dim, len(whole), covariance=self.covariance).to(self.loc)
         for j, group in enumerate(whole):
             rows = list(group)
             share = weights[rows] / weights[rows].sum()
@@ -212,16 +212,16 @@ class GaussianMixture(ClusteredPrior):
             apart = self.loc[rows] - loc
             sigma = torch.einsum("k,kij->ij", share, factor[rows] @ factor[rows].mT)
             sigma = sigma + torch.einsum("k,ki,kj->ij", share, apart, apart)
-            made.logits[j] = weights[rows].sum().log()
-            made.loc[j] = loc
-            if made.below is None:
-                made.log_scale[j] = 0.5 * sigma.diagonal().log()
+            mixture.logits[j] = weights[rows].sum().log()
+            mixture.loc[j] = loc
+            if mixture.below is None:
+                mixture.log_scale[j] = 0.5 * sigma.diagonal().log()
             else:
                 root = torch.linalg.cholesky(sigma)
                 below = torch.tril_indices(dim, dim, -1, device=loc.device)
-                made.log_scale[j] = root.diagonal().log()
-                made.below[j] = root[below[0], below[1]]
-        return made
+                mixture.log_scale[j] = root.diagonal().log()
+                mixture.below[j] = root[below[0], below[1]]
+        return mixture
 
     def _factor(self) -> Tensor:
         """Cholesky factors, ``(K, D, D)``."""

@@ -199,13 +199,13 @@ class HierarchicalMixture(ClusteredPrior):
     @property
     def levels(self) -> list[list[tuple[int, ...]]]:
         """From the top to the leaves: each level's nodes, a node as the leaves below it."""
-        found: list[list[tuple[int, ...]]] = []
+        nodes: list[list[tuple[int, ...]]] = []
         for row in self._nodes:
             level = [tuple(np.flatnonzero(self._below[n]).tolist()) for n in row]
-            found.append(sorted(level))
+            nodes.append(sorted(level))
             if len(level) == len(self.loc):
                 break
-        return found
+        return nodes
 
     def level(self, level: int = -1) -> MixtureSameFamily:
         """The mixture :math:`p_l` of one level alone, counted from the top."""
@@ -274,14 +274,14 @@ class HierarchicalMixture(ClusteredPrior):
 
     def _plant(self, above: Sequence[int]) -> None:
         """Makes the tensors of a tree, from every node's parent (children before parents)."""
-        made = Tree(above, root=self.root, store=self.agglomerate)
-        weights = made.weights(self.upper, self.weights)
+        tree = Tree(above, root=self.root, store=self.agglomerate)
+        weights = tree.weights(self.upper, self.weights)
         tensors = {
-            "averaging": torch.tensor(made.averaging, dtype=self.loc.dtype),
-            "members": torch.tensor(made.members, dtype=self.loc.dtype),
-            "present": torch.tensor(made.present, dtype=self.loc.dtype),
+            "averaging": torch.tensor(tree.averaging, dtype=self.loc.dtype),
+            "members": torch.tensor(tree.members, dtype=self.loc.dtype),
+            "present": torch.tensor(tree.present, dtype=self.loc.dtype),
             "level_weights": torch.tensor(weights, dtype=self.loc.dtype),
-            "parents": torch.tensor(made.parents),
+            "parents": torch.tensor(tree.parents),
         }
         for name, value in tensors.items():
             if name in self._buffers:  # in place: a captured step and other processes hold them

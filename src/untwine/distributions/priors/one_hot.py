@@ -32,10 +32,10 @@ class OneHotPrior(Prior):
         super().__init__()
         if classes < 2:
             raise ValueError(f"a categorical variable has at least 2 classes, got {classes}")
-        given = torch.ones(classes) if probs is None else torch.tensor([float(p) for p in probs])
-        if given.shape != (classes,) or not bool(((given > 0) & given.isfinite()).all()):
+        weights = torch.ones(classes) if probs is None else torch.tensor([float(p) for p in probs])
+        if weights.shape != (classes,) or not bool(((weights > 0) & weights.isfinite()).all()):
             raise ValueError(f"probs is {probs}; expected {classes} positive numbers")
-        logits = (given / given.sum()).log()
+        logits = (weights / weights.sum()).log()
         self.logits = nn.Parameter(logits) if learned else nn.Buffer(logits, persistent=False)
 
     def forward(self) -> OneHot:

@@ -27,8 +27,8 @@ def balanced(count: int) -> list[Any]:
         middle = (first + last) // 2
         return first if last - first == 1 else [make(first, middle), make(middle, last)]
 
-    made = make(0, count)
-    return made if isinstance(made, list) else [made]
+    tree = make(0, count)
+    return tree if isinstance(tree, list) else [tree]
 
 
 def tree_from_merges(merges: Sequence[Sequence[int]]) -> list[Any]:
@@ -93,19 +93,19 @@ def parents(tree: Sequence[Any]) -> list[int]:
         [4, 4, 5, 5, 6, 6, -1]
     """
     k = len(leaves(tree))
-    found = [-1] * k
+    parent = [-1] * k
 
     def number(node: Any) -> int:
         if isinstance(node, int | np.integer):
             return int(node)
         children = [number(child) for child in node]
-        found.append(-1)
+        parent.append(-1)
         for child in children:
-            found[child] = len(found) - 1
-        return len(found) - 1
+            parent[child] = len(parent) - 1
+        return len(parent) - 1
 
     number(tree)
-    return found
+    return parent
 
 
 class Tree:
@@ -144,31 +144,31 @@ class Tree:
         self.present = np.stack(
             [(depth == level) | (leaf & (depth < level)) for level in range(first, first + rows)]
         )[:, : m if root else m - 1].astype(float)
-        kept = m if root else m - 1
-        self.averaging, self.members = averaging[:kept], members[:kept]
-        self.parents = np.array([p if p < kept else -1 for p in above[:kept]])
+        nodes = m if root else m - 1
+        self.averaging, self.members = averaging[:nodes], members[:nodes]
+        self.parents = np.array([p if p < nodes else -1 for p in above[:nodes]])
 
-    def weights(self, upper: float, given: Sequence[float] | None) -> np.ndarray:
+    def weights(self, upper: float, by_level: Sequence[float] | None) -> np.ndarray:
         """The weights of the levels, from the top to the leaves.
 
         Args:
             upper: Of all levels above the leaves together.
-            given: For each level, instead.
+            by_level: For each level, instead.
 
         Raises:
-            ValueError: if the given ones are not one per level, negative, or not of sum one.
+            ValueError: if those by level are not one per level, negative, or not of sum one.
         """
-        made = np.zeros(len(self.present))
-        if given is not None:
-            if len(given) != self.depth or min(given) < 0 or abs(sum(given) - 1) > 1e-6:
+        by_row = np.zeros(len(self.present))
+        if by_level is not None:
+            if len(by_level) != self.depth or min(by_level) < 0 or abs(sum(by_level) - 1) > 1e-6:
                 raise ValueError(
-                    f"level_weights is {list(given)}; expected {self.depth} numbers from 0 on, "
+                    f"level_weights is {list(by_level)}; expected {self.depth} numbers from 0 on, "
                     "from the top to the leaves, whose sum is 1"
                 )
-            made[: self.depth] = given
+            by_row[: self.depth] = by_level
         elif self.depth == 1:
-            made[0] = 1.0
+            by_row[0] = 1.0
         else:
-            made[: self.depth - 1] = upper / (self.depth - 1)
-            made[self.depth - 1] = 1 - upper
-        return made
+            by_row[: self.depth - 1] = upper / (self.depth - 1)
+            by_row[self.depth - 1] = 1 - upper
+        return by_row

@@ -1,4 +1,4 @@
-"""Random numbers that are a pure function of what they are for."""
+"""Counter-based random generators, keyed by seed and step or observation."""
 
 from __future__ import annotations
 

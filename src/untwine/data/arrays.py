@@ -1,4 +1,4 @@
-"""Data sets whose observations are rows of one array in memory."""
+"""Data sets of arrays in memory."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .coding import code_factors
 from .dataset import FactorDataset, Index, as_index
+from .factorize import factorize
 
-__all__ = ["Arrays", "Table"]
+__all__ = ["ArrayDataset", "Arrays"]
 
 Layout = Literal["CHW", "HWC"]
 _CHANNELS = (1, 3, 4)
@@ -20,7 +20,7 @@ _LARGEST = float(np.finfo(np.float32).max)
 _CHUNK = 1 << 24  # values looked at together, so that a check takes little memory
 
 
-class Table(FactorDataset):
+class ArrayDataset(FactorDataset):
     """Observations that are the rows of an array, kept as they came until they are used.
 
     The classes that read files derive from it; `Arrays` says what it accepts.
@@ -51,7 +51,7 @@ class Table(FactorDataset):
             self._last = _channels_last(self._x.shape, layout)
             self.shape = _image_shape(self._x.shape, self._last)
             self._scale = _scale(self._x)
-        self._factors, self.space, self.values = code_factors(factors, n, names, sizes)
+        self._factors, self.space, self.values = factorize(factors, n, names, sizes)
         if covariates is not None:
             self.covariates = _covariates(covariates, n)
 
@@ -74,7 +74,7 @@ class Table(FactorDataset):
         return x.reshape(len(x), *self.shape)
 
 
-class Arrays(Table):
+class Arrays(ArrayDataset):
     """A data set of arrays in memory.
 
     Images are kept as they are given and become float32 in [0, 1] when a batch is made: bytes are

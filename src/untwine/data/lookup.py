@@ -1,4 +1,4 @@
-"""Rows of a table of factors, found by the values of some of the factors."""
+"""Index of a table of factors: its rows by the values of some factors."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 
 from .space import FactorSpace
 
-__all__ = ["Blocks", "Rows"]
+__all__ = ["FactorLookup", "RowGroups"]
 
 _KEPT = 64  # groupings that are remembered
 
 
 @dataclass(frozen=True)
-class Blocks:
+class RowGroups:
     """The rows of a table, sorted so that those with equal values in some columns are together.
 
     Rows that lack one of the values (-1) are in no block.
@@ -39,7 +39,7 @@ class Blocks:
         return self.order[self.start[row] : self.start[row] + self.count[row]]
 
 
-class Rows:
+class FactorLookup:
     """What samplers ask of a table of factors; every answer is worked out once.
 
     Args:
@@ -49,13 +49,13 @@ class Rows:
 
     def __init__(self, space: FactorSpace, factors: np.ndarray) -> None:
         self.space, self.factors = space, factors
-        self.known = np.flatnonzero((factors >= 0).all(axis=1))
+        self.complete = np.flatnonzero((factors >= 0).all(axis=1))
         self.row_of = self._grid()
-        self._blocks: dict[tuple[int, ...], Blocks] = {}
+        self._groups: dict[tuple[int, ...], RowGroups] = {}
         if self.full:
             self.varying = np.flatnonzero(np.array(space.sizes) > 1)
         else:
-            table = factors[self.known]
+            table = factors[self.complete]
             self.varying = np.flatnonzero((table != table[:1]).any(axis=0))
 
     @property
@@ -63,14 +63,14 @@ class Rows:
         """Whether every combination of the factors is there exactly once."""
         return self.row_of is not None
 
-    def blocks(self, columns: Sequence[int] | np.ndarray) -> Blocks:
+    def groups(self, columns: Sequence[int] | np.ndarray) -> RowGroups:
         """The rows grouped by their values in some columns; without columns, one block."""
         which = tuple(int(column) for column in columns)
-        if which not in self._blocks:
-            if len(self._blocks) >= _KEPT:
-                self._blocks.pop(next(iter(self._blocks)))
-            self._blocks[which] = self._group(which)
-        return self._blocks[which]
+        if which not in self._groups:
+            if len(self._groups) >= _KEPT:
+                self._groups.pop(next(iter(self._groups)))
+            self._groups[which] = self._group(which)
+        return self._groups[which]
 
     def keys(self, rows: np.ndarray, columns: Sequence[int] | np.ndarray) -> np.ndarray:
         """A number for each row, equal where the values in ``columns`` are."""
@@ -84,7 +84,7 @@ class Rows:
             distinct *= size
         return key
 
-    def _group(self, columns: tuple[int, ...]) -> Blocks:
+    def _group(self, columns: tuple[int, ...]) -> RowGroups:
         n = len(self.factors)
         rows = np.flatnonzero((self.factors[:, list(columns)] >= 0).all(axis=1))
         key = self.keys(rows, columns)
@@ -95,12 +95,12 @@ class Rows:
         starts, counts = np.zeros(n, small), np.zeros(n, small)
         starts[rows[order]] = np.repeat(first, count)
         counts[rows[order]] = np.repeat(count, count)
-        return Blocks(rows[order].astype(small), starts, counts)
+        return RowGroups(rows[order].astype(small), starts, counts)
 
     def _grid(self) -> np.ndarray | None:
         """The row of each combination, if every one is there exactly once."""
         n = len(self.factors)
-        if not self.space.names or len(self.known) != n or n == 0:
+        if not self.space.names or len(self.complete) != n or n == 0:
             return None
         if n != np.prod([float(size) for size in self.space.sizes]):
             return None

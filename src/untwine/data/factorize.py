@@ -1,4 +1,4 @@
-"""Factors as people have them, made into integers: tables, text, fractions, missing values."""
+"""Factors as integers, from arrays, tables, text, fractions and missing values."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 from .space import FactorSpace
 
-__all__ = ["as_text", "code_factors"]
+__all__ = ["as_text", "factorize"]
 
 _MOST_FRACTIONS = 256
 
 
-def code_factors(
+def factorize(
     factors: Any,
     rows: int,
     names: Sequence[str] | None = None,
@@ -72,25 +72,25 @@ def _columns(factors: Any, names: Sequence[str] | None) -> dict[str, np.ndarray]
         return {}
     if hasattr(factors, "columns") and hasattr(factors, "iloc"):  # a DataFrame
         columns = [factors.iloc[:, k].to_numpy() for k in range(factors.shape[1])]
-        given = [str(name) for name in factors.columns]
+        labels = [str(name) for name in factors.columns]
     elif isinstance(factors, Mapping):
         columns = [np.asarray(column) for column in factors.values()]
-        given = [str(name) for name in factors]
+        labels = [str(name) for name in factors]
     else:
         array = factors.detach().cpu().numpy() if hasattr(factors, "detach") else factors
         array = np.asarray(array)
         if array.ndim not in (1, 2):
             raise ValueError(f"factors has shape {array.shape}; expected (N, K), or (N,) for one")
         columns = [array] if array.ndim == 1 else list(array.T)
-        given = ["label"] if array.ndim == 1 else [f"factor{k}" for k in range(len(columns))]
+        labels = ["label"] if array.ndim == 1 else [f"factor{k}" for k in range(len(columns))]
     if names is not None and len(names) == len(columns):
-        given = [str(name) for name in names]
-    for i, name in enumerate(given):
-        if name in given[:i]:
-            raise ValueError(f"two factors are named {name!r}; names must differ: {given}")
+        labels = [str(name) for name in names]
+    for i, name in enumerate(labels):
+        if name in labels[:i]:
+            raise ValueError(f"two factors are named {name!r}; names must differ: {labels}")
     if names is not None and len(names) != len(columns):
         return {f"{i}": column for i, column in enumerate(columns)}  # refused by the caller
-    return dict(zip(given, columns, strict=True))
+    return dict(zip(labels, columns, strict=True))
 
 
 def _code(name: str, column: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -98,11 +98,11 @@ def _code(name: str, column: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
         return _code_text(column)
     if column.dtype.kind == "f":
         unknown = np.isnan(column)
-        known = column[~unknown]
-        if not np.isfinite(known).all():
+        present = column[~unknown]
+        if not np.isfinite(present).all():
             raise ValueError(f"factor {name!r} is infinite in row {np.isinf(column).argmax()}")
-        if (known != np.round(known)).any():
-            distinct, numbers = np.unique(known, return_inverse=True)
+        if (present != np.round(present)).any():
+            distinct, numbers = np.unique(present, return_inverse=True)
             if len(distinct) > _MOST_FRACTIONS:
                 raise ValueError(
                     f"factor {name!r} has {len(distinct)} different fractional values; a factor "

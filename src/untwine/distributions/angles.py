@@ -142,7 +142,9 @@ class Angles(Distribution):
         with torch.no_grad():
             delta = _deviations(k.double())
             slope = _slope(delta, k.double()).to(k.dtype)
+        # The value is the sample; k - k.detach() is 0 and carries d(theta)/d(kappa) alone.
         delta = delta.to(k.dtype) + slope * (k - k.detach())
+        # Turned by the direction as a rotation: no angle of mu, so no seam at pi.
         a, b = self.direction.unbind(-1)
         cos, sin = delta.cos(), delta.sin()
         return torch.stack([a * cos - b * sin, b * cos + a * sin], -1).flatten(-2)
@@ -174,12 +176,14 @@ def _deviations(k: Tensor) -> Tensor:
     k = k.clamp(min=_LEAST)
     tau = 1 + (1 + 4 * k**2).sqrt()
     rho = (tau - (2 * tau).sqrt()) / (2 * k)
+    # Best and Fisher's r; for small k its limit, since tau - sqrt(2 tau) cancels there.
     r = torch.where(k < 1e-4, 1 / k + k, (1 + rho**2) / (2 * rho).clamp(min=1e-300))
     u = torch.rand((3, _PROPOSALS, *k.shape), dtype=k.dtype, device=k.device)
     w = (math.pi * u[0]).cos()
     f = (1 + r * w) / (r + w)
     c = k * (r - f)
     accepted = (c / u[1].clamp(min=1e-300)).log() + 1 - c >= 0
+    # argmax of equal values is the first: the first accepted proposal, at a fixed shape.
     first = accepted.byte().argmax(0, keepdim=True)
     cos = f.gather(0, first)[0].clamp(-1, 1)
     side = torch.where(u[2, 0] < 0.5, -1.0, 1.0)

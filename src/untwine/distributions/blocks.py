@@ -110,6 +110,7 @@ class Blocks(Distribution):
     @property
     def covariance_matrix(self) -> Tensor:
         """``(..., D, D)``: the blocks' own covariances, and zeros between blocks."""
+        # Blocks are independent: what is off the diagonal blocks stays zero.
         mean = self.mean
         whole = mean.new_zeros(*mean.shape, mean.shape[-1])
         for name, part in self.parts.items():

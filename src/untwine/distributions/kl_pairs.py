@@ -99,6 +99,7 @@ def angles_to_angles(q: Angles, p: Angles) -> Tensor:
     """
     a, b = q.concentration, p.concentration
     cos = (q.direction * p.direction).sum(-1)
+    # i0e is scaled by exp(-k): the logarithm of I0 is finite for any concentration.
     volume = torch.special.i0e(b).log() + b - torch.special.i0e(a).log() - a
     return (volume + q.resultant * (a - b * cos)).sum(-1)
 

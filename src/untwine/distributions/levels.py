@@ -44,6 +44,7 @@ class Levels(Distribution):
     def log_levels(self, z: Tensor) -> Tensor:
         """The log density of every level, ``(..., D)`` to ``(..., L)``."""
         nodes = self.gaussians.log_prob(z.unsqueeze(-2)) + self.log_weights
+        # The logarithm of 0 leaves nodes that are not in a level out of its sum.
         return torch.logsumexp(nodes.unsqueeze(-2) + self.present.log(), -1)
 
     def log_prob(self, value: Tensor) -> Tensor:
@@ -78,6 +79,7 @@ class Levels(Distribution):
         levels = self.log_levels(z)
         mixed = torch.logsumexp(levels + self.level_weights.log(), -1)
         ratio = (levels * self.level_weights).sum(-1) - mixed
+        # Gumbel noise on log ratios draws a proposal in proportion to its importance weight.
         gumbel = -torch.empty_like(ratio).exponential_().log()
         winner = (ratio + gumbel).argmax(0)
         return z.gather(0, winner[None, ..., None].expand(1, *shape, z.shape[-1]))[0]

@@ -88,6 +88,7 @@ class Mixture(MixtureSameFamily):
         q = self.component_distribution
         covariance = getattr(q, "covariance_matrix", None)
         covariance = torch.diag_embed(q.variance) if covariance is None else covariance
+        # The law of total covariance: within components, plus between their means.
         away = q.mean - self.mean.unsqueeze(-2)
         whole = covariance + away.unsqueeze(-1) * away.unsqueeze(-2)
         return (self.choice.probs[..., None, None] * whole).sum(-3)
@@ -103,6 +104,7 @@ class Mixture(MixtureSameFamily):
         """
         if each.shape[-2] == 1:
             return each.squeeze(-2)
+        # The choice is drawn for the same sample shape as the components, one for each z.
         y = self.choice.rsample(each.shape[: each.ndim - 2 - len(self.batch_shape)])
         return (y.unsqueeze(-1) * each).sum(-2)
 

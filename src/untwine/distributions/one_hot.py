@@ -17,6 +17,7 @@ __all__ = ["OneHot", "gumbel_like"]
 
 def gumbel_like(x: Tensor) -> Tensor:
     """Standard Gumbel noise of the shape, dtype and device of ``x``."""
+    # An exponential draw may be 0, whose logarithm is infinite.
     tiny = torch.finfo(x.dtype).tiny
     return -torch.empty_like(x).exponential_().clamp(min=tiny).log()
 
@@ -97,6 +98,7 @@ class OneHot(Distribution):
         """A relaxed sample, or with ``straight_through`` an exact one with its gradient."""
         logits = self.logits.expand(torch.Size(sample_shape) + self.logits.shape)
         y = ((logits + gumbel_like(logits)) / self.temperature).softmax(-1)
+        # Value: the unit vector. Gradient: that of the relaxed y.
         return self.snap(y) + (y - y.detach()) if self.straight_through else y
 
     @torch.no_grad()

@@ -38,6 +38,7 @@ class OptimalNormal(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         """Elementwise, at the scale that is optimal for all of ``value`` together."""
         square = (value - self.loc) ** 2
+        # The optimal scale stays in the graph: that is the gradient of log of the mean square.
         variance = square.mean().clamp(min=self.floor**2)
         return -0.5 * (square / variance + variance.log() + math.log(2 * math.pi))
 

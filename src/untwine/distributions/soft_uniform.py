@@ -62,6 +62,7 @@ class SoftUniform(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Elementwise."""
+        # At most one of the two is positive: the distance from the interval.
         beyond = torch.relu(value - self.high) + torch.relu(self.low - value)
         return -0.5 * (beyond / self.edge) ** 2 - self._log_mass()
 

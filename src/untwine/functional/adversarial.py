@@ -21,6 +21,7 @@ def permute_dims(z: Tensor) -> Tensor:
         Kim, Mnih, "Disentangling by Factorising", 2018, https://arxiv.org/abs/1802.05983,
         algorithm 1.
     """
+    # Sorting uniform numbers gives one random permutation per dimension in a single call.
     order = torch.rand(z.shape, device=z.device).argsort(0)
     return z.gather(0, order)
 

@@ -64,6 +64,7 @@ def block_information(
         return torch.logsumexp(log_density + weights, 1)
 
     single = {name: aggregate(value) for name, value in each.items()}
+    # Blocks are independent given x, so log densities add up before the aggregate is formed.
     joint = aggregate(torch.stack(list(each.values())).sum(0))
     total = joint - torch.stack(list(single.values())).sum(0)
     pairs = {

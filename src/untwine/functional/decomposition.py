@@ -124,11 +124,13 @@ def decompose(
         Chen, Li, Grosse, Duvenaud, "Isolating Sources of Disentanglement in VAEs", 2018,
         https://arxiv.org/abs/1802.04942, equations 2 and S6.
     """
+    # joint[i, m] = log q(z_i | x_m): the diagonal is each sample under its own posterior.
     joint, marginal = log_densities(q, z)
     conditional = joint.diagonal()
     if estimator == "mss":
         weights = log_importance_weights(len(z), size, z.device).to(z.dtype)
         aggregate = torch.logsumexp(joint + weights, 1)
+        # The same weights for every dimension: each q(z_j) is the marginal of the one q(z).
         product = torch.logsumexp(marginal + weights.unsqueeze(-1), 1).sum(-1)
     elif estimator == "mws":
         constant = math.log(size * len(z))

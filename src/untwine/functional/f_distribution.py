@@ -92,8 +92,10 @@ class _LogBetainc(Function):
         # The fraction converges fast below the mean only; above it, the other tail is computed.
         low = log_x.exp() < (a + 1) / (a + b + 2)
         p, q = torch.where(low, a, b), torch.where(low, b, a)
+        # I_x(p, q) = x^p (1 - x)^q / (p B(p, q)) times the fraction, in logarithms.
         tail = density - p.log() + _fraction(p, q, torch.where(low, log_x, log_y).exp()).log()
         value = torch.where(low, tail, torch.log1p(-tail.clamp(max=0).exp()))
+        # The derivative of the docstring of `log_betainc`: it needs no second fraction.
         ctx.save_for_backward((density - value).exp())
         return value
 

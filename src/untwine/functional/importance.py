@@ -30,6 +30,7 @@ def self_normalized(values: Tensor, log_weights: Tensor, probabilities: Tensor) 
         >>> self_normalized(values, torch.tensor([[2.0], [1.0]]).log(), even).item()
         2.0
     """
+    # A constant for each example cancels; with the largest subtracted no weight overflows.
     largest = log_weights.detach().amax(0, keepdim=True)
     weights = probabilities * (log_weights - largest).exp()
     return (weights * values).sum(0) / weights.sum(0)

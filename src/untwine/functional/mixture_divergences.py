@@ -46,6 +46,7 @@ def mixture_log_ratio(q: Distribution, p: Distribution, z: Tensor | None = None)
     if z is not None:
         return q.log_prob(z) - p.log_prob(z)
     weights, components = _mixture(q)
+    # One sample of every component instead of a drawn one: weights get exact gradients.
     each = components.rsample().movedim(-2, 0)
     return (weights.exp() * (q.log_prob(each) - p.log_prob(each)).movedim(0, -1)).sum(-1)
 
@@ -72,9 +73,10 @@ def variational_approximation(q: Distribution, p: Distribution) -> Tensor:
         Models", 2007, https://doi.org/10.1109/ICASSP.2007.366913, section 7.
     """
     weights, within, between, prior = _pairwise(q, p)
-    above = torch.logsumexp(weights.unsqueeze(-2) - within, -1)
-    below = torch.logsumexp(prior.unsqueeze(-2) - between, -1)
-    return (weights.exp() * (above - below)).sum(-1)
+    # Lower bounds of E log q and E log p under each component, up to the same entropy.
+    log_q = torch.logsumexp(weights.unsqueeze(-2) - within, -1)
+    log_p = torch.logsumexp(prior.unsqueeze(-2) - between, -1)
+    return (weights.exp() * (log_q - log_p)).sum(-1)
 
 
 def convexity_upper_bound(q: Distribution, p: Distribution) -> Tensor:
@@ -132,8 +134,10 @@ def variational_upper_bound(q: Distribution, p: Distribution, iterations: int = 
     weights, components = _mixture(q)
     prior, others = _mixture(p)
     between = _against(components, others)
+    # Logarithms throughout: pieces of components far apart have vanishing weights.
     phi = psi = weights.unsqueeze(-1) + prior.unsqueeze(-2)
     for _ in range(iterations):
+        # Each line is one constrained minimum: rows of phi sum to pi, columns of psi to omega.
         phi = weights.unsqueeze(-1) + (psi - between).log_softmax(-1)
         psi = prior.unsqueeze(-2) + phi.log_softmax(-2)
     return (phi.exp() * (phi - psi + between)).sum((-2, -1))
@@ -205,12 +209,12 @@ def durrieu_bounds(q: Distribution, p: Distribution) -> tuple[Tensor, Tensor]:
     entropy = components.entropy()
     overlap_within = _log_overlap(components, components)
     overlap_between = _log_overlap(components, others)
-    self_overlap = torch.logsumexp(weights.unsqueeze(-2) - within, -1)
-    other = torch.logsumexp(prior.unsqueeze(-2) - between, -1)
-    own_overlap = torch.logsumexp(weights.unsqueeze(-2) + overlap_within, -1)
-    other_overlap = torch.logsumexp(prior.unsqueeze(-2) + overlap_between, -1)
-    lower = self_overlap - other_overlap - entropy
-    upper = own_overlap - other + entropy
+    kl_within = torch.logsumexp(weights.unsqueeze(-2) - within, -1)
+    kl_between = torch.logsumexp(prior.unsqueeze(-2) - between, -1)
+    integral_within = torch.logsumexp(weights.unsqueeze(-2) + overlap_within, -1)
+    integral_between = torch.logsumexp(prior.unsqueeze(-2) + overlap_between, -1)
+    lower = kl_within - integral_between - entropy
+    upper = integral_within - kl_between + entropy
     return (weights.exp() * lower).sum(-1), (weights.exp() * upper).sum(-1)
 
 

@@ -27,5 +27,6 @@ def dip(cov: Tensor, off_diagonal: float | Tensor, diagonal: float | Tensor) -> 
         from Unlabeled Observations", 2018, https://arxiv.org/abs/1711.00848, equations 6 and 7.
     """
     on = cov.diagonal()
+    # All squares less those of the diagonal: no mask, so nothing to build on the device.
     off = (cov**2).sum() - (on**2).sum()
     return off_diagonal * off + diagonal * ((on - 1) ** 2).sum()

@@ -108,6 +108,7 @@ def pool(
         return diagonal_normal((weight * loc).sum(-2), (weight * scale**2).sum(-2).sqrt())
     if how != "product":
         raise ValueError(f"how is {how!r}; expected 'product' or 'average'")
+    # An absent member has precision 0: it changes neither the mean nor the variance.
     precision = weight * scale**-2
     total = precision.sum(-2)
     return diagonal_normal((precision * loc).sum(-2) / total, total**-0.5)
@@ -147,6 +148,7 @@ def changed(
     delta = kl_divergence(one, two)
     if symmetric:
         delta = (delta + kl_divergence(two, one)) / 2
+    # Which dimensions are shared is a decision: no gradient flows through the threshold.
     delta = delta.detach()
     if k is None:
         return delta >= (delta.amax(1, keepdim=True) + delta.amin(1, keepdim=True)) / 2

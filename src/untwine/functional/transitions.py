@@ -42,6 +42,7 @@ def laplace_transition(before: Distribution, after: Distribution, rate: float) -
     (m0, s0), (m1, s1) = moments_of(before), moments_of(after)
     shift, variance = m1 - m0, s0**2 + s1**2
     spread = (2 * variance).sqrt()
+    # E|z - z'| of a Gaussian difference: a folded normal's mean.
     distance = spread / math.sqrt(math.pi) * (-((shift / spread) ** 2)).exp()
     distance = distance + shift * torch.erf(shift / spread)
     cross_entropy = rate * distance - math.log(rate / 2)

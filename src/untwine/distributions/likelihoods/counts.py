@@ -77,6 +77,7 @@ class CountLikelihood(Likelihood):
     def _look(self, x: Tensor, covariates: int) -> None:
         """Sets what is taken from counts ``(N, F)``."""
         total = x.sum(-1)
+        # Half a count more: a gene that was never seen keeps a finite logarithm.
         mean = (x.sum(0) + 0.5) / (len(x) if self.library == "none" else total.sum() + 0.5)
         self.offset = mean.log().float()
         if self.library == "observed":

@@ -52,6 +52,7 @@ class FullCovariance(Posterior):
 
     def forward(self, h: Tensor) -> MultivariateNormal:
         """``(B, 2 D + D (D - 1) / 2)`` to a Gaussian over ``(D,)``."""
+        # The root of 2 D + D (D - 1) / 2 = features.
         dim = round(((9 + 8 * h.shape[-1]) ** 0.5 - 3) / 2)
         loc, log_diagonal, below = h.split([dim, dim, h.shape[-1] - 2 * dim], -1)
         rows, columns = torch.tril_indices(dim, dim, -1, device=h.device)

@@ -55,6 +55,7 @@ def kmeans(codes: Tensor, clusters: int) -> tuple[Tensor, Tensor]:
     """Labels ``(N,)`` and centers ``(K, D)`` by k-means, seeded by torch's global generator."""
     from sklearn.cluster import KMeans
 
+    # scikit-learn has a generator of its own: seeded from torch's, so that a run repeats.
     seed = int(torch.randint(2**31, ()))
     fit = KMeans(clusters, n_init=10, random_state=seed).fit(codes.detach().cpu().double())
     labels = torch.from_numpy(fit.labels_).long().to(codes.device)

@@ -207,6 +207,7 @@ class GaussianMixture(ClusteredPrior):
         mixture = GaussianMixture(dim, len(whole), covariance=self.covariance).to(self.loc)
         for j, group in enumerate(whole):
             rows = list(group)
+            # Moment matching: the Gaussian of the group's mean and covariance.
             share = weights[rows] / weights[rows].sum()
             loc = share @ self.loc[rows]
             apart = self.loc[rows] - loc

@@ -244,6 +244,7 @@ class HierarchicalMixture(ClusteredPrior):
             below = self.members.mT[labels]  # (N, M): whether a code is below a node
             apart = codes - self.node_means()[:, None]  # (M, N, D)
             variance = torch.einsum("nm,mnd->md", below, apart**2) / below.sum(0)[:, None]
+            # A little of the codes' variance, so that a node of a single code has a scale.
             self.log_scale.copy_(0.5 * (variance + 1e-6 * codes.var(0)).log())
 
     def log_normalizer(self, samples: int = 10_000) -> float:

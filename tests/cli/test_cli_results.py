@@ -109,7 +109,7 @@ def test_the_demo_goes_the_whole_way(untwine, folder, monkeypatch):
     """On few steps and points; the real one takes minutes."""
     from untwine.cli import page
 
-    monkeypatch.setitem(GROUPS, "default", ("mig",))
+    monkeypatch.setattr("untwine.evaluation.suite.GROUPS", {**GROUPS, "default": ("mig",)})
     real = page.run
     monkeypatch.setattr(page, "run", lambda words: real([*words, "--n", "200"]))
     monkeypatch.setattr(demo, "POINTS", 200)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from untwine.metrics import METRICS, table
+from untwine.metrics.registry import METRICS, table
 
 DOCS = Path(__file__).parents[2] / "docs" / "metrics"
 PAGES = sorted(DOCS.glob("*.md"))

@@ -56,7 +56,11 @@ def test_a_constant_factor_is_left_out_whoever_asks(data, tmp_path, capsys):
     [
         (GaussianMixtureVAE, {"components": 3}, "standard normal prior, but p(z) is a "),
         (VAE, {"prior": LearnedNormal(4)}, "standard normal prior, but p(z) is a Normal"),
-        (JointVAE, {}, "needs Gaussian posteriors, but q(z|x) is Blocks of Normal, OneHot"),
+        (
+            JointVAE,
+            {},
+            "Gaussian posteriors, but q(z|x) is Blocks of Normal, OneHot",
+        ),
     ],
 )
 def test_a_divergence_from_a_prior_that_is_not_there_is_skipped(

@@ -74,7 +74,10 @@ class Inputs:
             return "needs the posteriors' standard deviations: give stddev="
         if self.facts.gaussian:
             return "needs the posteriors' standard deviations, but these codes are certain"
-        return f"needs Gaussian posteriors, but q(z|x) is {self.facts.posterior}"
+        return (
+            "needs standard deviations of Gaussian posteriors, but q(z|x) is "
+            f"{self.facts.posterior}"
+        )
 
     def _other_prior(self) -> str | None:
         if self.facts is None or self.facts.standard_normal_prior:

@@ -80,13 +80,13 @@ def from_arrays(
     """
     here = ", ".join(f"{name} {np.shape(array)}" for name, array in arrays.items()) or "nothing"
 
-    def named(what: str, wanted: list[str], known: Sequence[str]) -> str:
+    def named(what: str, wanted: list[str], usual: Sequence[str]) -> str:
         if len(wanted) > 1:
             raise ValueError(f"{source}: name one array as {what}, not {len(wanted)}: {wanted}")
-        for name in wanted or known:
+        for name in wanted or usual:
             if name in arrays:
                 return name
-        missing = repr(wanted[0]) if wanted else " or ".join(repr(name) for name in known)
+        missing = repr(wanted[0]) if wanted else " or ".join(repr(name) for name in usual)
         raise ValueError(
             f"{source} has no array {missing} for the {what}; it has {here}: say which one by "
             f"--{what} NAME"
@@ -183,20 +183,20 @@ def _columns(
     """The columns that the user names, in that order, or those that follow the convention."""
     here = ", ".join(columns[:20]) + (", ..." if len(columns) > 20 else "")
     if not wanted:
-        found = [column for column in columns if pattern.fullmatch(column)]
-        if not found:
+        names = [column for column in columns if pattern.fullmatch(column)]
+        if not names:
             raise ValueError(
                 f"{source} has no columns {convention} for the {what}; it has {here}: name them "
                 f"by --{what} COLUMN,COLUMN (* stands for anything)"
             )
-        return found
-    found = []
+        return names
+    names = []
     for name in wanted:
         matches = [name] if name in columns else fnmatch.filter(columns, name)
         if not matches:
             raise ValueError(f"{source} has no column {name!r} for the {what}; it has {here}")
-        found += [match for match in matches if match not in found]
-    return found
+        names += [match for match in matches if match not in names]
+    return names
 
 
 def _factor_name(column: str) -> str:

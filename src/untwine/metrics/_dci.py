@@ -245,7 +245,7 @@ def _quality(
     return max(0.0, float(1.0 - ((y - guess) ** 2).mean() / variance)) if variance > 0 else 0.0
 
 
-def _settings(predictor: str, completeness: str, **given: Any) -> dict[str, Any]:
+def _settings(predictor: str, completeness: str, **changes: Any) -> dict[str, Any]:
     """The predictor's own settings."""
     if predictor not in PREDICTORS:
         raise ValueError(
@@ -253,7 +253,7 @@ def _settings(predictor: str, completeness: str, **given: Any) -> dict[str, Any]
         )
     if completeness not in ("mass", "mean"):
         raise ValueError(f"completeness is {completeness!r}; expected 'mass' or 'mean'")
-    settings = {key: value for key, value in given.items() if value is not None}
+    settings = {key: value for key, value in changes.items() if value is not None}
     if predictor != "lasso":
         if settings:
             raise ValueError(f"{', '.join(settings)}: settings of predictor='lasso' only")

@@ -185,15 +185,15 @@ def _normalized_information(
     result = np.zeros((z.shape[1], len(labels)))
     spread = spread_ties(z, seed) if estimator == "knn" else z
     for k, label in enumerate(labels):
-        known = slice(None) if label.known is None else label.known
-        factor = Labels(label.values[known], label.classes)
+        rows = slice(None) if label.known is None else label.known
+        factor = Labels(label.values[rows], label.classes)
         total = entropy(np.bincount(factor.values))
         for j in range(z.shape[1]):
-            column = np.ascontiguousarray(z[known, j])
+            column = np.ascontiguousarray(z[rows, j])
             if column.min() == column.max():
                 continue
             if estimator == "knn":
-                mutual = neighbor_information(spread[known, j], factor.values, neighbors)
+                mutual = neighbor_information(spread[rows, j], factor.values, neighbors)
             else:
                 code = label_values(column) if estimator == "discrete" else bin_values(column, bins)
                 mutual = entropy(np.bincount(code.values)) + total - joint_entropy(code, factor)
@@ -231,8 +231,8 @@ def _one_thread() -> Iterator[None]:
 
 def _explicitness(z: np.ndarray, label: Labels, discrete: bool) -> float:
     """What of a factor's balanced entropy a linear classifier takes away."""
-    known = slice(None) if label.known is None else label.known
-    z, y = z[known], label.values[known]
+    rows = slice(None) if label.known is None else label.known
+    z, y = z[rows], label.values[rows]
     if discrete:
         columns = [label_values(np.ascontiguousarray(column)) for column in z.T]
         inputs = np.concatenate(

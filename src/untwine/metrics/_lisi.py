@@ -80,15 +80,15 @@ def lisi(
     z, y, stated = drawn(codes, factors, points, seed)
     per_factor, scaled = [], []
     for column in y.T:
-        known, label = known_rows(z, column)
-        if len(known) <= 3 * perplexity:
+        labelled, label = known_rows(z, column)
+        if len(labelled) <= 3 * perplexity:
             raise ValueError(
                 f"a perplexity of {perplexity:g} looks at {3 * perplexity:g} neighbors of each "
-                f"row; got {len(known)} rows: lower perplexity="
+                f"row; got {len(labelled)} rows: lower perplexity="
             )
         values = np.unique(label, return_inverse=True)[1]
-        found = compute_lisi(known, {"value": values}, ["value"], perplexity)
-        per_factor.append(float(np.mean(found)))
+        effective = compute_lisi(labelled, {"value": values}, ["value"], perplexity)
+        per_factor.append(float(np.mean(effective)))
         scaled.append((per_factor[-1] - 1) / (values.max()))
     stated["perplexity"] = perplexity
     parts = {"per_factor": np.array(per_factor), "scaled": np.array(scaled)}

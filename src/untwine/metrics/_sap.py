@@ -217,9 +217,9 @@ def line_svm(
     def moments(edge: np.ndarray, below: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Sums of 1, x, x^2 over all points, and over the class's, on one side of an edge."""
         rank = np.searchsorted(x, edge)
-        own = np.searchsorted(keys, which * (n + 1) + rank)
+        place = np.searchsorted(keys, which * (n + 1) + rank)
         every = all_sums[rank]
-        mine = own_sums[own] - own_sums[first[:-1]]
+        mine = own_sums[place] - own_sums[first[:-1]]
         side = below[:, None]
         return (
             np.where(side, every, all_sums[-1] - every),

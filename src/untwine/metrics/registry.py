@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Literal, TypeVar, get_args
@@ -53,6 +53,7 @@ class Metric:
             rows and is judged on others), ``table`` (it looks rows up by factor value).
         repeats: Half-samples for an interval: many where it is quick.
         suite: Settings that `untwine.evaluate` uses instead of the defaults.
+        groups: Names that stand for it and others: ``all``, ``unsupervised``, ``classic``.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Metric:
     rows: Literal["points", "split", "table"] = "points"
     repeats: int = 100
     suite: Mapping[str, Any] = field(default_factory=dict)
+    groups: tuple[str, ...] = ("all",)
 
     @property
     def summary(self) -> str:
@@ -120,8 +122,27 @@ class Metric:
 #: Every metric, by name.
 METRICS: dict[str, Metric] = {}
 
+
+class _Groups(Mapping[str, tuple[str, ...]]):
+    """The names in each group, as `METRICS` has them: by what they ask for first, then by name."""
+
+    def __getitem__(self, group: str) -> tuple[str, ...]:
+        kinds = get_args(Captures)
+        members = [m for m in METRICS.values() if group in m.groups]
+        if not members:
+            raise KeyError(group)
+        members.sort(key=lambda m: (kinds.index(m.captures[0]), m.name))
+        return tuple(m.name for m in members)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted({group for m in METRICS.values() for group in m.groups}))
+
+    def __len__(self) -> int:
+        return len(set(self))
+
+
 #: Names that stand for several metrics.
-GROUPS: dict[str, tuple[str, ...]] = {}
+GROUPS: Mapping[str, tuple[str, ...]] = _Groups()
 
 
 def metric(
@@ -193,19 +214,11 @@ def metric(
             rows,
             repeats,
             dict(suite or {}),
+            ("all", *(() if "factors" in required else ("unsupervised",)), *groups),
         )
-        unsupervised = () if "factors" in required else ("unsupervised",)
-        for group in ("all", *unsupervised, *groups):
-            members = {*GROUPS.get(group, ()), name}
-            GROUPS[group] = tuple(sorted(members, key=_place))
         return function
 
     return note
-
-
-def _place(name: str) -> tuple[int, str]:
-    """Metrics stand by what they ask for first, then by name."""
-    return get_args(Captures).index(METRICS[name].captures[0]), name
 
 
 def entry(name: str) -> Metric:

@@ -180,9 +180,9 @@ def _pointwise(
     drawn = np.concatenate([np.tile(np.arange(n), rounds), rng.choice(n, rest, replace=False)])
     noise = rng.standard_normal((samples, d))
     center = mu.mean(axis=0, dtype=np.float64)
-    own = sigma[drawn].astype(np.float64)
-    z = (mu[drawn] - center) + own * noise
-    own = -0.5 * noise**2 - np.log(own) - 0.5 * math.log(2 * math.pi)
+    scale = sigma[drawn].astype(np.float64)
+    z = (mu[drawn] - center) + scale * noise
+    log_q = -0.5 * noise**2 - np.log(scale) - 0.5 * math.log(2 * math.pi)
     aggregate = torch.full((len(groups), samples), -torch.inf, dtype=torch.float64)
     points = torch.from_numpy(z)
     for start in range(0, n, _COMPONENTS):
@@ -198,7 +198,7 @@ def _pointwise(
                 x = points[rows][:, group]
                 logs = torch.addmm(offset, x**2, square).addmm_(x, linear)
                 aggregate[g, rows] = torch.logaddexp(aggregate[g, rows], logs.logsumexp(dim=1))
-    conditional = np.stack([own[:, group].sum(axis=1) for group in groups])
+    conditional = np.stack([log_q[:, group].sum(axis=1) for group in groups])
     return conditional - (aggregate.numpy() - math.log(n))
 
 

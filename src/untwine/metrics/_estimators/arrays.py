@@ -134,9 +134,9 @@ def check(
                 f"row {np.flatnonzero(missing)[0]}: this metric needs it everywhere; drop those "
                 "rows, or use a metric that takes unknown values"
             )
-        known = column[~missing]
-        if known.size == 0 or (known == known[0]).all():
-            value = known[0] if known.size else "unknown"
+        values = column[~missing]
+        if values.size == 0 or (values == values[0]).all():
+            value = values[0] if values.size else "unknown"
             raise ValueError(
                 f"{label} has a single value ({value}) in all {len(column)} rows: a factor that "
                 "does not vary cannot be scored; drop that column"

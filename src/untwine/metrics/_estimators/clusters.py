@@ -40,25 +40,25 @@ def clustered(
     z, y = check(codes, factors, unknown=True)
     refuse_continuous(y)
     stated: dict[str, Any] = {"points": len(z), "seed": seed}
-    given = None
+    assigned = None
     if clusters is not None:
-        given = np.asarray(clusters.detach().cpu() if hasattr(clusters, "detach") else clusters)
-        given = given.argmax(1) if given.ndim == 2 else given
-        if len(given) != len(z):
-            raise ValueError(f"clusters has {len(given)} rows but codes has {len(z)}")
+        assigned = np.asarray(clusters.detach().cpu() if hasattr(clusters, "detach") else clusters)
+        assigned = assigned.argmax(1) if assigned.ndim == 2 else assigned
+        if len(assigned) != len(z):
+            raise ValueError(f"clusters has {len(assigned)} rows but codes has {len(z)}")
         stated["clusters"] = "given"
     else:
         stated |= {"clusters": "k-means, one per value", "restarts": restarts}
     per_factor = []
     for column in y.T:
-        known = column >= 0
-        label = np.unique(column[known], return_inverse=True)[1]
-        found = (
-            given[known]
-            if given is not None
-            else _k_means(z[known], label.max() + 1, restarts, seed)
+        mask = column >= 0
+        label = np.unique(column[mask], return_inverse=True)[1]
+        cluster = (
+            assigned[mask]
+            if assigned is not None
+            else _k_means(z[mask], label.max() + 1, restarts, seed)
         )
-        per_factor.append(float(compare(label, found)))
+        per_factor.append(float(compare(label, cluster)))
     return Score(float(np.mean(per_factor)), {"per_factor": np.array(per_factor)}, stated, name)
 
 
@@ -125,6 +125,6 @@ def refuse_continuous(factors: np.ndarray) -> None:
     if factors.dtype.kind != "f":
         return
     for k, column in enumerate(factors.T):
-        known = column[~np.isnan(column)]
-        if (known != np.round(known)).any():
+        values = column[~np.isnan(column)]
+        if (values != np.round(values)).any():
             raise ValueError(f"factor {k} is continuous: a label has few values; bin it first")

@@ -32,8 +32,8 @@ def whole(values: np.ndarray) -> bool:
     """Whether a factor's known values are whole numbers, and so labels rather than measurements."""
     if values.dtype.kind in "iub":
         return True
-    known = values[~np.isnan(values)]
-    return bool((known == np.round(known)).all())
+    labels = values[~np.isnan(values)]
+    return bool((labels == np.round(labels)).all())
 
 
 def is_known(values: np.ndarray) -> np.ndarray:

@@ -31,32 +31,32 @@ def world():
 
 @pytest.mark.parametrize("name", LOOP)
 def test_batches_score_as_the_whole(name, world):
-    door = Disentanglement(name, **QUICK.get(name, {}))
-    assert isinstance(door, Metric)
+    gathered = Disentanglement(name, **QUICK.get(name, {}))
+    assert isinstance(gathered, Metric)
     for codes, factors in zip(world[0].split(64), world[1].split(64), strict=True):
-        door.update(codes, factors)
+        gathered.update(codes, factors)
     expected = METRICS[name].call(*world, seed=0, settings=QUICK.get(name, {}))
-    assert float(door.compute()) == pytest.approx(expected.value, rel=1e-6)
-    assert door.score.protocol == expected.protocol
-    assert door.higher_is_better == METRICS[name].higher_is_better
+    assert float(gathered.compute()) == pytest.approx(expected.value, rel=1e-6)
+    assert gathered.score.protocol == expected.protocol
+    assert gathered.higher_is_better == METRICS[name].higher_is_better
 
 
 def test_reset_forgets(world):
     codes, factors = world
-    door = Disentanglement("mig")
-    door.update(codes[:100], factors[:100])
-    door.reset()
-    door.update(codes[100:], factors[100:])
-    assert float(door.compute()) == pytest.approx(metrics.mig(codes[100:], factors[100:]).value)
+    gathered = Disentanglement("mig")
+    gathered.update(codes[:100], factors[:100])
+    gathered.reset()
+    gathered.update(codes[100:], factors[100:])
+    assert float(gathered.compute()) == pytest.approx(metrics.mig(codes[100:], factors[100:]).value)
 
 
 def test_a_part_and_a_limit(world):
     codes, factors = world
-    door = Disentanglement("dci", part="completeness", predictor="logistic", points=90, seed=5)
-    door.update(codes, factors)
+    gathered = Disentanglement("dci", part="completeness", predictor="logistic", points=90, seed=5)
+    gathered.update(codes, factors)
     rows = np.random.default_rng(5).permutation(300)[:90]
     expected = metrics.dci(codes[rows], factors[rows], predictor="logistic", seed=5)
-    assert float(door.compute()) == pytest.approx(expected.parts["completeness"])
+    assert float(gathered.compute()) == pytest.approx(expected.parts["completeness"])
 
 
 def test_a_collection_shares_what_it_gathers(world):
@@ -74,11 +74,11 @@ def _process(rank, world_size, port, codes, factors, queue):
 
     address = f"tcp://127.0.0.1:{port}"
     dist.init_process_group("gloo", init_method=address, rank=rank, world_size=world_size)
-    door = Disentanglement("mig")
+    gathered = Disentanglement("mig")
     for batch in range(rank, 6, world_size):
         rows = slice(50 * batch, 50 * (batch + 1))
-        door.update(torch.from_numpy(codes[rows]), torch.from_numpy(factors[rows]))
-    queue.put((rank, float(door.compute())))
+        gathered.update(torch.from_numpy(codes[rows]), torch.from_numpy(factors[rows]))
+    queue.put((rank, float(gathered.compute())))
     dist.destroy_process_group()
 
 
@@ -117,11 +117,11 @@ def test_what_is_refused(world):
         Disentanglement("mig", points=0)
     with pytest.raises(ValueError, match="codes has 3 rows but factors has 4"):
         Disentanglement("mig").update(world[0][:3], world[1][:4])
-    door = Disentanglement("mig", part="absent")
-    door.update(*world)
+    gathered = Disentanglement("mig", part="absent")
+    gathered.update(*world)
     with pytest.raises(ValueError, match="mig has no part 'absent'; it has per_factor"):
-        door.compute()
-    door = Disentanglement("mig", part="per_factor")
-    door.update(*world)
+        gathered.compute()
+    gathered = Disentanglement("mig", part="per_factor")
+    gathered.update(*world)
     with pytest.raises(ValueError, match=r"has shape \(3,\); expected one number"):
-        door.compute()
+        gathered.compute()

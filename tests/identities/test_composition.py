@@ -80,7 +80,7 @@ def test_penalties_of_a_batch_see_every_class_alike(data, few, name):
         q = method.encoder(x, every)
         z = q.rsample()
         p = method.decoder(z, every)
-        terms = penalty(Trace(x, q, z, p, method.prior()), Context(CTX.step, 180))
+        terms = penalty(Trace(method.model, x, q, z, p, method.prior()), Context(CTX.step, 180))
         cost = -p.log_prob(x) + math.log(3)
         for term in terms.values():
             weight, value = term if isinstance(term, tuple) else (1.0, term)

@@ -35,7 +35,7 @@ def x(data):
 
 
 def like(vae, cls, *extra, **options):
-    return cls(vae.encoder, vae.decoder, vae.prior, *extra, **options)
+    return cls(vae.model, *extra, **options)
 
 
 def losses(method, batch):
@@ -173,7 +173,7 @@ def test_the_parts_of_a_group_code_have_names(data, x):
     method = m.MLVAE.build(data, latent_dim=5, content_dim=2, seed=0).double()
     q = method.represent(x)
     assert q.names == ("content", "style")
-    assert method.blocks == q.slices == {"content": slice(0, 2), "style": slice(2, 5)}
+    assert q.slices == {"content": slice(0, 2), "style": slice(2, 5)}
     assert method.label == "size"
     swapped = method.swap(x[:8], x[8:16]).mean
     code = torch.cat([q["content"].mean[:8], q["style"].mean[8:16]], 1)

@@ -14,7 +14,7 @@ from untwine.distributions import (
     diagonal_normal,
 )
 from untwine.functional import mixture_of_experts, product_of_experts
-from untwine.methods import VAE, Context, MultimodalVAE
+from untwine.methods import VAE, Context, Model, MultimodalVAE
 
 CTX = Context(torch.tensor(0), 40)
 RNG = np.random.default_rng(0)
@@ -50,7 +50,7 @@ def test_one_modality_is_the_vae(prior, covariates):
     data = dataset(names=("a",), covariates=covariates)
     options = {"latent_dim": 3, "seed": 0}
     many = MultimodalVAE.build(data, prior=prior(3), **options).double()
-    vae = VAE(many.encoders["a"], many.decoders["a"], many.prior)
+    vae = VAE(Model(many.encoders["a"], many.decoders["a"], many.prior))
     batch = batch_of(data)
     one = loss(vae, Images(batch.x["a"], batch.c))
     for fusion in ("common", "mixture"):
@@ -116,7 +116,7 @@ def test_an_example_of_one_modality_is_worth_as_much_as_any(fusion):
     ).double()
     present = {"a": torch.ones(16, dtype=torch.bool), "b": torch.zeros(16, dtype=torch.bool)}
     batch = batch_of(data, present=present)
-    vae = VAE(method.encoders["a"], method.decoders["a"], method.prior)
+    vae = VAE(Model(method.encoders["a"], method.decoders["a"], method.prior))
     one, two = loss(method, batch), loss(vae, Images(batch.x["a"]))
     torch.testing.assert_close(one.terms["nll"], two.terms["nll"])
     if fusion == "common":
@@ -187,12 +187,12 @@ def test_translation_is_decoding_the_sources_code():
     x, c = data.observations(range(5)), data.covariates[:5]
     z = method.represent({"a": x["a"]}, c).mean
     p = method.translate(x["a"], "a", "b", c)
-    torch.testing.assert_close(p.mean, method.decode(z, c)["b"].mean)
+    torch.testing.assert_close(p.mean, method.decode(z, c=c)["b"].mean)
     both = method.translate(x, ["a", "b"], "b", c)
-    torch.testing.assert_close(both.mean, method.decode(method.represent(x, c).mean, c)["b"].mean)
-    assert isinstance(method.decode(z, c), Joint)
+    torch.testing.assert_close(both.mean, method.decode(method.represent(x, c).mean, c=c)["b"].mean)
+    assert isinstance(method.decode(z, c=c), Joint)
     assert method.cluster(x, c).shape == (5, 10)
-    assert {n: v.shape for n, v in method.sample(4, c[:4]).items()} == {"a": (4, 6), "b": (4, 3)}
+    assert {n: v.shape for n, v in method.sample(4, c=c[:4]).items()} == {"a": (4, 6), "b": (4, 3)}
 
 
 def test_covariates_that_are_missing_are_asked_for():

@@ -9,6 +9,7 @@ from torch.distributions import Independent, Normal, kl_divergence
 import untwine as ut
 import untwine.methods as m
 from untwine import distributions as d
+from untwine.data import Factor
 from untwine.data.batches import FewLabels, Images
 from untwine.methods import Context, play
 
@@ -53,9 +54,10 @@ def of_one(dim=4, components=1):
 
 
 def test_the_bound_with_one_standard_component_is_the_vaes_exactly(vae, batch):
-    method = m.GaussianMixtureVAE(vae.encoder, vae.decoder, of_one(), penalty=m.MixtureBound())
+    model = m.Model(vae.encoder, vae.decoder, of_one())
+    method = m.GaussianMixtureVAE(model, penalty=m.MixtureBound())
     torch.testing.assert_close(total(method, batch), total(vae, batch))
-    method = m.VaDE(vae.encoder, vae.decoder, of_one())
+    method = m.VaDE(m.Model(vae.encoder, vae.decoder, of_one()))
     torch.testing.assert_close(total(method, batch), total(vae, batch))
 
 
@@ -71,7 +73,7 @@ def test_the_bound_with_one_standard_component_is_the_vaes_exactly(vae, batch):
     ids=["one component", "three alike", "one leaf", "leaves alike", "learned normal"],
 )
 def test_components_at_the_origin_are_the_vaes_one_sample_loss(vae, batch, prior):
-    method = m.VAE(vae.encoder, vae.decoder, prior)
+    method = m.VAE(m.Model(vae.encoder, vae.decoder, prior))
     torch.manual_seed(0)
     t = vae.trace(batch)
     kl = t.q.log_prob(t.z) - t.prior.log_prob(t.z)
@@ -84,8 +86,8 @@ def test_a_tree_of_depth_one_is_the_mixture_vae(vae, batch):
     tree = d.HierarchicalMixture(4, [0, 1, 2]).double()
     mixture = d.GaussianMixture(4, 3).double()
     mixture.loc.data = tree.loc.data
-    one = m.HierarchicalMixtureVAE(vae.encoder, vae.decoder, tree)
-    two = m.GaussianMixtureVAE(vae.encoder, vae.decoder, mixture)
+    one = m.HierarchicalMixtureVAE(m.Model(vae.encoder, vae.decoder, tree))
+    two = m.GaussianMixtureVAE(m.Model(vae.encoder, vae.decoder, mixture))
     torch.testing.assert_close(total(one, batch), total(two, batch))
     torch.testing.assert_close(one.cluster(batch.x), two.cluster(batch.x))
 
@@ -102,7 +104,7 @@ def test_a_vamp_prior_of_one_input_is_its_posterior(vae, batch, data):
 def test_labels_of_one_standard_class_are_a_vaes_loss_and_minus_log_pi(vae, batch):
     prior = d.GaussianMixture(4, 2, spread=0.0).double()
     prior.logits.data[1] = 1.0
-    method = m.LabelledMixtureVAE(vae.encoder, vae.decoder, prior, 2, "size")
+    method = m.LabelledMixtureVAE(m.Model(vae.encoder, vae.decoder, prior), Factor("size", 2))
     y = torch.zeros(len(batch.x), dtype=torch.long)
     torch.manual_seed(0)
     labelled, _ = method.bound(batch.x, y)
@@ -112,7 +114,7 @@ def test_labels_of_one_standard_class_are_a_vaes_loss_and_minus_log_pi(vae, batc
 
 def test_the_labelled_part_draws_to_the_labels_component_alone(vae, batch):
     prior = d.GaussianMixture(4, 3).double()
-    method = m.LabelledMixtureVAE(vae.encoder, vae.decoder, prior, 3, "size")
+    method = m.LabelledMixtureVAE(m.Model(vae.encoder, vae.decoder, prior), Factor("size", 3))
     y = torch.full((len(batch.x),), 2)
     method.bound(batch.x, y)[0].mean().backward()
     moved = prior.loc.grad.abs().sum(1)
@@ -122,12 +124,14 @@ def test_the_labelled_part_draws_to_the_labels_component_alone(vae, batch):
     expected = kl_divergence(q, Independent(Normal(prior.loc[2], prior.log_scale[2].exp()), 1))
     torch.testing.assert_close(kl_divergence(q, method.component(y)), expected)
     with pytest.raises(ValueError, match="3 components for 4 classes"):
-        m.LabelledMixtureVAE(vae.encoder, vae.decoder, prior, 4, "size")
+        m.LabelledMixtureVAE(m.Model(vae.encoder, vae.decoder, prior), Factor("size", 4))
 
 
 def test_the_labelled_mixtures_terms_are_what_its_equations_say(vae, batch):
     prior = d.GaussianMixture(4, 3, covariance="full").double()
-    method = m.LabelledMixtureVAE(vae.encoder, vae.decoder, prior, 3, "size", alpha=2.0)
+    method = m.LabelledMixtureVAE(
+        m.Model(vae.encoder, vae.decoder, prior), Factor("size", 3), alpha=2.0
+    )
     few = FewLabels(batch.x, batch.x[:5], torch.tensor([0, 1, 2, 1, 0]))
     torch.manual_seed(0)
     loss = next(iter(method.moves(few, CTX)))["vae"]
@@ -191,15 +195,20 @@ def test_a_prior_that_starts_from_codes_does_so_once_and_resumes(cls, options, d
         return run.method.state_dict(), before
 
     whole, before = fit(8, tmp_path / "one")
-    assert (whole["prior.loc"] - before).abs().max() > 0.1  # far more than 8 steps of Adam
+    assert (whole["model.prior.loc"] - before).abs().max() > 0.1  # far more than 8 steps of Adam
     fit(4, tmp_path / "two")
     again, _ = fit(8, tmp_path / "two")
     for name, value in whole.items():
         assert torch.equal(value, again[name]), name
 
 
-def test_a_prior_that_waits_for_nothing_has_no_begin(data):
-    assert m.VAE.build(data, seed=0).stages()[0].begin is None
-    assert m.GaussianMixtureVAE.build(data, seed=0).stages()[0].begin is None
-    assert m.GaussianMixtureVAE.build(data, init="data", seed=0).stages()[0].begin is not None
+def test_a_prior_that_waits_for_nothing_asks_for_no_batch(data):
+    def batches():
+        raise RuntimeError("a batch was asked for")
+        yield
+
+    m.VAE.build(data, seed=0).stages()[0].begin(batches())
+    m.GaussianMixtureVAE.build(data, seed=0).stages()[0].begin(batches())
+    with pytest.raises(RuntimeError, match="a batch was asked for"):
+        m.GaussianMixtureVAE.build(data, init="data", seed=0).stages()[0].begin(batches())
     assert [s.name for s in m.VaDE.build(data, seed=0).stages()] == ["pretrain", "fit"]

@@ -24,7 +24,7 @@ def vae(data):
 
 
 def like(vae, cls, *extra, **options):
-    return cls(vae.encoder, vae.decoder, vae.prior, *extra, **options)
+    return cls(vae.model, *extra, **options)
 
 
 def total(method, batch, move=0):
@@ -88,7 +88,7 @@ def test_ada_gvae_takes_any_penalty(vae, batch):
 
 def test_a_mixture_of_one_is_the_gaussian_vae_in_expectation(vae, batch):
     prior = GaussianMixture(4, components=1, spread=0.0).double()
-    method = m.GaussianMixtureVAE(vae.encoder, vae.decoder, prior)
+    method = m.GaussianMixtureVAE(m.Model(vae.encoder, vae.decoder, prior))
     torch.manual_seed(0)
     t = method.trace(batch)
     torch.testing.assert_close(t.prior.log_prob(t.z), StandardNormal(4).double()().log_prob(t.z))

@@ -144,7 +144,8 @@ def test_a_prior_of_a_block_starts_from_the_blocks_own_codes(data):
     assert method.prior.starts
     codes = torch.randn(40, 5)
     method.prior.start(codes)
-    assert all((codes[:, 3:] == row).all(1).any() for row in prior.loc)
+    assert all((codes[:, 3:] == row).all(1).any() for row in method.prior.priors[1].loc)
+    assert not (prior.loc == method.prior.priors[1].loc).any()  # the method has a copy
     assert not MultiLatentVAE.build(data, seed=0).prior.starts
 
 

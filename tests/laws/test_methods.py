@@ -51,7 +51,8 @@ def test_only_the_moving_players_parameters_change(method, images):
         opts = optimizers(method, stage)
         for move in stage.moves(batch, CTX):
             before = {n: p.detach().clone() for n, p in method.named_parameters()}
-            moving = {id(p) for n in move for p in method.players()[n].parameters()}
+            names = [n for key in move for n in ((key,) if isinstance(key, str) else key)]
+            moving = {id(p) for n in names for p in method.players()[n].parameters()}
             for _ in play(iter([move]), opts):
                 pass
             for name, p in method.named_parameters():

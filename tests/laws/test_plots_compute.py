@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Normal
 
+from untwine.data import Batch
 from untwine.plots import posterior_span, reconstruct, sample, traverse
 
 
@@ -17,7 +18,9 @@ class Model(nn.Module):
         self.weight = nn.Parameter(torch.randn(3, 5))
         self.noise = nn.Dropout(0.5)
 
-    def represent(self, x: Tensor, c: Tensor | None = None) -> Normal:
+    def represent(self, batch: Batch | Tensor) -> Normal:
+        batch = Batch.of(batch)
+        x, c = batch.x, batch.c
         return Normal(x[:, :3] if c is None else x[:, :3] + c, 1.0)
 
     def decode(self, z: Tensor, c: Tensor | None = None) -> Normal:

@@ -384,15 +384,6 @@ def test_a_signal_that_is_ignored_goes_on_being_ignored(tmp_path):
     assert run.steps == 3
 
 
-class Shared(Toy):
-    def players(self):
-        own = super().players()["vae"]
-        return {"one": own, "two": Player((self.encoder,), own.optimizer)}
-
-    def moves(self, batch, ctx):
-        yield {}
-
-
 class Nothing(Toy):
     def players(self):
         return {"vae": Player((nn.ReLU(),), torch.optim.Adam)}
@@ -420,12 +411,6 @@ class OfPairs(Noisy):
         (Noisy, {"batch_size": 0}, ValueError, "batch_size must be a positive integer, got 0"),
         (Noisy, {"keep": 0}, ValueError, "keep must be a positive integer"),
         (Noisy, {"log_every": -1}, ValueError, "log_every must be a positive integer"),
-        (
-            Shared,
-            {},
-            ValueError,
-            "players 'one' and 'two' of stage 'fit' both own encoder.0.weight",
-        ),
         (Nothing, {}, ValueError, "no player of stage 'fit' owns a parameter"),
         (Unknown, {}, ValueError, r"names the players \['vea'\], but the method has \['vae'\]"),
         (OfPairs, {}, TypeError, "OfPairs learns from Pairs, but the batches are Images"),

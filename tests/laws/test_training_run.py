@@ -14,7 +14,7 @@ from torch.optim import Adam
 
 from tests.training_toys import WIDTH, Noisy, Points, equal
 from untwine.data import IID, FactorDataset, Loader, Npz
-from untwine.methods import VAE, BetaVAE
+from untwine.methods import VAE, BetaVAE, Model
 from untwine.nets import MLP
 from untwine.training import CheckpointError, Run, fit
 
@@ -86,20 +86,13 @@ def test_a_run_without_a_folder_is_in_memory():
 
 def test_methods_made_by_hand_are_marked_and_have_to_be_given(npz, tmp_path):
     def net():
-        parts = VAE.parts(npz, 2, net=MLP([8]))
-        return VAE(
-            parts["encoder"], parts["decoder"], parts["prior"], optimizer=partial(Adam, lr=1e-3)
-        )
+        return VAE(Model.of(npz, 2, net=MLP([8])), optimizer=partial(Adam, lr=1e-3))
 
     method = net()
     run = fit(method, npz, steps=3, batch_size=8, out=tmp_path / "run", progress=False)
     written = run.spec["method"]
     assert (written["class_path"], written["parts"]) == ("untwine.methods.VAE", "custom")
     assert written["init_args"] == {
-        "prior": {
-            "class_path": "untwine.distributions.StandardNormal",
-            "init_args": {"latent_dim": 2},
-        },
         "optimizer": {"class_path": "torch.optim.Adam", "init_args": {"lr": 1e-3}},
     }
     assert "made by hand" in (tmp_path / "run/spec.yaml").read_text()

@@ -142,7 +142,7 @@ def test_total_correlation_weighs_beta_instead_of_one():
     q = posterior()
     z = q.rsample()
     prior = StandardNormal(2).double()()
-    t = Trace(x=z, q=q, z=z, p=q, prior=prior)
+    t = Trace(None, x=z, q=q, z=z, p=q, prior=prior)
     ctx = Context(torch.tensor(0), 50)
 
     def total(**weights):

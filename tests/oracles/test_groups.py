@@ -102,7 +102,7 @@ def test_surer_with_every_observation_of_a_group():
     product_of = [method.accumulate(x[:, :n]).stddev.squeeze() for n in (1, 2, 5, 10)]
     for less, more in itertools.pairwise(product_of):
         assert (more < less).all()
-    averaged = m.GVAE(method.encoder, method.decoder, method.prior, 2)
+    averaged = m.GVAE(method.model, 2)
     single = method.split(method.represent(x[0]))[0]
     torch.testing.assert_close(averaged.accumulate(x).variance.squeeze(), single.variance.mean(0))
 

@@ -27,7 +27,7 @@ CTX = Context(torch.tensor(0), 1000)
 
 def trace(q):
     z = q.rsample()
-    return Trace(x=z, q=q, z=z, p=q, prior=StandardNormal(q.event_shape[0]).double()())
+    return Trace(None, x=z, q=q, z=z, p=q, prior=StandardNormal(q.event_shape[0]).double()())
 
 
 def test_covariance_and_distance_elementwise():

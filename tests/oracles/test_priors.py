@@ -425,7 +425,7 @@ def test_a_flow_integrates_to_one():
 def bound(q, prior, z):
     """Both terms of VaDE's penalty for given samples of one posterior, ``(S,)``."""
     repeated = gaussian(q.mean.expand(len(z), -1), q.stddev.expand(len(z), -1))
-    terms = MixtureBound()(Trace(z, repeated, z, repeated, prior()), CTX)
+    terms = MixtureBound()(Trace(None, z, repeated, z, repeated, prior()), CTX)
     return terms["kl"] + terms["categorical"]
 
 
@@ -477,7 +477,7 @@ def test_vades_bound_with_one_component_is_the_divergence():
     expected = kl_divergence(gaussian(q.mean[0], q.stddev[0]), prior.gaussians()).item()
     assert bound(q, prior, points(1, 2)).item() == pytest.approx(expected)
     with pytest.raises(TypeError, match="needs a mixture"):
-        MixtureBound()(Trace(q.mean, q, q.mean, q, d.StandardNormal(2)()), CTX)
+        MixtureBound()(Trace(None, q.mean, q, q.mean, q, d.StandardNormal(2)()), CTX)
 
 
 @pytest.mark.parametrize(

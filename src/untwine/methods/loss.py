@@ -14,7 +14,7 @@ Terms = Mapping[str, Tensor | tuple[Weight, Tensor]]
 """What a `Loss` is made of: by name, a tensor, or a pair ``(weight, tensor)``."""
 
 
-class Loss(Mapping[str, "tuple[Weight, Tensor]"]):
+class Loss(Mapping[str, "Tensor | tuple[Weight, Tensor]"]):
     r"""Named, weighted terms: :math:`\mathcal{L} = \sum_i w_i \, \overline{\ell_i}`.
 
     A loss is a value. Losses are added, scaled and renamed, example by example, and averaged over
@@ -38,24 +38,25 @@ class Loss(Mapping[str, "tuple[Weight, Tensor]"]):
     """
 
     def __init__(self, **terms: Tensor | tuple[Weight, Tensor]) -> None:
-        self._terms: dict[str, tuple[Weight, Tensor]] = {}
+        self._terms = terms
+        self._weighted: dict[str, tuple[Weight, Tensor]] = {}
         self._means: dict[str, Tensor] | None = None
         for name, term in terms.items():
             weight, value = term if isinstance(term, tuple) else (1.0, term)
             if not isinstance(value, Tensor):
                 raise TypeError(f"term {name!r} is a {type(value).__name__}; expected a Tensor")
-            self._terms[name] = weight, value
+            self._weighted[name] = weight, value
 
     @property
     def weights(self) -> dict[str, Weight]:
         """The terms' weights."""
-        return {name: weight for name, (weight, _) in self._terms.items()}
+        return {name: weight for name, (weight, _) in self._weighted.items()}
 
     @property
     def terms(self) -> dict[str, Tensor]:
         """The terms without their weights, each averaged over the batch."""
         if self._means is None:
-            self._means = {name: value.mean() for name, (_, value) in self._terms.items()}
+            self._means = {name: value.mean() for name, (_, value) in self._weighted.items()}
         return self._means
 
     @property
@@ -67,7 +68,7 @@ class Loss(Mapping[str, "tuple[Weight, Tensor]"]):
 
     def per_example(self) -> Tensor:
         """The weighted sum before it is averaged, ``(B,)``, of terms of equal length."""
-        values = [_weighed(weight, value) for weight, value in self._terms.values()]
+        values = [_weighed(weight, value) for weight, value in self._weighted.values()]
         total = values[0]
         for value in values[1:]:
             total = total + value
@@ -103,13 +104,14 @@ class Loss(Mapping[str, "tuple[Weight, Tensor]"]):
         return Loss(
             **{
                 name: (weight, value * scale if single or value.ndim else value)
-                for name, (weight, value) in self._terms.items()
+                for name, (weight, value) in self._weighted.items()
             }
         )
 
     __rmul__ = __mul__
 
-    def __getitem__(self, name: str) -> tuple[Weight, Tensor]:
+    def __getitem__(self, name: str) -> Tensor | tuple[Weight, Tensor]:
+        """A term as it was given, ``(B,)`` or a scalar, with its weight if it was given one."""
         return self._terms[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -21,7 +21,7 @@ from ..nets import Architecture, default_architecture, mlp
 from .loss import Loss
 from .method import Context, MakeOptimizer, Moves, Observations, Player, Stage
 from .model import Model, autoencoder, fitting_prior
-from .penalty import KL, Penalty, Trace
+from .penalty import KL, OfPart, Penalty, Trace
 from .swaps import Swaps
 from .vae import ModelMethod
 
@@ -225,7 +225,8 @@ class Mathieu2016(ModelMethod, Swaps):
             nll=-p.log_prob(x),
             nll_same=-self.decoder(torch.cat([s_same, z], -1)).log_prob(x),
         )
-        penalty = self.penalty(Trace(self.model, x, q, z, p, self.prior()), ctx)
+        by_z = OfPart(lambda code: self.decoder(torch.cat([s, code], -1)))
+        penalty = self.penalty(Trace(by_z, x, q, z, p, self.prior()), ctx)
         of_critic = Loss(
             swapped=(weight, F.softplus(-self.critic(swapped, y_other))),
             sampled=(weight, F.softplus(-self.critic(sampled, y_other))),

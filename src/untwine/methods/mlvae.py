@@ -23,7 +23,7 @@ from ..nets import Architecture
 from .loss import Loss
 from .method import ADAM, Context, MakeOptimizer, Moves, Observations
 from .model import Model
-from .penalty import Penalty, Trace
+from .penalty import OfPart, Penalty, Trace
 from .swaps import Swaps
 from .vae import VAE
 
@@ -220,7 +220,12 @@ class MLVAE(VAE, Swaps):
         members, (groups, size) = _members(batch.x, batch.c), batch.x.shape[:2]
         content, style = self._posteriors(batch.x, batch.present, batch.c)
         z, s = content.rsample(), style.rsample()
-        p = self.decode(torch.cat([z.repeat_interleave(size, 0), s], -1), c=members.c)
+
+        def decode(content_code: Tensor, style_code: Tensor) -> Distribution:
+            repeated = content_code.repeat_interleave(size, 0)
+            return self.decode(torch.cat([repeated, style_code], -1), c=members.c)
+
+        p = decode(z, s)
         prior = self.split(self.prior())
         # What is a mean over B groups or B G places becomes a mean over the observations there are.
         per_group: float | Tensor = 1 / size
@@ -228,14 +233,15 @@ class MLVAE(VAE, Swaps):
         if batch.present is not None:
             per_group = groups / batch.present.sum()
             weight = batch.present.flatten() * (size * per_group)
-        of_style = Loss(**self.penalty(Trace(self.model, members.x, style, s, p, prior[1]), ctx))
-        of_content = Loss(**self.penalty(Trace(self.model, batch.x, content, z, p, prior[0]), ctx))
+        by_style, by_content = OfPart(lambda code: decode(z, code)), OfPart(lambda c: decode(c, s))
+        of_style = Loss(**self.penalty(Trace(by_style, members.x, style, s, p, prior[1]), ctx))
+        of_content = Loss(**self.penalty(Trace(by_content, batch.x, content, z, p, prior[0]), ctx))
         nll = Loss(nll=-p.log_prob(members.x)) * weight
         of_style = (of_style * weight).suffix("_style")
         yield {"vae": nll + of_style + (of_content * per_group).suffix("_content")}
 
     def _posteriors(
-        self, x: Tensor, present: Tensor | None, c: Tensor | None
+        self, x: Tensor, present: Tensor | None, c: Tensor | None = None
     ) -> tuple[Independent, Distribution]:
         """Contents of groups, batch shape ``(B,)``, and styles of their members, ``(B G,)``."""
         shape = x.shape[:2]

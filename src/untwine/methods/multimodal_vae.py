@@ -404,7 +404,7 @@ def _modalities(
 ) -> Modalities:
     """A batch of several modalities, of whatever stands for one."""
     if isinstance(batch, Mapping) and not batch:
-        raise ValueError(f"there are no observations; expected some of {list(names)}")
+        raise ValueError(f"x is empty; expected some of {list(names)}")
     made = Batch.of(batch, c, present)
     if not isinstance(made, Modalities):
         raise TypeError(

@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 from torch.distributions import Distribution
 
 from ..functional import Schedule, at, kl, kl_rule
 from ..spec import Recorded
+from .abilities import Decodes
 from .loss import Loss, Terms
 from .method import Context
 
-if TYPE_CHECKING:
-    from .model import Model
+__all__ = ["KL", "OfPart", "Penalty", "Terms", "Trace"]
 
-__all__ = ["KL", "Penalty", "Terms", "Trace"]
+
+@dataclass(frozen=True)
+class OfPart:
+    """A decoder as a function of one part of the code, the other parts staying where they are.
+
+    Attributes:
+        put_in: From values of the part to p(x|z).
+    """
+
+    put_in: Callable[[Tensor], Distribution]
+
+    def decode(
+        self, z: Tensor, /, *, c: Tensor | None = None, y: Tensor | None = None
+    ) -> Distribution:
+        """p(x|z) with ``z`` for the part."""
+        return self.put_in(z)
 
 
 @dataclass(frozen=True)
@@ -26,7 +40,8 @@ class Trace:
     """Everything that one pass through a model computes, by the paper's names.
 
     Attributes:
-        model: What was passed through; a penalty may differentiate its decoder.
+        model: What decodes codes like ``z``: the model, or of a penalty of one part of the code,
+            `OfPart`.
         x: Observations, ``(B, ...)``.
         q: Posteriors, batch shape ``(B,)``, event shape ``(D,)``.
         z: One sample of each posterior, ``(B, D)``.
@@ -36,7 +51,7 @@ class Trace:
             classes ``y``.
     """
 
-    model: Model
+    model: Decodes
     x: Tensor
     q: Distribution
     z: Tensor

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from hashlib import blake2b
+from itertools import chain
 from typing import Any, NoReturn
 
 import torch
 
-from ..methods.method import Context, Loss, Method, Stage, play
+from ..methods.method import Context, Loss, Method, Moves, Stage, play
 from .callbacks import State, call
 from .checkpoint import Position
 from .finite import NonFiniteLoss, Watch, non_finite_inputs, non_finite_parameter
@@ -141,19 +142,24 @@ class Loop:
         ctx = Context(torch.tensor(first, device=self.device), self.loader.size)
         for step in range(first, self.moves[stage.name]):
             batch = self._batch(index, before + step)
-            losses = self._step(stage, index, before + step, batch, ctx)
+            losses = self._step(stage.due(step), index, before + step, batch, ctx)
             self._advance(stage.name, index, step + 1, before)
             self._after(losses, batch)
 
     def _step(
-        self, stage: Stage, index: int, number: int, batch: Any, ctx: Context
+        self,
+        due: Sequence[Callable[[Any, Context], Moves]],
+        index: int,
+        number: int,
+        batch: Any,
+        ctx: Context,
     ) -> dict[str, Loss]:
-        """One call of the method's moves, on the batch of that number."""
+        """One call of the moves that are due, on the batch of that number."""
         losses: dict[str, Loss] = {}
         self._seed(index, number)
         try:
             with self.replicas.autocast():
-                moves = stage.moves(batch, ctx)
+                moves = chain.from_iterable(moves(batch, ctx) for moves in due)
                 for player, loss in play(moves, self.state.optimizers, self.replicas.backward):
                     self.replicas.moved()
                     bad = self._watch.see(player, loss, ctx.step)

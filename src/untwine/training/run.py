@@ -8,20 +8,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from ..encoding import Codes, encode
+from ..evaluation import Evaluation, evaluate
 from ..methods.method import Method
 from ..reading import expanded, read_json
 from .checkpoint import Checkpoint, Checkpoints
 from .final import final_digest, load_final
 from .plan import CUSTOM, make_data, make_method, warn_of_changes
 from .record import Row, read_record
+from .scores import keep
 from .spec_file import read_spec
 from .weights import tensors_digest
 
 if TYPE_CHECKING:
     import pandas
-
-    from ..encoding import Codes
-    from ..evaluation import Evaluation
 
 __all__ = ["Run"]
 
@@ -206,20 +206,23 @@ class Run:
         Raises:
             ValueError: for what `untwine.evaluate` refuses, and for ``n`` below 2.
         """
-        from .scores import measure
-
-        return measure(
-            self,
-            metrics,
-            n=n,
+        if n < 2:
+            raise ValueError(f"n is {n}; expected at least 2 points")
+        if codes is None:
+            codes = encode(self.method, self.data, n + n // 2, seed)
+        scores = evaluate(
+            codes,
+            metrics="default" if metrics is None else metrics,
+            points=n,
             seed=seed,
-            save=save,
-            codes=codes,
             confidence=confidence,
             repeats=repeats,
             exact=exact,
             progress=progress,
         )
+        if save and self.path is not None:
+            keep(scores, self.path, self.weights_digest())
+        return scores
 
     @property
     def steps(self) -> int:

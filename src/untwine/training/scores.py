@@ -1,51 +1,33 @@
-"""Scores of a run: the one default suite, and ``scores.json``, which keeps them."""
+"""Scores that a run's folder keeps, ``scores.json``."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from ..encoding import Codes, encode
-from ..evaluation import Evaluation, evaluate
+from ..evaluation import Evaluation
 from ..reading import read_json
 from .files import replace_file
 from .final import final_digest
 
-if TYPE_CHECKING:
-    from .run import Run
-
-__all__ = ["kept", "measure"]
+__all__ = ["keep", "kept"]
 
 _WEIGHTS = "weights"
 """The entry of ``scores.json`` that holds the digest of the weights."""
 
 
-def measure(
-    run: Run,
-    metrics: str | Sequence[str] | Mapping[str, Mapping[str, Any]] | None,
-    *,
-    n: int,
-    seed: int,
-    save: bool,
-    codes: Codes | None,
-    **settings: Any,
-) -> Evaluation:
-    """The scores of a run's codes; the arguments are those of `Run.measure`."""
-    if n < 2:
-        raise ValueError(f"n is {n}; expected at least 2 points")
-    if codes is None:
-        codes = encode(run.method, run.data, n + n // 2, seed)
-    metrics = "default" if metrics is None else metrics
-    scores = evaluate(codes, metrics=metrics, points=n, seed=seed, **settings)
-    if save and run.path is not None:
-        digest = run.weights_digest()
-        content = json.loads(_with_earlier(scores, run.path, digest).to_json())
-        text = json.dumps({_WEIGHTS: digest, **content}, indent=1, allow_nan=False)
-        replace_file(run.path / "scores.json", f"{text}\n".encode())
-    return scores
+def keep(scores: Evaluation, folder: Path, digest: str) -> None:
+    """Writes scores into a run's folder, beside those of other metrics on the same weights.
+
+    Args:
+        scores: What was measured.
+        folder: The run's.
+        digest: Of the weights that they are of.
+    """
+    content = json.loads(_with_earlier(scores, folder, digest).to_json())
+    text = json.dumps({_WEIGHTS: digest, **content}, indent=1, allow_nan=False)
+    replace_file(folder / "scores.json", f"{text}\n".encode())
 
 
 def kept(folder: Path, digest: str | None = None) -> Evaluation | None:

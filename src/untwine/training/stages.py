@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
-import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from torch.optim import Optimizer, SparseAdam
+from torch.optim import Optimizer
 
 from ..methods.method import Method, Player, Stage
 
@@ -36,7 +34,9 @@ class Batches:
 
 
 def check_players(method: Method, stages: Sequence[Stage]) -> None:
-    """Refuses players that share parameters in a stage, do not exist, or own nothing at all.
+    """Refuses players that do not exist, and stages in which nobody owns anything.
+
+    Players of a stage may share parameters; those of one move may not, see `methods.play`.
 
     Raises:
         ValueError: naming them.
@@ -47,21 +47,12 @@ def check_players(method: Method, stages: Sequence[Stage]) -> None:
     names = {id(p): name for name, p in method.named_parameters()}
     owned: set[int] = set()
     for stage in stages:
-        owner: dict[int, str] = {}
-        for player, value in playing(method, stage).items():
-            for parameter in value.parameters():
-                other = owner.setdefault(id(parameter), player)
-                if other != player:
-                    raise ValueError(
-                        f"players {other!r} and {player!r} of stage {stage.name!r} both own "
-                        f"{names.get(id(parameter), 'a parameter')}: give it to one of them, or "
-                        "let them play in different stages (Stage.players)"
-                    )
-        if not owner:
+        of_stage = {id(p) for v in playing(method, stage).values() for p in v.parameters()}
+        if not of_stage:
             raise ValueError(
                 f"no player of stage {stage.name!r} owns a parameter: there is nothing to learn"
             )
-        owned |= set(owner)
+        owned |= of_stage
     unowned = [names[id(p)] for p in method.parameters() if p.requires_grad and id(p) not in owned]
     if unowned:
         warnings.warn(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from torch.optim import Optimizer
+from torch.optim import Optimizer, SparseAdam
 
 from ..methods.method import Method, Player, Stage
 

@@ -23,6 +23,7 @@ TRUST = (
 )
 """Help of ``--trust``."""
 
+_LONGEST = 1 << 22  # bytes of a file of options
 _KEY = re.compile(r'Parser key "(?P<key>[^"]*)"|argument (?P<flag>-[\w.-]+)')
 _VALUE = re.compile(r"(?:Got value: ?|Given value: ?|invalid \w+ value: )(?P<value>.*)")
 
@@ -141,16 +142,16 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     Raises:
         UsageError: if there is none.
     """
-    import yaml
+    from ..reading import expanded, parse_yaml, read_text
 
-    path = Path(path).expanduser()
+    path = expanded(path)
     if path.is_dir() and (path / "spec.yaml").is_file():
         path = path / "spec.yaml"
     if not path.is_file():
         raise UsageError(f"there is no file {path} (the working folder is {Path.cwd()})")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = parse_yaml(read_text(path, _LONGEST))
+    except ValueError as error:
         raise UsageError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise UsageError(f"{path} holds no options: expected lines such as `steps: 20000`")

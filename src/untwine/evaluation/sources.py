@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..metrics._estimators.arrays import as_codes, as_factors
+from ..reading import open_hdf5, open_npz
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -55,17 +56,10 @@ class Table:
 
 
 def _from_npz(path: Path, codes: list[str], factors: list[str]) -> Table:
-    import zipfile
-
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open_npz(path) as file:
             arrays = {name: file[name] for name in file.files}
-    except ValueError as error:
-        raise ValueError(
-            f"{path} holds Python objects, which are not loaded since they can run code; save "
-            f"plain arrays instead: numpy.savez(path, codes=..., factors=...) ({error})"
-        ) from error
-    except (OSError, EOFError, zipfile.BadZipFile) as error:
+    except OSError as error:
         raise ValueError(f"{path} is no readable .npz file: {error}") from error
     return from_arrays(arrays, str(path), codes, factors)
 
@@ -215,6 +209,8 @@ def _from_h5ad(path: Path, codes: list[str], factors: list[str]) -> Table:
     import anndata
     import pandas as pd
 
+    with open_hdf5(path):  # refuses what reads from other files
+        pass
     try:
         cells = anndata.read_h5ad(path)
     except (OSError, ValueError, KeyError) as error:

@@ -6,11 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..reading import expanded, open_npz
 from ..spec import Recorded
 
 __all__ = ["VGG16", "Features", "FrozenNet", "MultiScale"]
@@ -290,15 +290,15 @@ def _names(convolutions: int) -> list[str]:
 
 def _read(path: str | Path) -> dict[str, Tensor]:
     """Convolutions of a file of weights."""
-    path = Path(path).expanduser()
+    path = expanded(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path} of VGG16's weights")
     if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as archive:
+        with open_npz(path) as archive:
             content = {key: torch.from_numpy(archive[key]).float() for key in archive.files}
     else:
         content = _state(torch.load(path, map_location="cpu", weights_only=True))
-    statistics = {key: content[key] for key in ("mean", "std") if key in content}
+    statistics: dict[str, Tensor] = {k: content[k] for k in ("mean", "std") if k in content}
     for i, (inputs, outputs) in enumerate(_channels()):
         if f"w{i}" not in content:
             break

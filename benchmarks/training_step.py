@@ -316,7 +316,7 @@ def process(name: str, python: str, batch: int, threads: int) -> workers.Worker:
     """A contestant that waits for its turn."""
     sizes = ["--batch", str(batch), "--threads", str(threads)]
     command = [python, __file__, "--contestant", name, *sizes]
-    return workers.Worker(command, quiet=name in OTHERS)
+    return workers.Worker(name, command, quiet=name in OTHERS)
 
 
 def compare(

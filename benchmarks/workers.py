@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ class Worker:
     """A process that answers when it is asked, so that several can take turns.
 
     Args:
+        name: Of whom an error speaks.
         command: Starts a program that ends in `serve`.
         environment: Variables to change for it.
         quiet: Whether to keep back what it says on standard error unless it fails.
@@ -26,8 +28,13 @@ class Worker:
     """
 
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str] = {}, quiet: bool = False
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str] = {},
+        quiet: bool = False,
     ) -> None:
+        self.name = name
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(
             command,
@@ -41,8 +48,11 @@ class Worker:
 
     def ask(self, question: Any) -> Any:
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(question) + "\n")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(json.dumps(question) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # it has ended: the missing answer says so
         return self._answer()
 
     def close(self) -> None:
@@ -54,8 +64,12 @@ class Worker:
         text = self._process.stdout.readline()
         if not text:
             said = self._process.stderr.read() if self._process.stderr is not None else ""
-            raise RuntimeError(f"{' '.join(map(str, self._process.args))} failed:\n{said[-4000:]}")
-        return json.loads(text)
+            code = self._process.wait()
+            raise RuntimeError(f"{self.name} ended with {code}:\n{said[-4000:]}")
+        answer = json.loads(text)
+        if "error" in answer:
+            raise RuntimeError(f"{self.name}: {answer['error']}")
+        return answer["value"]
 
 
 def serve(start: Callable[[], tuple[Any, Callable[[Any], Any]]]) -> None:
@@ -66,10 +80,25 @@ def serve(start: Callable[[], tuple[Any, Callable[[Any], Any]]]) -> None:
     """
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # libraries may print what they like
-    ready, answer = start()
-    print(json.dumps(ready), file=answers, flush=True)
+
+    def say(make: Callable[[], Any]) -> None:
+        try:
+            said = {"value": make()}
+        except Exception as error:  # whoever asked is told, and may go on
+            traceback.print_exc()
+            said = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(said), file=answers, flush=True)
+
+    answer: Callable[[Any], Any]
+
+    def ready() -> Any:
+        nonlocal answer
+        value, answer = start()
+        return value
+
+    say(ready)
     for text in sys.stdin:
-        print(json.dumps(answer(json.loads(text))), file=answers, flush=True)
+        say(lambda question=json.loads(text): answer(question))
 
 
 def turns(workers: Sequence[Any], rounds: int) -> Iterator[list[Any]]:

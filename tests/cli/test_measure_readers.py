@@ -228,5 +228,5 @@ def test_what_is_wrong_with_a_file(tmp_path, arrays):
     with pytest.raises(ValueError, match="is no readable parquet file"):
         read(tmp_path / "broken.parquet")
     (tmp_path / "broken.h5ad").write_text("no h5ad")
-    with pytest.raises(ValueError, match=r"is no readable .h5ad file"):
+    with pytest.raises(ValueError, match=r"is no HDF5 file, or is damaged"):
         read(tmp_path / "broken.h5ad")

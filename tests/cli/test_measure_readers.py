@@ -198,9 +198,7 @@ def test_what_is_wrong_with_a_file(tmp_path, arrays):
     with pytest.raises(ValueError, match=r"cut.npz is no .npz archive"):
         read(tmp_path / "cut.npz")
     np.savez(tmp_path / "objects.npz", codes=np.array([{}, {}]), factors=factors)
-    with pytest.raises(
-        ValueError, match="without unpickling it, which could run code"
-    ):
+    with pytest.raises(ValueError, match="without unpickling it, which could run code"):
         read(tmp_path / "objects.npz")
     np.savez(tmp_path / "other.npz", features=codes, factors=factors)
     with pytest.raises(ValueError, match=r"no array 'codes'.*features \(30, 2\).*--codes NAME"):

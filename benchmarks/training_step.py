@@ -374,6 +374,8 @@ def main() -> None:
         for name, python in names:
             processes[name] = process(name, python, options.batch, options.threads)
         table = compare(processes, options.rounds, options.steps, options.batch)
+    except RuntimeError as error:
+        raise SystemExit(f"{error}") from error
     finally:
         for worker in processes.values():
             worker.close()

@@ -15,6 +15,7 @@ from untwine.data import FactorDataset
 from untwine.functional import at
 from untwine.methods import KL, VAE, Context, Loss, Model, Penalty, Player, Stage, play
 from untwine.methods.method import build_parameters
+from untwine.training.finite import Watch
 
 from ..training_toys import DIM, Points, Toy
 from .conftest import first_batch, make_data, suited
@@ -312,3 +313,12 @@ def test_weights_of_the_first_edition_load(vectors):
     other.load_state_dict(old)
     for name, value in method.state_dict().items():
         assert torch.equal(value, other.state_dict()[name])
+
+
+def test_a_term_of_any_move_of_a_player_that_is_not_finite_is_named():
+    watch = Watch(immediate=False, agree=lambda first: None)  # as on a device that runs ahead
+    for step in range(5):
+        bad = torch.tensor([torch.nan if step == 2 else 0.0])
+        watch.see("vae", Loss(one=bad), torch.tensor(step))
+        watch.see("vae", Loss(two=torch.zeros(1)), torch.tensor(step))
+    assert watch.check() == ("vae", "one", 3)

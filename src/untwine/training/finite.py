@@ -46,8 +46,8 @@ class Watch:
 
     def __init__(self, immediate: bool, agree: Callable[[Tensor], object]) -> None:
         self._immediate, self._agree = immediate, agree
-        self._first: dict[str, Tensor] = {}
-        self._terms: dict[str, tuple[str, ...]] = {}
+        # By player and terms: a player's moves of a step may have different ones.
+        self._first: dict[tuple[str, tuple[str, ...]], Tensor] = {}
 
     def see(self, player: str, loss: Loss, step: Tensor) -> tuple[str, str, int] | None:
         """Looks at a loss of move ``step``, counted from 0; returns what `check` does."""
@@ -59,19 +59,19 @@ class Watch:
                     return player, term, int(step) + 1
             return None
         finite = torch.isfinite(torch.stack([v.detach().float() for v in values.values()]))
-        first = self._first.get(player)
-        if first is None or self._terms[player] != tuple(values):
+        key = player, tuple(values)
+        first = self._first.get(key)
+        if first is None:
             first = torch.full_like(finite, _NEVER, dtype=torch.int64)
-            self._terms[player] = tuple(values)
-        self._first[player] = torch.where(finite, first, torch.minimum(first, step + 1))
+        self._first[key] = torch.where(finite, first, torch.minimum(first, step + 1))
         return None
 
     def check(self) -> tuple[str, str, int] | None:
         """Player, term and step (counted from 1) of the first value that was not finite."""
         worst = None
-        for player, first in self._first.items():
+        for (player, terms), first in self._first.items():
             self._agree(first)
-            for term, step in zip(self._terms[player], first.tolist(), strict=True):
+            for term, step in zip(terms, first.tolist(), strict=True):
                 if step < _NEVER and (worst is None or step < worst[2]):
                     worst = player, term, step
         return worst

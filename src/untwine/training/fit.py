@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..methods.method import Method
 from ..reading import expanded
-from .folder import Folder
 from .loop import Loop
 from .memory import keep_freed_memory
 from .plan import check_positive, moves_by_stage, plan
 from .progress import Progress
 from .replicas import Replicas
 from .run import Run
+from .run_folder import RunFolder
 from .stages import check_optimizers, check_players
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def fit(
         loader=loader,
         seed=seed,
         replicas=replicas,
-        folder=Folder(path, spec, keep, main, resume, method.seed_drawn),
+        folder=RunFolder(path, spec, keep, main, resume, method.seed_drawn),
         progress=Progress(moves, progress and main),
         callbacks=callbacks,
         loggers=[*replicas.fabric.loggers, *loggers] if main else [],

@@ -15,11 +15,11 @@ from ..methods.method import Context, Loss, Method, Moves, Stage, play
 from .callbacks import State, call
 from .checkpoint import Position
 from .finite import NonFiniteLoss, Watch, non_finite_inputs, non_finite_parameter
-from .folder import Folder
 from .interrupt import Interruption
 from .progress import Progress
 from .record import merged, numbers
 from .replicas import Replicas
+from .run_folder import RunFolder
 from .stages import Batches, optimizers_of
 
 __all__ = ["Loop"]
@@ -53,7 +53,7 @@ class Loop:
         loader: Any,
         seed: int,
         replicas: Replicas,
-        folder: Folder,
+        folder: RunFolder,
         progress: Progress,
         callbacks: Sequence[Any],
         loggers: Sequence[Any],

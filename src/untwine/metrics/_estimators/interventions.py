@@ -14,12 +14,12 @@ import numpy as np
 
 from .splits import equal_width, is_known, whole
 
-__all__ = ["Groups", "Interventions", "chunks", "label"]
+__all__ = ["FactorGroups", "Interventions", "chunks", "label"]
 
 CHUNK = 1 << 18  # rows gathered at a time: bounds the memory, whatever the protocol
 
 
-class Groups:
+class FactorGroups:
     """Rows sorted by what they share; groups of fewer than two rows are left out.
 
     Args:
@@ -76,8 +76,8 @@ class Interventions:
     def __init__(self, factors: np.ndarray, *, metric: str, bins: int | None = None) -> None:
         self.metric = metric
         self.labels = label(factors, bins, metric)
-        self.groups = [Groups(column) for column in self.labels.T]
-        self.others: dict[int, Groups] = {}
+        self.groups = [FactorGroups(column) for column in self.labels.T]
+        self.others: dict[int, FactorGroups] = {}
         for k, groups in enumerate(self.groups):
             if len(groups) < 2:
                 raise ValueError(
@@ -125,7 +125,7 @@ class Interventions:
             )
         return groups.draw(rng.integers(len(groups), size=batches), size, rng)
 
-    def _others(self, k: int) -> Groups:
+    def _others(self, k: int) -> FactorGroups:
         combined = np.zeros(len(self.labels), dtype=np.int64)
         missing = np.zeros(len(self.labels), dtype=bool)
         for other, column in enumerate(self.labels.T):
@@ -134,7 +134,7 @@ class Interventions:
                 # Compressed at each step, so that the product of many sizes cannot overflow.
                 combined = combined * (column.max() + 1) + np.maximum(column, 0)
                 combined = np.unique(combined, return_inverse=True)[1]
-        return Groups(np.where(missing, -1, combined))
+        return FactorGroups(np.where(missing, -1, combined))
 
 
 def label(factors: np.ndarray, bins: int | None, metric: str) -> np.ndarray:

@@ -22,7 +22,7 @@ from .plan import differences, identity
 from .record import Record, Row
 from .spec_file import read_spec
 
-__all__ = ["Folder"]
+__all__ = ["RunFolder"]
 
 _HEADER = """\
 # This run, complete: `untwine train --config {name} --out ANOTHER_FOLDER` repeats it.
@@ -33,7 +33,7 @@ _HEADER_CUSTOM = """\
 """
 
 
-class Folder:
+class RunFolder:
     """Writes a run's spec, record, checkpoints and weights; without a path, writes nothing.
 
     Nothing is written before `begin`, so that a run that is refused leaves no trace.

@@ -102,6 +102,26 @@ def test_an_example_whose_label_is_missing_is_an_unlabelled_one(data):
     assert loss.terms["classification"].item() == 0
 
 
+@pytest.mark.parametrize("size", [90.0, 1e4])
+def test_classifiers_that_are_sure_and_wrong_cost_what_they_should(data, size):
+    """In single precision: the other classes have probability 0 and weights beyond any float."""
+    method = m.GeneralizedM2.build(data, latent_dim=4, seed=1, incomplete=True)
+    layer = [x for x in method.recognition["y_"].modules() if isinstance(x, torch.nn.Linear)][-1]
+    with torch.no_grad():
+        layer.weight.zero_(), layer.bias.zero_()
+        layer.bias[0] = size
+    complete = m.GeneralizedM2.build(data, latent_dim=4, seed=1)
+    complete.load_state_dict(method.state_dict())
+    narrow(method), narrow(complete)
+    x = data.observations(range(8))
+    batch = FewLabels(x, x, torch.ones(8, dtype=torch.long))
+    one, two = (next(each.moves(batch, CTX))["m2"] for each in (method, complete))
+    assert one.terms["classification"].item() == pytest.approx(size)
+    torch.testing.assert_close(one.terms["labelled"], two.terms["labelled"], rtol=1e-5, atol=1e-5)
+    one.total.backward()
+    assert all(p.grad.isfinite().all() for p in method.parameters() if p.grad is not None)
+
+
 def narrow(method):
     """Posteriors of z with no width, so that a draw is the mean."""
     layer = [x for x in method.recognition["z_"].modules() if isinstance(x, torch.nn.Linear)][-1]

@@ -76,6 +76,27 @@ def test_the_supervised_loss_with_every_value_is_exact():
     assert shifted.item() == pytest.approx(found.item(), rel=1e-9)
 
 
+def test_samples_of_probability_0_count_for_nothing():
+    """However large their weights are, and whatever their values."""
+    log_weights = torch.tensor([[-110.0], [0.0]], requires_grad=True)
+    probabilities = torch.tensor([[1.0], [0.0]], requires_grad=True)
+    for value in (5.0, torch.inf, torch.nan):
+        values = torch.tensor([[2.0], [value]], requires_grad=True)
+        mean = self_normalized(values, log_weights, probabilities)
+        assert mean.item() == 2.0
+        gradients = torch.autograd.grad(mean, [values, log_weights, probabilities])
+        assert [g.flatten().tolist() for g in gradients] == [[1, 0], [0, 0], [0, 0]]
+
+
+def test_weights_and_probabilities_that_would_underflow_alone():
+    even = torch.tensor([[2.0], [5.0]])
+    log_weights, probabilities = torch.tensor([[90.0], [0.0]]), torch.tensor([[1.2e-38], [1.0]])
+    share = 1 / (1 + np.exp(-(90.0 + np.log(1.2e-38))))
+    expected = 2 * share + 5 * (1 - share)
+    mean = self_normalized(even, log_weights, probabilities)
+    assert mean.item() == pytest.approx(expected, rel=1e-5)
+
+
 def moments(samples, q_z, q_y, log_p):
     """Mean and variance of the estimate from some draws, summed over every possible draw."""
     ratio = log_p - np.log(q_z * q_y)

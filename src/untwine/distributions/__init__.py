@@ -29,11 +29,14 @@ from .posteriors import (
     AnglesPosterior,
     BlocksPosterior,
     Diagonal,
+    FiniteScalar,
     FullCovariance,
     LowRank,
     MixturePosterior,
     OneHotPosterior,
     Posterior,
+    Quantizer,
+    ScalarCodebooks,
 )
 from .priors import (
     AnglesPrior,
@@ -41,6 +44,7 @@ from .priors import (
     ClusteredPrior,
     FlowPrior,
     GaussianMixture,
+    GridPrior,
     HierarchicalMixture,
     LaplacePrior,
     LearnedNormal,
@@ -51,6 +55,7 @@ from .priors import (
     VampPrior,
     tree_from_merges,
 )
+from .quantized import Quantized, UniformGrid
 
 __all__ = [
     "AngleBlock",
@@ -68,11 +73,13 @@ __all__ = [
     "Conditional",
     "ContinuousBernoulli",
     "Diagonal",
+    "FiniteScalar",
     "FlowPrior",
     "FullCovariance",
     "Gaussian",
     "GaussianBlock",
     "GaussianMixture",
+    "GridPrior",
     "HierarchicalMixture",
     "Joint",
     "Laplace",
@@ -92,8 +99,12 @@ __all__ = [
     "Poisson",
     "Posterior",
     "Prior",
+    "Quantized",
+    "Quantizer",
+    "ScalarCodebooks",
     "StandardNormal",
     "StudentT",
+    "UniformGrid",
     "UniformPrior",
     "VampPrior",
     "ZeroInflatedNegativeBinomial",

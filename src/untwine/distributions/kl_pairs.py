@@ -19,6 +19,7 @@ from .angles import Angles
 from .blocks import Blocks
 from .mixture import Mixture
 from .one_hot import OneHot
+from .quantized import Quantized, UniformGrid
 
 __all__ = [
     "angles_to_angles",
@@ -29,6 +30,7 @@ __all__ = [
     "low_rank_to_diagonal",
     "mixture_of_one",
     "one_hot_to_one_hot",
+    "quantized_to_grid",
 ]
 
 
@@ -160,3 +162,9 @@ def _as_low_rank(q: Independent, p: Any) -> LowRankMultivariateNormal:
     return LowRankMultivariateNormal(
         loc, torch.zeros_like(loc).unsqueeze(-1), scale**2, validate_args=False
     )
+
+
+@register_kl(Quantized, UniformGrid)
+def quantized_to_grid(q: Quantized, p: UniformGrid) -> Tensor:
+    r"""KL of a point of a grid from the uniform distribution over it, :math:`D \log V`."""
+    return p.entropy().expand(q.batch_shape)

@@ -11,6 +11,7 @@ from .decomposition import Decomposition, decompose, log_densities, log_importan
 from .divergences import kl, kl_blocks, kl_rule
 from .experts import mixture_of_experts, product_of_experts
 from .f_distribution import log_betainc, log_f_cdf
+from .hessians import hessian_penalty, second_differences
 from .importance import self_normalized
 from .labels import label_covariance, label_cross_entropy, label_squares
 from .mixture_divergences import (
@@ -22,6 +23,7 @@ from .mixture_divergences import (
     variational_upper_bound,
 )
 from .moments import covariance, dip
+from .multiinformation import kernel_multiinformation
 from .onehot import one_hot
 from .schedules import Linear, Schedule, at
 from .sharing import average, changed, geometric, pool, product, share
@@ -44,6 +46,8 @@ __all__ = [
     "dip",
     "durrieu_bounds",
     "geometric",
+    "hessian_penalty",
+    "kernel_multiinformation",
     "kl",
     "kl_blocks",
     "kl_rule",
@@ -63,6 +67,7 @@ __all__ = [
     "pool",
     "product",
     "product_of_experts",
+    "second_differences",
     "self_normalized",
     "share",
     "variational_approximation",

@@ -42,10 +42,16 @@ from .mlvae import MLVAE as MLVAE
 from .model import Model as Model
 from .multi_latent_vae import MultiLatentVAE as MultiLatentVAE
 from .multimodal_vae import MultimodalVAE as MultimodalVAE
-from .penalty import KL as KL, Penalty as Penalty, Trace as Trace
+from .penalty import KL as KL, Penalties as Penalties, Penalty as Penalty, Trace as Trace
 from .play import play as play
+from .qlae import QLAE as QLAE, Quantization as Quantization
 from .slow_vae import SlowVAE as SlowVAE
 from .swaps import Swaps as Swaps, swap as swap
+from .tripod import (
+    HessianPenalty as HessianPenalty,
+    Multiinformation as Multiinformation,
+    Tripod as Tripod,
+)
 from .vade import MixtureBound as MixtureBound, VaDE as VaDE
 from .vae import VAE as VAE
 from .vamp_vae import VampVAE as VampVAE

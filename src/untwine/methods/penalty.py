@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -15,7 +15,7 @@ from .abilities import Decodes
 from .loss import Loss, Terms
 from .method import Context
 
-__all__ = ["KL", "OfPart", "Penalty", "Terms", "Trace"]
+__all__ = ["KL", "OfPart", "Penalties", "Penalty", "Terms", "Trace"]
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,50 @@ class Penalty(Recorded, ABC):
         bound or an approximation. Empty for a penalty that does not say.
         """
         return {}
+
+    def __add__(self, other: Penalty) -> Penalties:
+        """Both, as in ``KL() + DIP()``; terms of one name are refused when they meet."""
+        return Penalties([*parts_of(self), *parts_of(other)])
+
+
+class Penalties(Penalty):
+    """Several penalties, whose terms stand side by side.
+
+    Args:
+        parts: The penalties.
+
+    Raises:
+        ValueError: for none.
+
+    Example:
+        >>> (KL(4.0) + KL(2.0)).parts[1].beta
+        2.0
+    """
+
+    def __init__(self, parts: Sequence[Penalty]) -> None:
+        if not parts:
+            raise ValueError("parts is empty; expected at least one penalty")
+        self.parts = tuple(parts)
+
+    def __call__(self, t: Trace, ctx: Context) -> Terms:
+        """The terms of all.
+
+        Raises:
+            ValueError: if two have a term of one name.
+        """
+        terms = Loss(**self.parts[0](t, ctx))
+        for penalty in self.parts[1:]:
+            terms = terms + penalty(t, ctx)
+        return terms
+
+    def rules(self, q: Distribution, prior: Distribution) -> dict[str, str]:
+        """Those of all."""
+        return {k: rule for part in self.parts for k, rule in part.rules(q, prior).items()}
+
+
+def parts_of(penalty: Penalty) -> tuple[Penalty, ...]:
+    """The penalties that a penalty consists of: itself, unless it is a sum."""
+    return penalty.parts if isinstance(penalty, Penalties) else (penalty,)
 
 
 class KL(Penalty):

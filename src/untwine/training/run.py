@@ -17,7 +17,7 @@ from .final import final_digest, load_final
 from .plan import CUSTOM, make_data, make_method, warn_of_changes
 from .record import Row, read_record
 from .scores import keep
-from .spec_file import read_spec
+from .spec_file import names_of, read_spec
 from .weights import tensors_digest
 
 if TYPE_CHECKING:
@@ -86,15 +86,17 @@ class Run:
         Raises:
             FileNotFoundError: if there is no run.
             ValueError: if its spec names a class that is not trusted, or is damaged, or its weights
-                are, or if something made by hand is
-                needed and was not given.
+                are, or if something made by hand is needed and was not given.
+            ImportError: if its spec names a class that there is not.
         """
         run = cls(path, data=data, trust=trust)
         if data is None and run.spec["data"].get("parts") != CUSTOM:
-            run._data = make_data(run.spec, trust)
+            with names_of(run._folder):
+                run._data = make_data(run.spec, trust)
             warn_of_changes(run.spec, run._data)
         if method is None:
-            method = make_method(run.spec, run._data, trust)
+            with names_of(run._folder):
+                method = make_method(run.spec, run._data, trust)
         load_final(run._folder, method)
         run._method = method.eval()
         return run
@@ -109,7 +111,9 @@ class Run:
         """The method with its trained weights."""
         if self._method is None:
             built = "made_by" not in self.spec["method"]
-            method = make_method(self.spec, self.data if built else None, self._trust)
+            data = self.data if built else None
+            with names_of(self._folder):
+                method = make_method(self.spec, data, self._trust)
             load_final(self._folder, method)
             self._method = method.eval()
         return self._method
@@ -118,7 +122,8 @@ class Run:
     def data(self) -> Any:
         """What the method was trained on."""
         if self._data is None:
-            self._data = make_data(self.spec, self._trust)
+            with names_of(self._folder):
+                self._data = make_data(self.spec, self._trust)
             warn_of_changes(self.spec, self._data)
         return self._data
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..reading import parse_yaml, read_text
 
-__all__ = ["check_spec", "read_spec"]
+__all__ = ["check_spec", "names_of", "read_spec"]
 
 _LIMIT = 1 << 22  # bytes; the largest specs hold long lists of rows
 _COUNTS = ("batch_size", "devices", "log_every", "checkpoint_every", "keep")
@@ -39,6 +40,15 @@ def read_spec(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"{file} is damaged: {error}") from error
     return spec
+
+
+@contextmanager
+def names_of(path: Path) -> Iterator[None]:
+    """Within, a class that cannot be imported is one that the spec in a run's folder names."""
+    try:
+        yield
+    except ImportError as error:
+        raise ImportError(f"{path / 'spec.yaml'} names what cannot be imported: {error}") from error
 
 
 def check_spec(spec: Mapping[str, Any]) -> None:

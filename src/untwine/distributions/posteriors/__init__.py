@@ -6,14 +6,18 @@ from .blocks import BlocksPosterior
 from .gaussian import Diagonal, FullCovariance, LowRank
 from .mixture import MixturePosterior
 from .one_hot import OneHotPosterior
+from .quantized import FiniteScalar, Quantizer, ScalarCodebooks
 
 __all__ = [
     "AnglesPosterior",
     "BlocksPosterior",
     "Diagonal",
+    "FiniteScalar",
     "FullCovariance",
     "LowRank",
     "MixturePosterior",
     "OneHotPosterior",
     "Posterior",
+    "Quantizer",
+    "ScalarCodebooks",
 ]

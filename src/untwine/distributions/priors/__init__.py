@@ -7,6 +7,7 @@ from .clustered import ClusteredPrior
 from .flow import FlowPrior
 from .gaussian import LearnedNormal, StandardNormal
 from .gaussian_mixture import GaussianMixture
+from .grid import GridPrior
 from .hierarchical_mixture import HierarchicalMixture
 from .laplace import LaplacePrior
 from .one_hot import OneHotPrior
@@ -20,6 +21,7 @@ __all__ = [
     "ClusteredPrior",
     "FlowPrior",
     "GaussianMixture",
+    "GridPrior",
     "HierarchicalMixture",
     "LaplacePrior",
     "LearnedNormal",

@@ -98,6 +98,10 @@ class MovingDigits(FactorDataset):
     pixels. Where images overlap the brighter pixel is seen. A clip depends on its number and the
     seed alone, not on how many clips there are.
 
+    The factors of a clip are, for each of its images, the class (without classes the image's
+    number), the starting place ``x`` and ``y`` and the velocity ``vx`` and ``vy``; with a
+    count above one ``class_1``, ``x_1`` and so on.
+
     Args:
         images: Grey images: a data set, or an array ``(M, h, w)`` (a run with an array cannot be
             written into a spec).
@@ -109,10 +113,6 @@ class MovingDigits(FactorDataset):
         clips: N, the number of clips.
         label: With a data set, the name of the factor that is the class; by default the first.
         seed: Of images, places and velocities.
-
-    The factors of a clip are, for each of its images, the class (without classes the image's
-    number), the starting place ``x`` and ``y`` and the velocity ``vx`` and ``vy``; with a
-    count above one ``class_1``, ``x_1`` and so on.
 
     Raises:
         ValueError: for images that are not grey or larger than the canvas, labels of another

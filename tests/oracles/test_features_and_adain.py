@@ -7,7 +7,11 @@ import pytest
 import torch
 from scipy.signal import correlate2d
 from torch import nn
+from torch.distributions import Independent
 
+from untwine.data import FactorDataset
+from untwine.distributions import Laplace
+from untwine.methods import LORD
 from untwine.nets import VGG16, AdaIN, FrozenNet, MultiScale, adain
 from untwine.spec import describe, instantiate
 
@@ -40,9 +44,9 @@ def pool(x):
     return x.reshape(len(x), x.shape[1] // 2, 2, x.shape[2] // 2, 2).max((2, 4))
 
 
-def by_hand(x, path):
+def by_hand(x, path, normalized=True):
     z = {k: v.astype(np.float64) for k, v in np.load(path).items()}
-    h = (x - z["mean"][:, None, None]) / z["std"][:, None, None]
+    h = (x - z["mean"][:, None, None]) / z["std"][:, None, None] if normalized else x
     found = []
     for i in range(3):
         h = convolve(h, z[f"w{i}"], z[f"b{i}"])
@@ -69,6 +73,23 @@ def test_the_distance_is_the_weighted_sum_of_mean_differences(weights):
         (_, a1, a2), (_, b1, b2) = by_hand(x[n], weights), by_hand(y[n], weights)
         expected = 3 * 6 * 8 * (0.5 * np.abs(a1 - b1).mean() + 2.0 * np.abs(a2 - b2).mean())
         assert found[n] == pytest.approx(expected, rel=1e-9)
+
+
+def test_lord_compares_images_as_its_released_code_does(weights):
+    """Colors as they are, means over each layer, pixels beside them: D times that, plus D log 2."""
+    features = VGG16(weights, layers=["relu1_2", "relu2_1"], normalized=False).double()
+    data = FactorDataset.from_arrays(RNG.random((6, 3, 8, 8)), np.arange(6)[:, None] % 2, ["a"])
+    method = LORD.build(data, latent_dim=2, label="a", likelihood=Laplace(), features=features)
+    x, y = RNG.random((2, 3, 8, 8)), RNG.random((2, 3, 8, 8))
+    p = Independent(torch.distributions.Laplace(torch.from_numpy(y), 1.0), 3)
+    terms = method.reconstruction(torch.from_numpy(x), p)
+    released = []
+    for n in range(2):
+        (_, a1, a2), (_, b1, b2) = by_hand(x[n], weights, False), by_hand(y[n], weights, False)
+        pairs = (x[n], y[n]), (a1, b1), (a2, b2)
+        released.append(sum(np.abs(one - two).mean() for one, two in pairs))
+    size = 3 * 8 * 8
+    assert terms.total.item() == pytest.approx(size * (np.mean(released) + np.log(2)), rel=1e-9)
 
 
 def test_vgg_reads_the_layers_the_paper_compares_as_far_as_they_go(weights):

@@ -137,6 +137,10 @@ def test_the_uniform_target_in_closed_form():
     c = odds.sigmoid()
     two = torch.stack([odds, torch.zeros_like(odds)], 1)
     torch.testing.assert_close(cross_entropy_to_uniform(two), -0.5 * c.log() - 0.5 * (1 - c).log())
+    # near an undecided critic it is twice the squared error that the authors' Python code has
+    near = torch.tensor([[0.02, 0.0]], dtype=torch.float64)
+    excess = cross_entropy_to_uniform(near) - math.log(2)
+    torch.testing.assert_close(excess, 2 * (near.softmax(1)[:, 0] - 0.5) ** 2, rtol=1e-3, atol=0.0)
 
 
 def clips(n=6, frames=4, dim=5, seed=0):

@@ -114,6 +114,15 @@ def test_equal_mixtures_are_at_zero():
     assert mixture_log_ratio(q, q).item() == pytest.approx(0, abs=1e-12)
 
 
+def test_the_variational_bound_is_the_tightest_at_convergence_and_not_before():
+    """Of a mixture from itself, whose components overlap: the others are at, or near, zero."""
+    loc = torch.tensor([[-0.25], [0.25]], dtype=torch.float64)
+    q = MixtureSameFamily(Categorical(torch.ones(2).double()), diagonal_normal(loc, loc * 0 + 1))
+    ten, thousand = (variational_upper_bound(q, q, n).item() for n in (10, 1000))
+    assert ten > 0.02 > matched_upper_bound(q, q).item() == 0
+    assert thousand == pytest.approx(0, abs=1e-9)
+
+
 def test_batches_of_posteriors_against_one_prior():
     torch.manual_seed(0)
     head = MixturePosterior(3, LowRank(1))

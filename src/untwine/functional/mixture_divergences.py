@@ -112,7 +112,9 @@ def variational_upper_bound(q: Distribution, p: Distribution, iterations: int = 
     Both mixtures are split into matched pieces, and the divergence of the joint of piece and value
     bounds that of the values. It begins with :math:`\phi = \psi = \pi \omega^\top` and alternates
     the two minimizations, each in closed form; it falls with every iteration, to the minimum over
-    all such splits (the problem is convex), which is at most `matched_upper_bound`.
+    all such splits (the problem is convex), which is at most `matched_upper_bound` and
+    `convexity_upper_bound`. It converges slowly where components overlap: after few iterations it
+    may be above both, most of all for mixtures that are nearly equal.
 
     Args:
         q: A mixture of Gaussians, or a Gaussian.

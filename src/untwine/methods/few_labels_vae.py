@@ -69,7 +69,7 @@ class FewLabelsVAE(VAE):
 
     Deviations:
         The supervised term is averaged over the labelled batch, like every other term; the
-        authors' code sums it, so that its weight is ours times the size of that batch.
+        authors' code sums it, so that its weight is ours divided by the size of that batch.
         Covariances are of values in [0, 1], in the authors' code of integers.
     """
 

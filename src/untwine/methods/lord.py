@@ -72,9 +72,11 @@ class LORD(Swaps):
         Losses are sums over an image's values where the released code takes means, so that its
         :math:`\lambda = 10^{-4}` is :math:`10^{-4} D` here for images of D values, and its 10 for
         the mean over a code of K entries is :math:`\mu = 10 D / K`. With `distributions.Laplace`
-        for the likelihood and `nets.VGG16` for features, :math:`\ell` is D times its loss up to
-        a constant. Learning rates stay constant (cosine schedules there). Bernoulli pixels and
-        the pyramid of `nets.MultiScale` are the defaults, since they need no trained net.
+        for the likelihood and ``nets.VGG16(normalized=False)`` for features, :math:`\ell` of the
+        same two images is D times its loss, plus :math:`D \log 2`; its generator ends in a sigmoid,
+        a Laplace likelihood's does not. Learning rates stay constant (cosine schedules there).
+        Bernoulli pixels and the pyramid of `nets.MultiScale` are the defaults, since they need no
+        trained net.
     """
 
     supervision = Indexed

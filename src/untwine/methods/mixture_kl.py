@@ -35,11 +35,11 @@ class MixtureKL(Penalty):
 
     There is no closed form. ``"monte_carlo"`` is unbiased (`functional.mixture_log_ratio`); the
     rest are computed from the divergences of the components: the upper bounds ``"variational"``
-    (`functional.variational_upper_bound`, the tightest), ``"convexity"``
-    (`functional.convexity_upper_bound`) and ``"matched"`` (`functional.matched_upper_bound`:
-    component k of the posterior against component k of the prior), with which the ELBO stays a
-    lower bound of the likelihood; and ``"approximation"`` (`functional.variational_approximation`),
-    which is neither bound.
+    (`functional.variational_upper_bound`, ten iterations, after which it may still lie above the
+    next two), ``"convexity"`` (`functional.convexity_upper_bound`) and ``"matched"``
+    (`functional.matched_upper_bound`: component k of the posterior against component k of the
+    prior), with which the ELBO stays a lower bound of the likelihood; and ``"approximation"``
+    (`functional.variational_approximation`), which is neither bound.
 
     Args:
         how: One of these.

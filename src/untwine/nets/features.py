@@ -129,6 +129,7 @@ class VGG16(Features):
         layers: Names such as ``"relu1_2"`` and ``"pool5"``; by default those that LORD compares,
             relu1_2, relu2_2, relu3_2, relu4_3 and pool5, as far as the weights go.
         weights: One per layer; all one by default.
+        normalized: Whether colors get ImageNet's mean and deviation first, as the weights expect.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -138,11 +139,8 @@ class VGG16(Features):
     References:
         Simonyan, Zisserman, "Very Deep Convolutional Networks for Large-Scale Image Recognition",
         2015, https://arxiv.org/abs/1409.1556, configuration D. The layers are those of the code
-        that LORD's authors released, where each is read after its ReLU.
-
-    Deviations:
-        Colors are normalized with ImageNet's mean and deviation, as the weights expect; LORD's
-        released code feeds them images in [0, 1] as they are.
+        that LORD's authors released, where each is read after its ReLU; that code gives the net
+        images in [0, 1] as they are, ``normalized=False``.
     """
 
     def __init__(
@@ -151,6 +149,7 @@ class VGG16(Features):
         *,
         layers: Sequence[str] | None = None,
         weights: Sequence[float] | None = None,
+        normalized: bool = True,
     ) -> None:
         super().__init__()
         self.mean: Tensor
@@ -170,7 +169,7 @@ class VGG16(Features):
             raise ValueError(f"layers is {list(layers)}; expected names in the order of the net")
         if weights is not None and len(weights) != len(layers):
             raise ValueError(f"there are {len(weights)} weights for {len(layers)} layers")
-        self.layers, self.weights = tuple(layers), weights
+        self.layers, self.weights, self.normalized = tuple(layers), weights, normalized
         self._plan = reached[: reached.index(layers[-1]) + 1]
         mean = tensors.pop("mean", torch.tensor([0.485, 0.456, 0.406]))
         std = tensors.pop("std", torch.tensor([0.229, 0.224, 0.225]))
@@ -195,7 +194,9 @@ class VGG16(Features):
                 f"images of {x.shape[-2]}x{x.shape[-1]} are too small for {self.layers[-1]}, which "
                 f"takes {smallest}x{smallest}: name earlier layers"
             )
-        h = (x.expand(-1, 3, -1, -1) - self.mean) / self.std
+        h = x.expand(-1, 3, -1, -1)
+        if self.normalized:
+            h = (h - self.mean) / self.std
         outputs, i = [], 0
         for name in self._plan:
             if name.startswith("pool"):

@@ -25,7 +25,16 @@ from .methods.abilities import HasPrior, Represents
 if TYPE_CHECKING:
     from .data import Data, FactorSpace
 
-__all__ = ["Codes", "Facts", "batch_of", "carried", "encode", "evaluating", "posterior_of"]
+__all__ = [
+    "Codes",
+    "Facts",
+    "batch_of",
+    "carried",
+    "encode",
+    "evaluating",
+    "placement",
+    "posterior_of",
+]
 
 
 @dataclass(frozen=True)
@@ -177,11 +186,19 @@ def evaluating(method: Any) -> Iterator[None]:
         method.train(training)
 
 
-def batch_of(method: Any, data: Data, rows: Any) -> Batch:
-    """Rows of a data set with everything that belongs to them, where the method is."""
+def placement(method: Any) -> tuple[torch.device, torch.dtype]:
+    """Device and type of a method's numbers; the CPU and float32 where it has no parameters."""
     parameters = method.parameters() if isinstance(method, nn.Module) else iter(())
-    device = next((p.device for p in parameters), torch.device("cpu"))
-    return data.batch(rows).to(device)
+    for p in parameters:
+        if p.is_floating_point():
+            return p.device, p.dtype
+    return torch.device("cpu"), torch.float32
+
+
+def batch_of(method: Any, data: Data, rows: Any) -> Batch:
+    """Rows of a data set with everything that belongs to them, where and as the method is."""
+    device, dtype = placement(method)
+    return data.batch(rows).to(device, dtype=dtype)
 
 
 def carried(batch: Batch) -> Batch | Tensor:

@@ -192,7 +192,7 @@ def test_a_likelihood_is_fitted_as_a_copy():
         (lambda: NegativeBinomial(dispersion="cell"), "dispersion is 'cell'"),
         (
             lambda: Poisson().adapted(FactorDataset.from_arrays(COUNTS.float() / 2)),
-            r"takes counts, but the data holds \d+\.5: give raw",
+            r"x holds \d+\.5, but Poisson takes counts: give raw",
         ),
         (
             lambda: Poisson().adapted(FactorDataset.from_arrays(torch.zeros(3, 1, 8, 8))),

@@ -142,7 +142,7 @@ def test_mixed_tables_train_and_are_written_down():
         ),
         (
             lambda: Categorical([2]).adapted(FactorDataset.from_arrays(np.full((4, 1), 2.0))),
-            "column 0 holds 2; expected 0 to 1",
+            "x holds 2 in column 0, but Categorical takes 0 to 1 there",
         ),
         (lambda: Ordinal(3)(H), "cut points for 1 columns"),
     ],

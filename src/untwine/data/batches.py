@@ -66,11 +66,32 @@ class Batch:
         }
         return Modalities(batch, {**masks, **(present or {})}, c)
 
-    def to(self, device: torch.device | str, non_blocking: bool = False) -> Self:
-        """The same batch with every tensor on ``device``."""
+    def to(
+        self,
+        device: torch.device | str | None = None,
+        non_blocking: bool = False,
+        dtype: torch.dtype | None = None,
+    ) -> Self:
+        """The same batch elsewhere, or in another type.
+
+        Args:
+            device: Of every tensor; as it is by default.
+            non_blocking: Whether the copy may go on while Python does.
+            dtype: Of observations and covariates. Indices and labels become int64 with it, and
+                masks stay.
+        """
         return type(self)(
-            **{name: _move(value, device, non_blocking) for name, value in self._parts().items()}
+            **{
+                name: _move(value, device, non_blocking, _type(name, dtype))
+                for name, value in self._parts().items()
+            }
         )
+
+    def observations(self) -> dict[str, Tensor]:
+        """The observations by field, ``(B, ...)``, ``(B, T, ...)`` of clips; those of modalities
+        by ``x['name']``. What is not present is left out.
+        """
+        return {name: value for name, value in self._parts().items() if name in _OBSERVATIONS}
 
     def __len__(self) -> int:
         """The number of examples, B."""
@@ -183,6 +204,10 @@ class Groups(Batch):
     label: Tensor | None = None
     c: Tensor | None = None
 
+    def observations(self) -> dict[str, Tensor]:
+        """The members that there are, ``(M, ...)``."""
+        return {"x": self.x.flatten(0, 1) if self.present is None else self.x[self.present]}
+
     @classmethod
     def of(  # type: ignore[override]
         cls, members: Sequence[Tensor], shared: Tensor | None = None
@@ -292,11 +317,34 @@ class Modalities(Batch):
     present: Mapping[str, Tensor]
     c: Tensor | None = None
 
+    def observations(self) -> dict[str, Tensor]:
+        """Those that are present."""
+        return {f"x[{name!r}]": x[self.present[name]] for name, x in self.x.items()}
 
-def _move(value: Any, device: torch.device | str, non_blocking: bool) -> Any:
+
+_OBSERVATIONS = ("x", "x0", "x1", "xl")
+_COVARIATES = ("c", "c0", "c1", "cl")
+_NUMBERS = ("index", "label", "yl")
+
+
+def _type(name: str, dtype: torch.dtype | None) -> torch.dtype | None:
+    """The type that a field has in a batch whose observations are of some type."""
+    if dtype is not None and name in _NUMBERS:
+        return torch.int64
+    return dtype if name in (*_OBSERVATIONS, *_COVARIATES) else None
+
+
+def _move(
+    value: Any,
+    device: torch.device | str | None,
+    non_blocking: bool,
+    dtype: torch.dtype | None,
+) -> Any:
     if isinstance(value, Mapping):
-        return {name: _move(part, device, non_blocking) for name, part in value.items()}
-    return value if value is None else value.to(device, non_blocking=non_blocking)
+        return {name: _move(part, device, non_blocking, dtype) for name, part in value.items()}
+    if value is None:
+        return None
+    return value.to(device=device, dtype=dtype, non_blocking=non_blocking)
 
 
 def _shape(value: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import is_dataclass
 from itertools import count
 from typing import Any
 
@@ -22,6 +21,7 @@ from .seeds import check_seed, generator_for
 __all__ = ["DataLoaderAdapter", "Loader", "as_loader"]
 
 Device = torch.device | str | None
+Type = torch.dtype | None
 
 
 class Loader:
@@ -38,6 +38,7 @@ class Loader:
         rank: Which of the processes this one is.
         world_size: How many there are.
         device: Where batches are moved to; by default they stay on the CPU.
+        dtype: Of observations and covariates; float32 by default.
 
     Raises:
         ValueError: if ``batch_size`` cannot be divided among the processes, for numbers out of
@@ -62,6 +63,7 @@ class Loader:
         rank: int = 0,
         world_size: int = 1,
         device: Device = None,
+        dtype: Type = None,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; expected at least 1")
@@ -71,7 +73,8 @@ class Loader:
         _check_memory(data, batch_size // world_size)
         self.data, self.sampler = data, sampler
         self.batch_size, self.seed = batch_size, check_seed(seed)
-        self.rank, self.world_size, self.device = rank, world_size, device
+        self.rank, self.world_size = rank, world_size
+        self.device, self.dtype = device, dtype
 
     @property
     def size(self) -> int:
@@ -94,7 +97,7 @@ class Loader:
         # The draw that a data set shows on its own is 0, so the loader's begin at 1.
         draw = (self.seed << 64) + step + 1
         batch = self.sampler.batch(self.data, self.indices(step), draw)
-        return batch if self.device is None else batch.to(self.device, non_blocking=True)
+        return batch.to(self.device, non_blocking=True, dtype=self.dtype)
 
     def __iter__(self) -> Iterator[Any]:
         """Batches without end, from step 0."""
@@ -120,13 +123,14 @@ class DataLoaderAdapter:
     """The batches of a torch ``DataLoader``, epoch after epoch.
 
     What the data loader yields is used as it is if it is a batch type; of a tensor, and of the
-    first part of a tuple, `Images` are made, and bytes are divided by 255. A resumed run goes on
-    with other batches than those it would have seen, since a data loader has no state to go
-    back to.
+    first part of a tuple, `Images` are made, and bytes are divided by 255. Observations and
+    covariates of any type become ``dtype``. A resumed run goes on with other batches than those it
+    would have seen, since a data loader has no state to go back to.
 
     Args:
         loader: The data loader.
         device: Where batches are moved to.
+        dtype: Of observations and covariates.
         size: N, the number of examples; by default the length of the loader's data set.
 
     Raises:
@@ -134,9 +138,13 @@ class DataLoaderAdapter:
     """
 
     def __init__(
-        self, loader: DataLoader[Any], device: Device = None, size: int | None = None
+        self,
+        loader: DataLoader[Any],
+        device: Device = None,
+        size: int | None = None,
+        dtype: Type = torch.float32,
     ) -> None:
-        self.loader, self.device = loader, device
+        self.loader, self.device, self.dtype = loader, device, dtype
         if size is None:
             try:
                 size = len(loader.dataset)  # type: ignore[arg-type]
@@ -172,7 +180,7 @@ class DataLoaderAdapter:
         return (self(step) for step in range(start, start + n))
 
     def _convert(self, batch: Any) -> Any:
-        if not (is_dataclass(batch) and hasattr(batch, "to")):
+        if not isinstance(batch, Batch):
             x = batch[0] if isinstance(batch, tuple | list) and batch else batch
             if not isinstance(x, Tensor):
                 raise TypeError(
@@ -180,8 +188,15 @@ class DataLoaderAdapter:
                     "that begins with one, or a batch type such as untwine.data.Pairs (made by "
                     "its collate_fn)"
                 )
-            batch = Images(x.to(torch.float32) / 255 if x.dtype == torch.uint8 else x)
-        return batch if self.device is None else batch.to(self.device, non_blocking=True)
+            if x.dtype == torch.uint8:
+                if self._epoch == 1 and x.max() <= 1:
+                    raise ValueError(
+                        "the data loader yields bytes, which are divided by 255, but no byte of "
+                        "this batch is above 1: if they are 0 and 1, give x.bool() or floats"
+                    )
+                x = x.to(torch.float32) / 255
+            batch = Images(x)
+        return batch.to(self.device, non_blocking=True, dtype=self.dtype)
 
 
 def as_loader(
@@ -192,6 +207,7 @@ def as_loader(
     rank: int = 0,
     world_size: int = 1,
     device: Device = None,
+    dtype: Type = None,
 ) -> Callable[[int], Any]:
     """Whatever people have, as ``loader(step) -> batch`` with a ``size``.
 
@@ -204,6 +220,7 @@ def as_loader(
         rank: Which of the processes this one is.
         world_size: How many there are.
         device: Where batches are moved to.
+        dtype: Of observations and covariates.
 
     Raises:
         TypeError: for anything else.
@@ -228,9 +245,10 @@ def as_loader(
             rank=rank,
             world_size=world_size,
             device=device,
+            dtype=dtype,
         )
     if isinstance(data, DataLoaderAdapter):
-        data.device = device
+        data.device, data.dtype = device, dtype
         return data
     if isinstance(data, DataLoader):
         if world_size > 1 and not isinstance(data.sampler, DistributedSampler):
@@ -238,13 +256,13 @@ def as_loader(
                 f"each of the {world_size} processes would see all examples: give the DataLoader "
                 "a torch.utils.data.DistributedSampler, or give the data set itself"
             )
-        return DataLoaderAdapter(data, device)
+        return DataLoaderAdapter(data, device, dtype=dtype)
     if callable(data):
         if not hasattr(data, "size"):
             raise TypeError(
                 "a function of the step needs the attribute size, the number of training examples"
             )
-        return _Moved(data, device)
+        return _Moved(data, device, dtype)
     raise TypeError(
         f"data is a {type(data).__name__}; expected a FactorDataset (FactorDataset.from_arrays(x) "
         "makes one), a Loader, a torch DataLoader, or a function of the step"
@@ -252,14 +270,20 @@ def as_loader(
 
 
 class _Moved:
-    """A function of the step whose batches are moved to a device."""
+    """A function of the step whose batches are moved to a device, in one type."""
 
-    def __init__(self, loader: Any, device: Device) -> None:
-        self.loader, self.device, self.size = loader, device, loader.size
+    def __init__(self, loader: Any, device: Device, dtype: Type) -> None:
+        self.loader, self.size = loader, loader.size
+        self.device, self.dtype = device, dtype
 
     def __call__(self, step: int) -> Any:
-        batch: Batch = self.loader(step)
-        return batch if self.device is None else batch.to(self.device, non_blocking=True)
+        batch = self.loader(step)
+        if not isinstance(batch, Batch):
+            raise TypeError(
+                f"the function of the step returns a {type(batch).__name__}; expected a batch "
+                "type, such as untwine.data.Images(x)"
+            )
+        return batch.to(self.device, non_blocking=True, dtype=self.dtype)
 
     def __iter__(self) -> Iterator[Any]:
         return (self(step) for step in count())

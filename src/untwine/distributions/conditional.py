@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-__all__ = ["Conditional"]
+from .likelihoods.base import Likelihood
+
+__all__ = ["Conditional", "check_observations"]
 
 
 class Conditional(nn.Module):
@@ -41,6 +45,20 @@ class Conditional(nn.Module):
         if getattr(self.head, "takes_covariates", False):
             return self.head(features, c)
         return self.head(features)
+
+
+def check_observations(decoder: nn.Module, observations: Mapping[str, Tensor]) -> None:
+    """Refuses observations that a decoder's likelihood gives no density, see `Likelihood.check`.
+
+    A decoder that is no `Conditional` of a `Likelihood` is not asked.
+
+    Args:
+        decoder: Of a method.
+        observations: By name, ``(B, ...)``.
+    """
+    if isinstance(decoder, Conditional) and isinstance(decoder.head, Likelihood):
+        for name, x in observations.items():
+            decoder.head.check(x, name)
 
 
 def _refusal(expected: int, count: int) -> str:

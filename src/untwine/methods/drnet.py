@@ -13,6 +13,7 @@ from torch.optim import Adam
 
 from ..data.batches import Batch, Clips
 from ..distributions import Blocks, Conditional, Likelihood, Point
+from ..distributions.conditional import check_observations
 from ..distributions.likelihoods import Bernoulli, Gaussian
 from ..functional import Schedule, at, cross_entropy_to, cross_entropy_to_uniform
 from ..nets import Architecture, Recurrent, default_architecture, mlp_critic
@@ -149,7 +150,11 @@ class DrNet(Swaps):
             ValueError: for frames without a factor that could be time, and for ``time`` or
                 ``length`` where the data has clips.
         """
+        from ..data import Frames
+
+        frames = data
         if len(data.shape) in (2, 4):
+            frames = Frames(data)
             if time is not None or length is not None:
                 raise ValueError(
                     f"each observation, of shape {data.shape}, is a clip already: leave time and "
@@ -169,11 +174,12 @@ class DrNet(Swaps):
         net = default_architecture(shape) if net is None else net
         if likelihood is None:
             likelihood = Bernoulli() if len(shape) == 3 else Gaussian()
+        likelihood = likelihood.adapted(frames)
         codes = content_dim + latent_dim
         return {
             "content_encoder": _whitened(net.encoder(shape, content_dim), content_dim),
             "pose_encoder": _whitened(net.encoder(shape, latent_dim), latent_dim),
-            "decoder": Conditional(net.decoder(codes, shape), likelihood),
+            "decoder": Conditional(net.decoder(codes, likelihood.features(shape)), likelihood),
             "critic": mlp_critic(2 * latent_dim, critic_width, depth=2),
             "predictor": Recurrent(codes, latent_dim, predictor_width),
             "shape": shape,
@@ -182,6 +188,10 @@ class DrNet(Swaps):
             "time": time,
             "length": length,
         }
+
+    def check_batch(self, batch: Any) -> None:
+        """Refuses observations that p(x|z) gives no density."""
+        check_observations(self.decoder, batch.observations())
 
     def sampler(self) -> Sampler:
         """Clips as they are, or cut out of frames along the factor that is time."""

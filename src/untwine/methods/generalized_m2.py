@@ -21,6 +21,7 @@ from ..distributions import (
     Prior,
     diagonal_normal,
 )
+from ..distributions.conditional import check_observations
 from ..functional import Schedule, at, one_hot, self_normalized
 from ..nets import MLP, Architecture, default_architecture
 from ..nets.mlp import mlp
@@ -212,6 +213,10 @@ class GeneralizedM2(Method):
             "decoder": decoder,
             "sizes": sizes,
         }
+
+    def check_batch(self, batch: Any) -> None:
+        """Refuses observations that p(x|z) gives no density."""
+        check_observations(self.decoder, batch.observations())
 
     def sampler(self) -> Sampler:
         """Unlabelled examples, and examples with the values of the supervised variables."""

@@ -149,6 +149,14 @@ class InfoGANCR(Method):
             "critic": Player((self.critic,), self.critic_optimizer),
         }
 
+    def check_batch(self, batch: Any) -> None:
+        """Refuses images of other values than those that the generator makes."""
+        if batch.x.min() < 0 or batch.x.max() > 1:
+            raise ValueError(
+                f"x goes from {batch.x.min().item():g} to {batch.x.max().item():g}, but "
+                "InfoGANCR generates images in [0, 1]: bring them there, (x - low) / (high - low)"
+            )
+
     def prior(self) -> Distribution:
         """Codes, uniform in [-1, 1]."""
         one = torch.ones_like(self.typical[:1]).expand(self.latent_dim)

@@ -13,6 +13,7 @@ from torch.optim import Adam
 
 from ..data.batches import Batch, Indexed
 from ..distributions import Blocks, Conditional, Likelihood, Point
+from ..distributions.conditional import check_observations
 from ..distributions.likelihoods import Bernoulli, Gaussian
 from ..nets import AdaIN, Architecture, Features, MultiScale, default_architecture
 from .loss import Loss
@@ -162,6 +163,10 @@ class LORD(Swaps):
             "label": label,
             "features": features,
         }
+
+    def check_batch(self, batch: Any) -> None:
+        """Refuses observations that p(x|z) gives no density."""
+        check_observations(self.decoder, batch.observations())
 
     def sampler(self) -> Sampler:
         """Examples with their index and their class."""

@@ -168,6 +168,10 @@ class M1M2(Swaps):
         )
         return {"m1": m1, "m2": m2}
 
+    def check_batch(self, batch: Any) -> None:
+        """Refuses observations that p(x|z1) gives no density."""
+        self.m1.check_batch(batch)
+
     def sampler(self) -> Sampler:
         """Unlabelled examples, and examples labelled with the class factor."""
         return self.m2.sampler()

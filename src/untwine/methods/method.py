@@ -155,6 +155,13 @@ class Method(Recorded, nn.Module, ABC):
         """The phases of training, in order; one unless a method says otherwise."""
         return (Stage("fit", self.moves),)
 
+    def check_batch(self, batch: Any) -> None:
+        """Refuses a batch that the method cannot learn from; asked once, about the first one.
+
+        Raises:
+            ValueError: naming what is wrong, such as values that the likelihood cannot have.
+        """
+
     def sampler(self) -> Sampler | None:
         """Draws what the method learns from; ``None`` means its supervision's default sampler."""
         return None

@@ -21,6 +21,7 @@ from ..distributions import (
     Prior,
     StandardNormal,
 )
+from ..distributions.conditional import check_observations
 from ..distributions.joint import Joint
 from ..functional import Schedule, at, kl
 from ..functional.experts import mixture_of_experts, product_of_experts
@@ -132,6 +133,12 @@ class MultimodalVAE(Method):
         for name in self.weights:
             if name not in known:
                 raise ValueError(f"weights names {name!r}; expected some of {sorted(known)}")
+
+    def check_batch(self, batch: Any) -> None:
+        """Refuses observations that the likelihood of their modality gives no density."""
+        for name, decoder in self.decoders.items():
+            label = f"x[{name!r}]"
+            check_observations(decoder, {label: batch.observations()[label]})
 
     @classmethod
     def parts(  # type: ignore[override]

@@ -11,6 +11,7 @@ from torch.distributions import Distribution
 
 from ..data.batches import Batch, Images
 from ..distributions import ClusteredPrior, Likelihood, Posterior, Prior
+from ..distributions.conditional import check_observations
 from ..nets import Architecture
 from .loss import Loss
 from .method import ADAM, Context, MakeOptimizer, Method, Moves, Observations, Player, Stage
@@ -56,6 +57,10 @@ class ModelMethod(Method):
     def prior(self) -> Any:
         """The model's prior."""
         return self.model.prior
+
+    def check_batch(self, batch: Any) -> None:
+        """Refuses observations that p(x|z) gives no density."""
+        check_observations(self.decoder, batch.observations())
 
     def __setattr__(self, name: str, value: Any) -> None:
         # A module that is set goes into nn.Module's own table, past the properties above.

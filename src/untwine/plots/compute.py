@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import Distribution
 
 from ..data.batches import Batch
-from ..encoding import evaluating
+from ..encoding import evaluating, placement
 from ..methods.abilities import Decodes, HasPrior, Represents, Samples
 
 __all__ = ["Traversals", "posterior_span", "reconstruct", "sample", "traverse"]
@@ -89,10 +89,10 @@ def traverse(
     if steps < 1:
         raise ValueError(f"steps is {steps}; expected at least 1")
     decode = _decoder(method)
-    with _evaluating(method) as device:
+    with _evaluating(method) as place:
         if z is None:
-            z = _codes(method, x.to(device), c)  # type: ignore[union-attr]
-        z = z.to(device)
+            z = _codes(method, x.to(*place), c)  # type: ignore[union-attr]
+        z = z.to(*place)
         dims = tuple(range(z.shape[1])) if dims is None else tuple(dims)
         for j in dims:
             if not 0 <= j < z.shape[1]:
@@ -158,8 +158,8 @@ def reconstruct(method: Any, x: Tensor, c: Tensor | None = None) -> Tensor:
         tensor([[0.5000, 0.5000, 0.5000]])
     """
     decode = _decoder(method)
-    with _evaluating(method) as device:
-        return _decoded(decode, _codes(method, x.to(device), c), c, len(x))
+    with _evaluating(method) as place:
+        return _decoded(decode, _codes(method, x.to(*place), c), c, len(x))
 
 
 def sample(method: Any, n: int, *, c: Tensor | None = None, seed: int = 0) -> Tensor:
@@ -179,7 +179,7 @@ def sample(method: Any, n: int, *, c: Tensor | None = None, seed: int = 0) -> Te
         >>> sample(Identity(), 2).shape
         torch.Size([2, 4])
     """
-    with _evaluating(method) as device:
+    with _evaluating(method) as (device, _):
         devices = [] if device.type == "cpu" else [device]
         with torch.random.fork_rng(devices=devices, device_type=_accelerator(device)):
             torch.manual_seed(seed)
@@ -209,12 +209,10 @@ def _codes(method: Any, x: Tensor, c: Tensor | None) -> Tensor:
 
 
 @contextmanager
-def _evaluating(method: Any) -> Iterator[torch.device]:
-    """Evaluation mode without gradients, on the device of the method's parameters."""
-    parameters = method.parameters() if isinstance(method, nn.Module) else iter(())
-    device = next((p.device for p in parameters), torch.device("cpu"))
+def _evaluating(method: Any) -> Iterator[tuple[torch.device, torch.dtype]]:
+    """Evaluation mode without gradients; device and type of the method's numbers."""
     with evaluating(method), torch.no_grad():
-        yield device
+        yield placement(method)
 
 
 def _decoded(decode: Callable[..., Any], z: Tensor, c: Tensor | None, batch_size: int) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..encoding import placement
 from ..methods.method import Method
 from ..reading import expanded
 from .loop import Loop
@@ -124,6 +125,7 @@ def fit(
         rank=replicas.rank,
         world_size=replicas.count,
         device=replicas.fabric.device,
+        dtype=placement(method)[1],
     )
     spec = plan(
         method,

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import torch
 
+from ..encoding import placement
 from ..methods.method import Context, Loss, Method, Moves, Stage, play
 from .callbacks import State, call
 from .checkpoint import Position
@@ -71,6 +72,7 @@ class Loop:
         start = self._found.position if self._found else Position(stages[0].name, 0, 0, 0)
         self.state = State(method, loader, replicas.fabric, start, moves, out=folder.path)
         self._drawn: tuple[int, Any] | None = None
+        self._fits = False  # whether a step has succeeded, so that shapes and types fit
         self._began = time.monotonic() - start.seconds
         self._examples, self._since = 0, time.monotonic()
         self._shown: dict[str, float] = {}
@@ -169,6 +171,16 @@ class Loop:
         except ValueError as error:  # torch's distributions refuse parameters that are not finite
             self._refused(error, batch)
             raise
+        except RuntimeError as error:
+            if isinstance(error, torch.OutOfMemoryError) or self._fits:
+                raise
+            _, dtype = placement(self.method)
+            raise ValueError(
+                f"the first step failed on a batch of {batch!r}, with parameters of {dtype}: "
+                f"{str(error).splitlines()[0]}. If shapes are the cause, build the method for data "
+                "like this batch"
+            ) from error
+        self._fits = True
         self.replicas.share_buffers(self.method)
         ctx.step.add_(1)
         return losses
@@ -288,6 +300,7 @@ class Loop:
                 f"are {type(batch).__name__}: give fit a sampler or loader of {expected.__name__}, "
                 f"or choose a method that learns from {type(batch).__name__}"
             )
+        self.method.check_batch(batch)
         self._drawn = here.done, batch
 
     def _check_optimizers(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -12,7 +11,7 @@ from torch.nn.functional import logsigmoid
 
 from ...checks import check_size
 from ..columns import ColumnLevels
-from .base import Likelihood
+from .base import Likelihood, observations_of
 
 __all__ = ["Categorical", "LevelsLikelihood", "Ordinal"]
 
@@ -59,18 +58,22 @@ class LevelsLikelihood(Likelihood):
             ValueError: for a level that is no whole number, or too large.
         """
         self.features(data.shape)
-        x = data.observations(
-            torch.arange(min(len(data), 2000)) * len(data) // min(len(data), 2000)
-        )
-        most = torch.tensor(self._levels(data.shape[0]))
+        other = super().adapted(data, covariates)
+        other.check(observations_of(data))
+        return other
+
+    def problem(self, x: Tensor) -> str | None:
+        """Values are numbers of levels, or negative."""
+        most = torch.tensor(self._levels(x.shape[-1]), device=x.device)
         wrong = (x != x.round()) | (x >= most)
-        if wrong.any():
-            row, column = wrong.nonzero()[0].tolist()
-            raise ValueError(
-                f"column {column} holds {x[row, column].item():g}; expected 0 to "
-                f"{int(most[column]) - 1}, or a negative number where unknown"
-            )
-        return copy.deepcopy(self)
+        if not wrong.any():
+            return None
+        row, column = wrong.reshape(-1, x.shape[-1]).nonzero()[0].tolist()
+        value = x.reshape(-1, x.shape[-1])[row, column].item()
+        return (
+            f"holds {value:g} in column {column}, but {type(self).__name__} takes 0 to "
+            f"{int(most[column]) - 1} there, or a negative number where unknown"
+        )
 
 
 class Categorical(LevelsLikelihood):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any, Literal, Self
 
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..counts import CountDistribution
-from .base import Likelihood
+from .base import Likelihood, observations_of
 
 __all__ = ["CountLikelihood", "NegativeBinomial", "Poisson", "ZeroInflatedNegativeBinomial"]
 
@@ -60,28 +59,31 @@ class CountLikelihood(Likelihood):
                 f"{type(self).__name__} takes vectors of counts, but observations have shape "
                 f"{tuple(data.shape)}"
             )
-        number = min(len(data), 2000)
-        rows = torch.arange(number) * len(data) // number
-        x = data.observations(rows).double()
-        if (x < 0).any() or (x != x.round()).any():
-            wrong = x[(x < 0) | (x != x.round())][0].item()
-            raise ValueError(
-                f"{type(self).__name__} takes counts, but the data holds {wrong:g}: give raw "
-                "counts (of an AnnData often layers['counts']), not normalized values"
-            )
-        other = copy.deepcopy(self)
-        other._look(x, covariates)
+        other = super().adapted(data, covariates)
+        x = observations_of(data)
+        other.check(x)
+        other._look(x.double(), covariates)
         other.fitted = True
         return other
+
+    def problem(self, x: Tensor) -> str | None:
+        """Values are whole numbers from 0 on."""
+        wrong = (x < 0) | (x != x.round())
+        if not wrong.any():
+            return None
+        return (
+            f"holds {x[wrong][0].item():g}, but {type(self).__name__} takes counts: give raw "
+            "counts (of an AnnData often layers['counts']), not normalized values"
+        )
 
     def _look(self, x: Tensor, covariates: int) -> None:
         """Sets what is taken from counts ``(N, F)``."""
         total = x.sum(-1)
         # Half a count more: a gene that was never seen keeps a finite logarithm.
         mean = (x.sum(0) + 0.5) / (len(x) if self.library == "none" else total.sum() + 0.5)
-        self.offset = mean.log().float()
+        self.offset = mean.log().to(torch.get_default_dtype())
         if self.library == "observed":
-            self.reference = total.median().clamp(min=1).float()
+            self.reference = total.median().clamp(min=1).to(torch.get_default_dtype())
 
     def _log_profile(self, h: Tensor) -> Tensor:
         if not self.fitted:
@@ -159,7 +161,7 @@ class NegativeBinomial(CountLikelihood):
         mean = size * self.offset.double().exp()
         excess = ((x - mean) ** 2 - mean).sum(0)
         theta = (mean**2).sum(0) / excess.clamp(min=1e-6)
-        self.log_theta = nn.Parameter(theta.clamp(0.05, 100.0).log().float())
+        self.log_theta = nn.Parameter(theta.clamp(0.05, 100.0).log().to(torch.get_default_dtype()))
         if self.dispersion == "covariate":
             if not covariates:
                 raise ValueError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
 from typing import Any, Self
@@ -79,12 +78,20 @@ class Mixed(Likelihood):
     def adapted(self, data: Any, covariates: int = 0) -> Self:
         """A copy whose parts are fitted to their columns."""
         self.features(data.shape)
-        other = copy.deepcopy(self)
+        other = super().adapted(data, covariates)
         other.parts = nn.ModuleList(
             part.adapted(_Part(data, group), covariates)  # type: ignore[operator]
             for part, group in zip(self.parts, self.columns, strict=True)
         )
         return other
+
+    def problem(self, x: Tensor) -> str | None:
+        """What the first part that refuses its columns says."""
+        for part, group in zip(self.parts, self.columns, strict=True):
+            problem = part.problem(x[..., group])  # type: ignore[operator]
+            if problem is not None:
+                return f"{problem} (counted within columns {group.tolist()} of the table)"
+        return None
 
     def forward(self, h: Tensor, c: Tensor | None = None) -> Columns:
         """What the parts take, one after another, to rows of the table."""

@@ -70,7 +70,7 @@ class VampPrior(ClusteredPrior):
                 "this VampPrior uses the encoder of another method: make a new one for each"
             )
         rows = torch.randperm(len(data)).repeat(-(-self.count // len(data)))[: self.count]
-        x = data.observations(rows)
+        x = data.observations(rows).to(torch.get_default_dtype())
         self.image = len(data.shape) == 3
         if self.image:
             x = torch.logit(x.clamp(_MARGIN, 1 - _MARGIN))

@@ -127,7 +127,7 @@ def test_the_suite_runs_whole_on_partly_missing_and_continuous_factors(world):
     continuous = {"mig", "mig_sup", "dcimig", "jemmig", "modularity", "dci", "sap", "mcc", "r2"}
     assert continuous | set(GROUPS["unsupervised"]) <= set(scores) | {"udr", "model_centrality"}
     for name, reason in scores.skipped.items():
-        known = ("continuous", "set of runs", "the label or the batch")
+        known = ("continuous", "set of runs", "which factor is the")
         assert any(words in reason for words in known), (name, reason)
     for name, score in scores.scores.items():
         assert METRICS[name].low <= score.value <= METRICS[name].high
@@ -190,13 +190,21 @@ def test_codes_without_factors(world):
     assert "needs factors" in every.skipped["mig"]
 
 
-def test_a_fault_of_the_program_is_not_swallowed(world, monkeypatch):
+def test_a_fault_of_one_metric_is_told_and_spares_the_others(world, monkeypatch):
     def broken(codes, factors, *, bins=20):
         raise TypeError("a fault")
 
     monkeypatch.setitem(METRICS, "mig", replace(METRICS["mig"], function=broken))
-    with pytest.raises(TypeError, match="a fault"):
+    with pytest.warns(UserWarning, match="mig failed with TypeError: a fault; please report"):
+        scores = evaluate(*world, ["mig", "modularity"])
+    assert list(scores) == ["modularity"]
+    assert scores.skipped["mig"] == "failed with TypeError: a fault"
+    with (
+        pytest.warns(UserWarning, match="a fault"),
+        pytest.raises(ValueError, match="none of the metrics") as refused,
+    ):
         evaluate(*world, ["mig"])
+    assert isinstance(refused.value.__cause__, TypeError)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ __all__ = ["load", "run"]
 
 _DESCRIPTION = """\
 Scores the codes of a run, and keeps the scores in it; or the codes and factors of a file (.npz,
-.csv, .tsv, .parquet, .h5ad), or those that a function of yours returns (module:function)."""
+.npy, .csv, .tsv, .parquet, .h5ad), or those that a function of yours returns (module:function)."""
 
 
 def run(argv: Sequence[str]) -> int:
@@ -37,6 +37,8 @@ def run(argv: Sequence[str]) -> int:
         "repeats": asked.get("repeats"),
         "seed": asked.get("seed", 0),
         "exact": asked.get("exact", False),
+        "label": asked.get("label"),
+        "batch": asked.get("batch"),
         "progress": False if asked.get("no_progress") else None,
     }
     n = asked.get("n", 10_000)
@@ -80,8 +82,14 @@ def _of_file(
     from ..evaluation import evaluate
     from ..evaluation.read import read
 
+    factors = (asked.get("factors") or "").split(",")
+    for role in ("label", "batch"):
+        name = settings[role]
+        if name is not None and name.endswith(".npy"):  # a file of its own, beside a .npy of codes
+            factors += [name] if name not in factors else []
+            settings[role] = Path(name).stem
     try:
-        codes = read(source, codes=asked.get("codes"), factors=asked.get("factors"))
+        codes = read(source, codes=asked.get("codes"), factors=factors)
     except (ValueError, OSError, ImportError) as error:
         raise UsageError(str(error)) from error
     return evaluate(codes, metrics=metrics or "default", points=n, **settings)
@@ -125,6 +133,8 @@ def _parser() -> Parser:
     parser.option("--seed", int, "of the points, and of metrics that draw any [default 0]")
     parser.option("--codes", str, "which array or columns of the file are codes")
     parser.option("--factors", str, "which array or columns of the file are factors")
+    parser.option("--label", str, "the factor (or .npy) that clusters are compared with")
+    parser.option("--batch", str, "the factor (or .npy) whose mixing is measured")
     parser.option("--trust", str, TRUST, metavar="PACKAGE")
     parser.option("--out", str, "where to write the scores, .json or .csv", metavar="FILE")
     parser.switch("--exact", "take the reference's slow predictors where a fast one is usual")

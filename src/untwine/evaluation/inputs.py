@@ -14,6 +14,8 @@ from ..metrics.registry import Metric
 
 __all__ = ["Inputs", "as_inputs"]
 
+_ROLES = ("label", "batch", "label or batch")
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -28,6 +30,9 @@ class Inputs:
         parts: Columns of the code's named parts, for metrics that compare these.
         facts: What posterior and prior are, if that is known.
         discrete_codes: Whether every distinct value of a code is its own bin.
+        label: Which factor, by column, says what each row is, if that is stated.
+        batch: Which factor says where each row comes from.
+        clusters: Of the rows, ``(N,)`` or responsibilities ``(N, C)``, if there are any.
         codes_test: ``(M, D)``, for the test part of metrics that fit something.
         factors_test: ``(M, K)``.
         left_out: Why a factor is not among ``factors``, by name.
@@ -41,6 +46,9 @@ class Inputs:
     parts: Any = None
     facts: Facts | None = None
     discrete_codes: bool = False
+    label: int | None = None
+    batch: int | None = None
+    clusters: np.ndarray | None = None
     codes_test: np.ndarray | None = None
     factors_test: np.ndarray | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
@@ -57,11 +65,31 @@ class Inputs:
             elif need == "blocks":
                 if not self.parts:
                     return "needs the columns of vector-valued codes: give blocks="
+            elif need in _ROLES:
+                if not self.columns(need):
+                    roles = need.replace(" or ", "= or ")
+                    return f"needs to know which factor is the {need}: give {roles}="
             else:
                 return f"needs {need}: call untwine.metrics.{metric.name} itself"
         if "standard normal prior" in metric.assumes:
             return self._other_prior()
         return None
+
+    def columns(self, role: str) -> list[int]:
+        """The factors that are the ``label``, the ``batch``, or either."""
+        named = {"label": self.label, "batch": self.batch}
+        return [k for name, k in named.items() if k is not None and name in role.split(" or ")]
+
+    def roles(self, metric: Metric) -> list[int] | None:
+        """The factors that a metric is about, if not all."""
+        role = next((need for need in metric.needs if need in _ROLES), None)
+        return None if role is None else self.columns(role)
+
+    @property
+    def offers(self) -> frozenset[str]:
+        """Those needs that a default suite keeps silent about where they are not met."""
+        met = {"blocks"} if self.parts else set()
+        return frozenset(met | {role for role in _ROLES if self.columns(role)})
 
     def _no_factors(self) -> str:
         if not self.left_out:
@@ -95,6 +123,9 @@ def as_inputs(
     stddev: Any = None,
     blocks: Any = None,
     discrete_codes: bool = False,
+    label: str | int | None = None,
+    batch: str | int | None = None,
+    clusters: Any = None,
     codes_test: Any = None,
     factors_test: Any = None,
 ) -> Inputs:
@@ -115,6 +146,7 @@ def as_inputs(
         if names is None:
             names = getattr(codes, "names", None) or codes.space.names
         if codes_test is None and factors_test is None:
+            clusters = getattr(codes, "clusters", None) if clusters is None else clusters
             codes_test = getattr(codes, "codes_test", None)
             factors_test = getattr(codes, "factors_test", None)
         if np.ndim(factors) == 2 and np.shape(factors)[1] == 0:  # a data set without factors
@@ -131,11 +163,17 @@ def as_inputs(
             raise ValueError(f"stddev has shape {stddev.shape} but codes has {codes.shape}")
     if codes_test is not None:
         codes_test, factors_test = _test_part(codes, codes_test, factors_test)
+    if clusters is not None:
+        clusters = np.asarray(clusters.detach().cpu() if hasattr(clusters, "detach") else clusters)
+        if len(clusters) != len(codes):
+            raise ValueError(f"clusters has {len(clusters)} rows but codes has {len(codes)}")
     left_out: dict[str, str] = {}
+    every: list[str] = []
     if factors is not None:
         factors = as_factors(factors)
         names = _names(codes, factors, names)
         still = constant(factors)
+        every = names
         left_out = {names[k]: why for k, why in still.items()}
         varying = [k for k in range(factors.shape[1]) if k not in still]
         names = [names[k] for k in varying]
@@ -152,10 +190,33 @@ def as_inputs(
         parts,
         facts,
         discrete_codes,
+        _role("label", label, every, left_out),
+        _role("batch", batch, every, left_out),
+        clusters,
         codes_test,
         factors_test,
         left_out,
     )
+
+
+def _role(
+    role: str, factor: str | int | None, names: Sequence[str], left_out: Mapping[str, str]
+) -> int | None:
+    """The column, among the factors that vary, of the one that is named or numbered."""
+    if factor is None:
+        return None
+    known = ", ".join(names) or "none"
+    if isinstance(factor, str):
+        name = factor
+    elif 0 <= factor < len(names):
+        name = names[factor]
+    else:
+        raise ValueError(f"{role} is {factor}; expected one of {len(names)} factors: {known}")
+    if name in left_out:
+        raise ValueError(f"factor {name!r} cannot be the {role}: it has {left_out[name]}")
+    if name not in names:
+        raise ValueError(f"{role} is {name!r}; expected the name of a factor: {known}")
+    return [n for n in names if n not in left_out].index(name)
 
 
 def _names(codes: np.ndarray, factors: np.ndarray, names: Sequence[str] | None) -> list[str]:

@@ -28,8 +28,10 @@ def read(
     source               where codes and factors are, unless ``codes`` and ``factors`` say so
     ===================  ==========================================================================
     ``.npz``             arrays ``codes`` and ``factors``; optional ``stddev``, ``names``,
-                         ``codes_test``, ``factors_test`` (and ``codes_train``, ``mean``, ``z``,
-                         ``labels``, ... as other names)
+                         ``codes_test``, ``factors_test``, ``clusters`` (and ``codes_train``,
+                         ``mean``, ``z``, ``labels``, ... as other names; scikit-learn's
+                         ``labels_true`` and ``labels_pred`` for factors and clusters)
+    ``.npy``             the array is the codes; ``factors`` names other such files
     ``.csv``, ``.tsv``,  columns ``z0, z1, ...`` (or ``code_0``, ``latent_0``, ``mu_0``) and
     ``.parquet``         ``factor_shape, factor_scale, ...``; optional ``stddev0, ...``
     ``.h5ad``            the only matrix of ``obsm``, and the categorical columns of ``obs``
@@ -43,7 +45,7 @@ def read(
         source: A path, or ``module:function``.
         codes: Names of the codes: an array of an ``.npz``, columns of a table (separated by
             commas, ``*`` stands for anything), a key of ``obsm``, or ``X``.
-        factors: Names of the factors, likewise.
+        factors: Names of the factors, likewise; of files, beside a ``.npy``.
 
     Raises:
         FileNotFoundError: if there is no such file.

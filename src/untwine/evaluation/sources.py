@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..metrics._estimators.arrays import as_codes, as_factors
-from ..reading import open_hdf5, open_npz
+from ..reading import check_npy, open_hdf5, open_npz
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["READERS", "Table", "as_table", "coded", "from_arrays", "from_frame"]
 
 _CODES = ("codes", "codes_train", "mean", "means", "mus", "z", "representations", "latents")
-_FACTORS = ("factors", "factors_train", "labels", "y")
+_FACTORS = ("factors", "factors_train", "labels", "labels_true", "y")
+_CLUSTERS = ("clusters", "labels_pred")
 _STDDEV = ("stddev", "stddevs", "std", "sigmas", "scale")
 _NAMES = ("names", "factor_names")
 _CODE_COLUMN = re.compile(r"(?:z|codes?|latents?|mu|mean)[ _.:-]?\d+", re.IGNORECASE)
@@ -41,6 +42,7 @@ class Table:
         codes_test: Separate codes for the test part of metrics that fit something, if any.
         factors_test: Their factors.
         values: Of each factor that was text, the texts that its integers stand for.
+        clusters: Of the rows, for metrics that compare them with a label, if the source has them.
     """
 
     mean: np.ndarray
@@ -50,6 +52,7 @@ class Table:
     codes_test: np.ndarray | None = None
     factors_test: np.ndarray | None = None
     values: Mapping[str, tuple[str, ...]] | None = None
+    clusters: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.mean)
@@ -115,7 +118,44 @@ def from_arrays(
         codes_test=codes_test if separate else None,
         factors_test=matrix[n:] if separate else None,
         values={(names or columns)[k]: v for k, v in values.items()},
+        clusters=optional(_CLUSTERS),
     )
+
+
+def _from_npy(path: Path, codes: list[str], factors: list[str]) -> Table:
+    """The array is the codes; the factors are arrays in other such files, named by these."""
+    import pandas as pd
+
+    if codes:
+        raise ValueError(f"{path} is one array, the codes: it has none named {codes[0]!r}")
+    if not factors:
+        raise ValueError(
+            f"{path} is one array, the codes: name the factors' files by --factors a.npy,b.npy"
+        )
+    columns: dict[str, np.ndarray] = {}
+    for name in factors:
+        array = _npy(Path(name).expanduser())
+        array = array[:, None] if array.ndim == 1 else array
+        if array.ndim != 2:
+            raise ValueError(f"{name} has shape {array.shape}; expected (points,) or (points, K)")
+        stem = Path(name).stem
+        for k, column in enumerate(array.T):
+            columns[stem if array.shape[1] == 1 else f"{stem}_{k}"] = column
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"{path}: the factors' files differ in length: {lengths}")
+    matrix, values, names = coded(pd.DataFrame(columns))
+    named = {names[k]: v for k, v in values.items()}
+    return as_table(_npy(path), matrix, names, str(path), values=named)
+
+
+def _npy(path: Path) -> np.ndarray:
+    if path.suffix.lower() != ".npy":
+        raise ValueError(f"{path} ends in {path.suffix!r}; expected .npy, as the codes")
+    try:
+        return np.load(check_npy(path), allow_pickle=False)
+    except ValueError as error:
+        raise ValueError(f"{path} is no array of numbers or text: {error}") from error
 
 
 def _from_csv(path: Path, codes: list[str], factors: list[str]) -> Table:
@@ -283,6 +323,7 @@ def as_table(
     codes_test: Any = None,
     factors_test: np.ndarray | None = None,
     values: Mapping[str, tuple[str, ...]] | None = None,
+    clusters: Any = None,
 ) -> Table:
     """A checked table; errors begin with ``source``.
 
@@ -305,12 +346,15 @@ def as_table(
     if codes_test is not None and factors_test is not None:
         codes_test = as_codes(codes_test, f"{source}: codes_test")
         factors_test = as_factors(factors_test, f"{source}: factors_test")
-    return Table(mean, matrix, names, stddev, codes_test, factors_test, values or None)
+    if clusters is not None and len(clusters) != len(mean):
+        raise ValueError(f"{source}: clusters has {len(clusters)} rows but codes has {len(mean)}")
+    return Table(mean, matrix, names, stddev, codes_test, factors_test, values or None, clusters)
 
 
 #: Readers by the ending of the file.
 READERS: dict[str, Callable[[Path, list[str], list[str]], Table]] = {
     ".npz": _from_npz,
+    ".npy": _from_npy,
     ".csv": _from_csv,
     ".tsv": _from_csv,
     ".parquet": _from_parquet,

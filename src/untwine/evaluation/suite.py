@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from ..metrics._estimators.sharing import sharing
 from ..metrics._estimators.threads import one_thread
 from ..metrics.registry import GROUPS, METRICS, Metric, entry
 from ..metrics.score import Score
@@ -18,6 +20,9 @@ from .progress import progress_bar
 from .table import Evaluation
 
 __all__ = ["evaluate"]
+
+#: Needs that say nothing of a metric's place in the default suite unless they are met.
+_OPTIONAL = frozenset({"blocks", "label", "batch", "label or batch"})
 
 
 def evaluate(
@@ -33,6 +38,9 @@ def evaluate(
     stddev: Any = None,
     blocks: Any = None,
     discrete_codes: bool = False,
+    label: str | int | None = None,
+    batch: str | int | None = None,
+    clusters: Any = None,
     codes_test: Any = None,
     factors_test: Any = None,
     exact: bool = False,
@@ -41,8 +49,11 @@ def evaluate(
     r"""Every metric of a representation, as a table.
 
     A metric that cannot be computed on this data is left out, with its reason in
-    ``Evaluation.skipped``; the others are not affected. So is a factor that does not vary, with the
-    reason in ``Evaluation.left_out``: no metric sees it.
+    ``Evaluation.skipped``; the others are not affected, and a fault is also a warning. A factor
+    that does not vary is left out for all metrics, with the reason in ``Evaluation.left_out``.
+
+    Metrics of clusters and of mixing are about one factor each: ``label`` and ``batch`` say which.
+    What several of them need (nearest neighbors, k-means, silhouettes) is computed once.
 
     Metrics on points use ``points`` rows; those that fit something ``points`` rows to learn from
     and half as many to be judged on; those that hold a factor at a value look rows up in the whole
@@ -72,6 +83,11 @@ def evaluate(
             code. Metrics that compare named parts take those of `Codes` without it.
         discrete_codes: Whether every distinct value of a code is its own bin, for metrics that
             bin; the others take the values as numbers.
+        label: The factor that says what each row is, by name or column: for metrics of clusters.
+            With it, the default suite has these, too.
+        batch: The factor that says where each row comes from: for metrics of mixing, likewise.
+        clusters: Assignments ``(N,)`` or responsibilities ``(N, C)`` that metrics of clusters
+            compare with the label, instead of k-means.
         codes_test: Rows ``(M, D)`` for the test part of metrics that fit something; without them
             they split the given rows.
         factors_test: Their factors ``(M, K)``.
@@ -107,44 +123,57 @@ def evaluate(
         stddev=stddev,
         blocks=blocks,
         discrete_codes=discrete_codes,
+        label=label,
+        batch=batch,
+        clusters=clusters,
         codes_test=codes_test,
         factors_test=factors_test,
     )
     tasks = {
-        label: _Task(data, metric, settings, points, seed)
-        for label, (metric, settings) in _plan(metrics, exact, bool(data.parts)).items()
+        name: _Task(data, metric, settings, points, seed)
+        for name, (metric, settings) in _plan(metrics, exact, data.offers).items()
     }
     replicates = {
-        label: 0 if confidence is None else repeats or task.metric.repeats
-        for label, task in tasks.items()
+        name: 0 if confidence is None else repeats or task.metric.repeats
+        for name, task in tasks.items()
     }
     scores: dict[str, Score] = {}
     skipped: dict[str, str] = {}
     intervals: dict[str, dict[str, tuple[float, float]]] = {}
     stated: dict[str, str] = {}
+    fault: Exception | None = None
     with one_thread(), progress_bar(sum(replicates.values()) + len(tasks), progress) as advance:
-        for label, task in tasks.items():
-            reason = data.lacks(task.metric)
-            if reason is None:
-                try:
-                    scores[label] = task.score()
-                except ValueError as error:  # the metrics' way to refuse data
-                    reason = str(error)
-            advance(label, 1)
-            if reason is not None:
-                skipped[label] = reason
-                advance(label, replicates[label])
-            elif confidence is not None:
-                sample = []
-                for number in range(replicates[label]):
-                    sample.append(task.replicate(number))
-                    advance(label, 1)
-                ends = task.intervals(scores[label], sample, confidence)
-                scores[label] = replace(scores[label], interval=ends.get("value"))
-                intervals[label], stated[label] = ends, task.statement(sample)
+        with sharing():
+            for name, task in tasks.items():
+                reason = data.lacks(task.metric)
+                if reason is None:
+                    try:
+                        scores[name] = task.score()
+                    except ValueError as error:  # the metrics' way to refuse data
+                        reason = str(error)
+                    except Exception as error:  # a fault of one metric does not cost the others
+                        reason = f"failed with {type(error).__name__}: {error}"
+                        warnings.warn(f"{name} {reason}; please report it", stacklevel=2)
+                        fault = error
+                advance(name, 1)
+                if reason is not None:
+                    skipped[name] = reason
+                    advance(name, replicates[name])
+        samples: dict[str, list[dict[str, float]]] = {name: [] for name in scores}
+        for number in range(max(replicates.values(), default=0)):
+            with sharing():
+                for name, sample in samples.items():
+                    if number < replicates[name]:
+                        sample.append(tasks[name].replicate(number))
+                        advance(name, 1)
+    if confidence is not None:
+        for name, sample in samples.items():
+            ends = tasks[name].intervals(scores[name], sample, confidence)
+            scores[name] = replace(scores[name], interval=ends.get("value"))
+            intervals[name], stated[name] = ends, tasks[name].statement(sample)
     if not scores:
         reasons = "\n".join(f"  {name}: {reason}" for name, reason in skipped.items())
-        raise ValueError(f"none of the metrics can be computed on this data:\n{reasons}")
+        raise ValueError(f"none of the metrics can be computed on this data:\n{reasons}") from fault
     return Evaluation(
         scores,
         skipped,
@@ -159,27 +188,29 @@ def evaluate(
 
 
 def _plan(
-    metrics: str | Sequence[str] | Mapping[str, Mapping[str, Any]], exact: bool, parts: bool
+    metrics: str | Sequence[str] | Mapping[str, Mapping[str, Any]],
+    exact: bool,
+    offers: frozenset[str],
 ) -> dict[str, tuple[Metric, dict[str, Any]]]:
-    """Which metrics to compute, by label, with their settings."""
+    """Which metrics to compute, by the name in the table, with their settings."""
     if isinstance(metrics, str):
         metrics = [name.strip() for name in metrics.split(",") if name.strip()]
     if not isinstance(metrics, Mapping):
         expanded = [(name, one) for name in metrics for one in GROUPS.get(name, (name,))]
-        # the default suite says nothing of parts where the code has none
+        # the default suite says nothing of parts, labels and batches where there are none
         metrics = {
             one: {}
             for name, one in expanded
-            if name != "default" or parts or "blocks" not in METRICS[one].needs
+            if name != "default" or offers >= _OPTIONAL & set(METRICS[one].needs)
         }
     if not metrics:
         raise ValueError(f"no metrics were named; expected some of {', '.join(METRICS)}")
     plan = {}
-    for label, chosen in metrics.items():
+    for name, chosen in metrics.items():
         settings = dict(chosen)
-        metric = entry(settings.pop("metric", label))
+        metric = entry(settings.pop("metric", name))
         metric.refuse_unknown(settings)
-        plan[label] = (metric, settings if exact else {**metric.suite, **settings})
+        plan[name] = (metric, settings if exact else {**metric.suite, **settings})
     return plan
 
 
@@ -208,8 +239,21 @@ class _Task:
         return np.sort(np.random.default_rng(self.seed).permutation(n)[:limit])
 
     def score(self) -> Score:
-        """The metric on its rows."""
-        return self._on(self.rows, slice(None), self.seed)
+        """The metric on its rows; what it says of factors and rows is of all that there are."""
+        rows = self.rows
+        score = self._on(rows, slice(None), self.seed)
+        columns = self.data.roles(self.metric)
+        if columns is None:
+            return score
+        parts = dict(score.parts)
+        for part, value in score.parts.items():
+            if part == "per_factor" or part.endswith("_per_factor"):
+                parts[part] = np.full(len(self.data.names), np.nan)
+                parts[part][columns] = value
+            elif part == "per_row":
+                parts[part] = np.full((len(self.data.codes), len(self.data.names)), np.nan)
+                parts[part][np.ix_(rows, np.array(columns))] = value
+        return replace(score, parts=parts)
 
     def replicate(self, number: int) -> dict[str, float]:
         """The numbers of one half-sample with a seed of its own; none if the metric refuses it."""
@@ -264,6 +308,15 @@ class _Task:
             extras["discrete_codes"] = True
         if "stddev" in metric.needs or settings.get("protocol") == "chen2018":
             extras["stddev"] = pick(data.stddev)
+        factors = pick(data.factors)
+        roles = data.roles(metric)
+        if roles is not None and factors is not None:
+            extras["clusters"] = pick(data.clusters)
+            if data.batch is not None:
+                extras["batch"] = factors[:, data.batch]
+            if data.label is not None:
+                extras["within"] = factors[:, data.label]
+            factors = factors[:, roles]
         if data.codes_test is not None and data.factors_test is not None:
             extras["codes_test"] = data.codes_test[test]
             extras["factors_test"] = data.factors_test[test]
@@ -273,9 +326,7 @@ class _Task:
             sizes = {"train": self.points, "test": self.points // 2}
             extras |= {k: n for k, n in sizes.items() if metric.settings.get(k) is not None}
         started = time.perf_counter()
-        score = metric.call(
-            pick(data.codes), pick(data.factors), seed=fallback, settings=settings, **extras
-        )
+        score = metric.call(pick(data.codes), factors, seed=fallback, settings=settings, **extras)
         return replace(score, seconds=time.perf_counter() - started)
 
 

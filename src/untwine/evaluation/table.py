@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +100,24 @@ class Evaluation:
         columns = list(self.names) or [f"factor {k}" for k in range(size)]
         return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
 
+    def per_row(self) -> pd.DataFrame:
+        """A row per observation, a column per metric and factor, of metrics that have such values.
+
+        nan where a metric did not use the row, or the factor is unknown there.
+        """
+        import pandas as pd
+
+        columns = {}
+        for name, score in self.scores.items():
+            if "per_row" in score.parts:
+                for factor, values in zip(self.names, score.parts["per_row"].T, strict=True):
+                    if not np.isnan(values).all():
+                        columns[name, factor] = values
+        frame = pd.DataFrame(columns)
+        if columns:
+            frame.columns = pd.MultiIndex.from_tuples(columns, names=["metric", "factor"])
+        return frame
+
     def per_part(self) -> pd.DataFrame:
         """Which factor can be read off which named part: rows of parts and of chance.
 
@@ -130,9 +148,9 @@ class Evaluation:
         return "".join(table.html() for table in self._tables())
 
     def to_json(self, path: str | Path | None = None) -> str:
-        """Everything as JSON text, also written to ``path`` if given; see `from_json`."""
+        """Everything but `per_row` as JSON text, also written to ``path``; see `from_json`."""
         content = {
-            "scores": {name: score.to_dict() for name, score in self.scores.items()},
+            "scores": {name: _without_rows(score).to_dict() for name, score in self.scores.items()},
             "skipped": dict(self.skipped),
             "intervals": {name: dict(ends) for name, ends in self.intervals.items()},
             "stated": dict(self.stated),
@@ -225,6 +243,10 @@ class Evaluation:
                 for how, names in ways.items()
             ]
         return tuple(notes)
+
+
+def _without_rows(score: Score) -> Score:
+    return replace(score, parts={k: v for k, v in score.parts.items() if k != "per_row"})
 
 
 def _ends(ends: tuple[float, float] | None) -> str:

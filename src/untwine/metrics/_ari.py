@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._estimators.clusters import (
-    ONE_LABEL,
-    clustered,
-)
+from ._estimators.clusters import clustered
 from .registry import metric
 from .score import Score
 
@@ -22,8 +19,9 @@ __all__ = ["ari"]
     paper="Hubert and Arabie 1985",
     link="https://doi.org/10.1007/BF01908075",
     source="k-means",
-    needs=(ONE_LABEL,),
+    needs=("label",),
     repeats=10,
+    groups=("default",),
 )
 def ari(
     codes: Any, factors: Any, *, clusters: Any = None, restarts: int = 10, seed: int = 0
@@ -37,7 +35,7 @@ def ari(
     to 1; 0 for clusters at random. Averaged over factors; give the one column that is the label.
 
     Args:
-        codes: Codes, real or discrete.
+        codes: Codes, real or discrete; may be ``None`` where ``clusters`` are given.
         factors: Discrete factors; -1 or nan where unknown, which leaves those rows out.
         clusters: Cluster assignments of the rows, or responsibilities, instead of k-means.
         restarts: Of k-means; the best one counts.

@@ -7,12 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.arrays import as_codes
-from ._estimators.clusters import (
-    ONE_LABEL,
-    draw_rows,
-    drawn,
-    mixed,
-)
+from ._estimators.clusters import column_of, labelled, mixed, per_row
 from .registry import metric
 from .score import Score
 
@@ -27,8 +22,9 @@ __all__ = ["batch_silhouette"]
     paper="Luecken et al. 2022",
     link="https://doi.org/10.1038/s41592-021-01336-8",
     source="Euclidean",
-    needs=(ONE_LABEL,),
+    needs=("batch",),
     repeats=10,
+    groups=("default",),
 )
 def batch_silhouette(
     codes: Any,
@@ -49,8 +45,8 @@ def batch_silhouette(
     Args:
         codes: Codes, real or discrete.
         factors: The batch; of several columns each is a batch, and the scores are averaged.
-        within: The label of each row, inside which batches are compared; without, all rows
-            together.
+        within: The label of each row, inside which batches are compared, -1 or nan where unknown;
+            without, all rows together.
         points: Rows to use, a seeded draw of the given ones; all if ``None``.
         seed: Of the draw.
 
@@ -58,7 +54,8 @@ def batch_silhouette(
         - codes: ``(N, D)``
         - factors: ``(N, K)``
         - within: ``(N,)``
-        - ``parts["per_factor"]``: ``(K,)``.
+        - ``parts["per_factor"]``: ``(K,)``; ``parts["per_row"]``: ``(N, K)``, nan for rows
+          that were not used.
 
     Raises:
         ValueError: for continuous or constant factors, or if no label has two batches.
@@ -72,12 +69,14 @@ def batch_silhouette(
         >>> round(float(batch_silhouette(np.array([0.0, 0.0, 1.0, 1.0] * 2), batch)), 4)
         0.75
     """
-    label = None if within is None else np.unique(np.asarray(within), return_inverse=True)[1]
-    if label is not None and label.shape != (len(as_codes(codes)),):
-        raise ValueError(f"within has shape {label.shape}; expected one label for each row")
-    z, y, stated = drawn(codes, factors, points, seed)
-    if label is not None:
-        label = label[draw_rows(len(label), points, seed)]
-    per_factor = np.array([mixed(z, column, label) for column in y.T])
+    size = len(as_codes(codes))
+    label = None if within is None else column_of(within, size, "within")
+    columns, stated = labelled(codes, factors, points, seed)
+    values = [mixed(column, label) for column in columns]
+    per_factor = np.array([mean for mean, _ in values])
     stated["within"] = "each label" if within is not None else "all rows"
-    return Score(float(per_factor.mean()), {"per_factor": per_factor}, stated, "batch_silhouette")
+    parts = {
+        "per_factor": per_factor,
+        "per_row": per_row(size, [(c.rows, v) for c, (_, v) in zip(columns, values, strict=True)]),
+    }
+    return Score(float(per_factor.mean()), parts, stated, "batch_silhouette")

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._estimators.clusters import (
-    ONE_LABEL,
-    clustered,
-    matched,
-)
+from ._estimators.clusters import clustered, matched
 from .registry import metric
 from .score import Score
 
@@ -23,8 +19,9 @@ __all__ = ["cluster_accuracy"]
     paper="Jiang et al. 2017",
     link="https://arxiv.org/abs/1611.05148",
     source="k-means",
-    needs=(ONE_LABEL,),
+    needs=("label",),
     repeats=10,
+    groups=("default",),
 )
 def cluster_accuracy(
     codes: Any, factors: Any, *, clusters: Any = None, restarts: int = 10, seed: int = 0
@@ -40,7 +37,7 @@ def cluster_accuracy(
     factors.
 
     Args:
-        codes: Codes, real or discrete.
+        codes: Codes, real or discrete; may be ``None`` where ``clusters`` are given.
         factors: Discrete factors; -1 or nan where unknown, which leaves those rows out.
         clusters: Cluster assignments of the rows, or responsibilities, instead of k-means.
         restarts: Of k-means; the best one counts.

@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ._estimators.clusters import (
-    ONE_LABEL,
-    drawn,
-    known_rows,
-)
+from ._estimators.arrays import as_codes
+from ._estimators.clusters import labelled, per_row
+from ._estimators.graph import local_inverse_simpson
 from .registry import metric
 from .score import Score
 
@@ -26,8 +24,9 @@ __all__ = ["lisi"]
     paper="Korsunsky et al. 2019",
     link="https://doi.org/10.1038/s41592-019-0619-0",
     source="perplexity 30",
-    needs=(ONE_LABEL,),
+    needs=("label or batch",),
     repeats=10,
+    groups=("default",),
 )
 def lisi(
     codes: Any,
@@ -58,11 +57,12 @@ def lisi(
     Shape:
         - codes: ``(N, D)``
         - factors: ``(N, K)``
-        - ``parts["per_factor"]``, ``parts["scaled"]``: ``(K,)``.
+        - ``parts["per_factor"]``, ``parts["scaled"]``: ``(K,)``; ``parts["per_row"]``: ``(N, K)``,
+          nan for rows that were not used.
 
     Raises:
-        ImportError: if harmonypy is not installed.
-        ValueError: for continuous or constant factors, or too few rows for the perplexity.
+        ValueError: for continuous or constant factors, a perplexity below 1, or too few rows for
+            it.
 
     References:
         Fast, sensitive and accurate integration of single-cell data with Harmony, Korsunsky et al.,
@@ -73,23 +73,25 @@ def lisi(
         >>> round(float(lisi(label + 0.1 * np.random.default_rng(0).random(400), label)), 2)
         1.0
     """
-    try:
-        from harmonypy.lisi import compute_lisi
-    except ImportError as error:
-        raise ImportError('LISI needs harmonypy: pip install "untwine[cells]"') from error
-    z, y, stated = drawn(codes, factors, points, seed)
-    per_factor, scaled = [], []
-    for column in y.T:
-        labelled, label = known_rows(z, column)
-        if len(labelled) <= 3 * perplexity:
+    if not perplexity >= 1:
+        raise ValueError(f"perplexity is {perplexity}; expected a number of neighbors, at least 1")
+    columns, stated = labelled(codes, factors, points, seed)
+    values = []
+    for column in columns:
+        if len(column.z) <= 3 * perplexity:
             raise ValueError(
                 f"a perplexity of {perplexity:g} looks at {3 * perplexity:g} neighbors of each "
-                f"row; got {len(labelled)} rows: lower perplexity="
+                f"row; got {len(column.z)} rows: lower perplexity="
             )
-        values = np.unique(label, return_inverse=True)[1]
-        effective = compute_lisi(labelled, {"value": values}, ["value"], perplexity)
-        per_factor.append(float(np.mean(effective)))
-        scaled.append((per_factor[-1] - 1) / (values.max()))
+        values.append(local_inverse_simpson(column.z, column.label, perplexity))
+    per_factor = np.array([value.mean() for value in values])
+    counts = np.array([column.values for column in columns])
     stated["perplexity"] = perplexity
-    parts = {"per_factor": np.array(per_factor), "scaled": np.array(scaled)}
-    return Score(float(np.mean(per_factor)), parts, stated, "lisi")
+    parts = {
+        "per_factor": per_factor,
+        "scaled": (per_factor - 1) / (counts - 1),
+        "per_row": per_row(
+            len(as_codes(codes)), zip((c.rows for c in columns), values, strict=True)
+        ),
+    }
+    return Score(float(per_factor.mean()), parts, stated, "lisi")

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._estimators.clusters import (
-    ONE_LABEL,
-    clustered,
-)
+from ._estimators.clusters import clustered
 from .registry import metric
 from .score import Score
 
@@ -22,8 +19,9 @@ __all__ = ["nmi"]
     paper="Vinh et al. 2010",
     link="https://www.jmlr.org/papers/v11/vinh10a.html",
     source="k-means",
-    needs=(ONE_LABEL,),
+    needs=("label",),
     repeats=10,
+    groups=("default",),
 )
 def nmi(
     codes: Any, factors: Any, *, clusters: Any = None, restarts: int = 10, seed: int = 0
@@ -37,7 +35,7 @@ def nmi(
     1. Not corrected for chance: many clusters share information by accident. Averaged over factors.
 
     Args:
-        codes: Codes, real or discrete.
+        codes: Codes, real or discrete; may be ``None`` where ``clusters`` are given.
         factors: Discrete factors; -1 or nan where unknown, which leaves those rows out.
         clusters: Cluster assignments of the rows, or responsibilities, instead of k-means.
         restarts: Of k-means; the best one counts.

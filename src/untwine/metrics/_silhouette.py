@@ -6,12 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ._estimators.clusters import (
-    ONE_LABEL,
-    drawn,
-    known_rows,
-    silhouettes,
-)
+from ._estimators.arrays import as_codes
+from ._estimators.clusters import labelled, per_row, silhouettes
 from .registry import metric
 from .score import Score
 
@@ -26,8 +22,9 @@ __all__ = ["silhouette"]
     paper="Rousseeuw 1987",
     link="https://doi.org/10.1016/0377-0427(87)90125-7",
     source="Euclidean",
-    needs=(ONE_LABEL,),
+    needs=("label",),
     repeats=10,
+    groups=("default",),
 )
 def silhouette(codes: Any, factors: Any, *, points: int | None = 5_000, seed: int = 0) -> Score:
     r"""Silhouette: how much nearer a code is to its own label's codes than to the next label's.
@@ -48,7 +45,8 @@ def silhouette(codes: Any, factors: Any, *, points: int | None = 5_000, seed: in
     Shape:
         - codes: ``(N, D)``
         - factors: ``(N, K)``
-        - ``parts["per_factor"]``: ``(K,)``.
+        - ``parts["per_factor"]``, ``parts["scaled"]``: ``(K,)``; ``parts["per_row"]``: ``(N, K)``,
+          nan for rows that were not used.
 
     Raises:
         ValueError: for continuous or constant factors.
@@ -61,7 +59,14 @@ def silhouette(codes: Any, factors: Any, *, points: int | None = 5_000, seed: in
         >>> round(float(silhouette(codes, label)), 4)
         0.8745
     """
-    z, y, stated = drawn(codes, factors, points, seed)
-    per_factor = np.array([silhouettes(*known_rows(z, column)).mean() for column in y.T])
-    parts = {"per_factor": per_factor, "scaled": (per_factor + 1) / 2}
+    columns, stated = labelled(codes, factors, points, seed)
+    values = [silhouettes(column.z, column.label) for column in columns]
+    per_factor = np.array([value.mean() for value in values])
+    parts = {
+        "per_factor": per_factor,
+        "scaled": (per_factor + 1) / 2,
+        "per_row": per_row(
+            len(as_codes(codes)), zip((c.rows for c in columns), values, strict=True)
+        ),
+    }
     return Score(float(per_factor.mean()), parts, stated, "silhouette")

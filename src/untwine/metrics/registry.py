@@ -27,7 +27,13 @@ Captures = Literal[
 ]
 
 # What an argument without a default is called in ``needs``.
-_NEEDS = {"factors": "factors", "stddev": "stddev", "blocks": "blocks", "runs": "a set of runs"}
+_NEEDS = {
+    "factors": "factors",
+    "stddev": "stddev",
+    "blocks": "blocks",
+    "batch": "batch",
+    "runs": "a set of runs",
+}
 
 _Function = TypeVar("_Function", bound=Callable[..., Score])
 
@@ -46,8 +52,8 @@ class Metric:
         source: Whose settings are the default.
         paper: Who introduced it.
         link: To that paper.
-        needs: ``factors``, ``stddev``, ``blocks``; or something that `untwine.evaluate` cannot
-            hand over.
+        needs: ``factors``, ``stddev``, ``blocks``; ``label``, ``batch``, ``label or batch``: which
+            factors it is about; or something that `untwine.evaluate` cannot hand over.
         assumes: What the numbers are only true of: ``standard normal prior``.
         rows: What it works on: ``points`` (each row counts once), ``split`` (it learns from some
             rows and is judged on others), ``table`` (it looks rows up by factor value).
@@ -81,7 +87,11 @@ class Metric:
     def settings(self) -> dict[str, Any]:
         """The settings that it takes, with their defaults."""
         parameters = inspect.signature(self.function).parameters.values()
-        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        return {
+            p.name: p.default
+            for p in parameters
+            if p.kind is p.KEYWORD_ONLY and p.default is not p.empty
+        }
 
     def takes(self, name: str) -> bool:
         """Whether it has an argument of that name."""

@@ -185,6 +185,8 @@ class Run:
         confidence: float | None = None,
         repeats: int | None = None,
         exact: bool = False,
+        label: str | int | None = None,
+        batch: str | int | None = None,
         progress: bool | None = None,
         save: bool = True,
         codes: Codes | None = None,
@@ -204,6 +206,8 @@ class Run:
             confidence: Level of the intervals; none if ``None``.
             repeats: Half-samples per metric.
             exact: Use the reference's slow predictors.
+            label: The factor that metrics of clusters are about; see `untwine.evaluate`.
+            batch: The factor that metrics of mixing are about.
             progress: Whether to show a progress bar.
             save: Whether to write ``scores.json``, if the run has a folder.
             codes: Of the run's data, where they are at hand.
@@ -223,6 +227,8 @@ class Run:
             confidence=confidence,
             repeats=repeats,
             exact=exact,
+            label=label,
+            batch=batch,
             progress=progress,
         )
         if save and self.path is not None:

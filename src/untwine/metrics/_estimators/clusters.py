@@ -1,30 +1,102 @@
-r"""Clustering of codes, silhouettes, and rows of one label."""
+r"""Labels of rows, clusters of codes, and silhouettes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ..score import Score
-from .arrays import check
+from .arrays import as_codes, as_factors, check
+from .sharing import once
+from .splits import is_known
 
 __all__ = [
-    "ONE_LABEL",
+    "Labelled",
     "clustered",
-    "draw_rows",
-    "drawn",
-    "known_rows",
+    "column_of",
+    "labelled",
     "matched",
     "mixed",
+    "per_row",
     "refuse_continuous",
     "silhouettes",
 ]
 
 
-#: What these metrics need, in words.
-ONE_LABEL = "one factor that is the label or the batch"
+@dataclass(frozen=True)
+class Labelled:
+    """Codes of the rows where one label is known.
+
+    Attributes:
+        z: Their codes, ``(n, D)``.
+        label: ``(n,)``, integers from 0.
+        rows: Which of the given rows these are, ``(n,)``.
+    """
+
+    z: np.ndarray
+    label: np.ndarray
+    rows: np.ndarray
+
+    @property
+    def values(self) -> int:
+        """How many values the label has."""
+        return int(self.label.max()) + 1
+
+
+def labelled(
+    codes: Any, factors: Any, points: int | None, seed: int
+) -> tuple[list[Labelled], dict[str, Any]]:
+    """For each factor the rows where it is known, of at most ``points``; and the protocol."""
+    z, y = check(codes, factors, unknown=True)
+    refuse_continuous(y)
+    drawn = np.arange(len(z))
+    if points is not None and points < len(z):
+        drawn = np.sort(np.random.default_rng(seed).choice(len(z), points, replace=False))
+    parts = []
+    for column in y.T:
+        rows = drawn[is_known(column[drawn])]
+        every = len(rows) == len(z)
+        label = np.unique(column[rows], return_inverse=True)[1]
+        parts.append(Labelled(z if every else z[rows], label, rows))
+    return parts, {"points": len(drawn), "seed": seed}
+
+
+def per_row(size: int, values: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Values of some rows as columns of ``size`` rows, nan elsewhere.
+
+    Args:
+        size: How many rows there are.
+        values: Of each factor, the rows and their values.
+    """
+    columns = []
+    for rows, value in values:
+        column = np.full(size, np.nan)
+        column[rows] = value
+        columns.append(column)
+    return np.stack(columns, axis=1)
+
+
+def column_of(values: Any, size: int, name: str) -> np.ndarray:
+    """One label for each row, as integers from 0; text is coded, unknown becomes -1.
+
+    Raises:
+        ValueError: for another number of rows, or fractional values.
+    """
+    array = np.asarray(values.detach().cpu() if hasattr(values, "detach") else values)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.shape != (size,):
+        raise ValueError(
+            f"{name} has shape {np.shape(values)}; expected one label for each of {size} rows"
+        )
+    if array.dtype.kind not in "fiub":
+        return np.unique(array, return_inverse=True)[1]
+    column = as_factors(array, name)
+    refuse_continuous(column)
+    return column[:, 0]
 
 
 def clustered(
@@ -37,32 +109,45 @@ def clustered(
     name: str,
 ) -> Score:
     """A comparison of clusters with each factor."""
-    z, y = check(codes, factors, unknown=True)
-    refuse_continuous(y)
-    stated: dict[str, Any] = {"points": len(z), "seed": seed}
-    assigned = None
-    if clusters is not None:
-        assigned = np.asarray(clusters.detach().cpu() if hasattr(clusters, "detach") else clusters)
-        assigned = assigned.argmax(1) if assigned.ndim == 2 else assigned
-        if len(assigned) != len(z):
-            raise ValueError(f"clusters has {len(assigned)} rows but codes has {len(z)}")
+    assigned = None if clusters is None else _assignment(clusters)
+    if codes is None:
+        if assigned is None:
+            raise ValueError(f"{name} needs codes to cluster, or clusters=")
+        codes = assigned
+    parts, stated = labelled(codes, factors, None, seed)
+    if assigned is not None:
+        size = len(as_codes(codes))
+        if len(assigned) != size:
+            raise ValueError(f"clusters has {len(assigned)} rows but codes has {size}")
         stated["clusters"] = "given"
     else:
         stated |= {"clusters": "k-means, one per value", "restarts": restarts}
-    per_factor = []
-    for column in y.T:
-        mask = column >= 0
-        label = np.unique(column[mask], return_inverse=True)[1]
-        cluster = (
-            assigned[mask]
-            if assigned is not None
-            else _k_means(z[mask], label.max() + 1, restarts, seed)
-        )
-        per_factor.append(float(compare(label, cluster)))
-    return Score(float(np.mean(per_factor)), {"per_factor": np.array(per_factor)}, stated, name)
+    per_factor = np.array(
+        [
+            compare(
+                part.label,
+                k_means(part.z, part.values, restarts, seed)
+                if assigned is None
+                else assigned[part.rows],
+            )
+            for part in parts
+        ],
+        dtype=np.float64,
+    )
+    return Score(per_factor.mean(), {"per_factor": per_factor}, stated, name)
 
 
-def _k_means(z: np.ndarray, number: int, restarts: int, seed: int) -> np.ndarray:
+def _assignment(clusters: Any) -> np.ndarray:
+    """Clusters as integers from 0, of responsibilities the largest."""
+    array = np.asarray(clusters.detach().cpu() if hasattr(clusters, "detach") else clusters)
+    if array.ndim == 2:
+        array = array[:, 0] if array.shape[1] == 1 else array.argmax(axis=1)
+    return np.unique(array, return_inverse=True)[1]
+
+
+@once
+def k_means(z: np.ndarray, number: int, restarts: int, seed: int) -> np.ndarray:
+    """The cluster of each row, of the best of several runs of k-means."""
     from sklearn.cluster import KMeans
 
     number = min(number, len(np.unique(z, axis=0)))  # scikit-learn warns where it finds fewer
@@ -80,7 +165,9 @@ def matched(label: np.ndarray, cluster: np.ndarray) -> float:
     return float(table[rows, columns].sum() / len(label))
 
 
+@once
 def silhouettes(z: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """The silhouette of each row, ``(N,)``."""
     from sklearn.metrics import silhouette_samples
 
     if len(np.unique(label)) >= len(label):
@@ -89,35 +176,19 @@ def silhouettes(z: np.ndarray, label: np.ndarray) -> np.ndarray:
     return silhouette_samples(z.astype(np.float64), label)
 
 
-def mixed(z: np.ndarray, batch: np.ndarray, label: np.ndarray | None) -> float:
+def mixed(part: Labelled, within: np.ndarray | None) -> tuple[float, np.ndarray]:
+    """Mean over the values of ``within`` of 1 - abs(silhouette of the batch); and of each row."""
+    values = np.full(len(part.rows), np.nan)
+    inside = np.zeros(len(part.rows), int) if within is None else within[part.rows]
     scores = []
-    for value in [None] if label is None else np.unique(label):
-        here = batch >= 0 if value is None else (batch >= 0) & (label == value)
-        if 1 < len(np.unique(batch[here])) < np.count_nonzero(here):
-            scores.append(float(np.mean(1 - np.abs(silhouettes(z[here], batch[here])))))
+    for value in np.unique(inside[inside >= 0]):
+        here = inside == value
+        if 1 < len(np.unique(part.label[here])) < np.count_nonzero(here):
+            values[here] = 1 - np.abs(silhouettes(part.z[here], part.label[here]))
+            scores.append(values[here].mean())
     if not scores:
         raise ValueError("no label has rows of two batches: too few rows, or nothing to mix")
-    return float(np.mean(scores))
-
-
-def drawn(
-    codes: Any, factors: Any, points: int | None, seed: int
-) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    """Checked codes and discrete factors, of at most ``points`` rows."""
-    z, y = check(codes, factors, unknown=True)
-    refuse_continuous(y)
-    rows = draw_rows(len(z), points, seed)
-    return z[rows], y[rows], {"points": len(rows), "seed": seed}
-
-
-def draw_rows(n: int, points: int | None, seed: int) -> np.ndarray:
-    if points is None or points >= n:
-        return np.arange(n)
-    return np.sort(np.random.default_rng(seed).choice(n, points, replace=False))
-
-
-def known_rows(z: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return z[column >= 0], column[column >= 0]
+    return float(np.mean(scores)), values
 
 
 def refuse_continuous(factors: np.ndarray) -> None:

@@ -117,6 +117,34 @@ def test_pairs_by_look_up_have_the_same_distribution_as_by_arithmetic():
     assert frequencies[0] == pytest.approx(frequencies[1], abs=0.012)
 
 
+@pytest.mark.parametrize("table", [GRID, np.concatenate([GRID, GRID])])
+def test_pairs_as_released_change_mostly_one_factor_or_none(table):
+    """Against every outcome: 1 of 3 factors in 3 of 4 pairs, 2 in the rest, values drawn anew."""
+    n = 60_000
+    pairs = draw(PairsSampler("locatello2020"), table, n)
+    which = (table[pairs[:, 0]] != table[pairs[:, 1]])[:, :3]
+    chance = np.zeros((2, 2, 2))
+    for share, factors in [(0.25, [0]), (0.25, [1]), (0.25, [2])] + [
+        (1 / 12, pair) for pair in ([0, 1], [0, 2], [1, 2])
+    ]:
+        differs = [1 - 1 / SPACE.sizes[k] if k in factors else 0.0 for k in range(3)]
+        chance += share * np.einsum("i,j,k->ijk", *([1 - p, p] for p in differs))
+    observed = np.bincount(which @ [4, 2, 1], minlength=8) / n
+    assert observed == pytest.approx(chance.reshape(-1), abs=0.012)
+
+
+def test_pairs_of_dsprites_change_as_many_factors_as_the_page_says():
+    sizes = (3, 6, 40, 32, 32)
+    space = FactorSpace("abcde", sizes)
+    factors = space.factors(np.arange(np.prod(sizes)))
+    for changed, mean in (("any", 2.5), ("locatello2020", 1.54)):
+        pairs = PairsSampler(changed)(space, factors, 40_000, generator_for(0, 0))
+        differ = (factors[pairs[:, 0]] != factors[pairs[:, 1]]).sum(1)
+        assert differ.mean() == pytest.approx(mean, abs=0.025)
+    assert (differ == 0).mean() == pytest.approx(0.075, abs=0.01)
+    assert (differ == 1).mean() > 0.5
+
+
 def test_every_pair_of_a_partial_table_is_found():
     pairs = draw(PairsSampler(1), PARTIAL, 5_000)
     differ = (PARTIAL[:, None] != PARTIAL[None]).sum(2) == 1

@@ -185,6 +185,26 @@ def test_what_is_set_by_hand_is_followed(data):
         method.values(x, light=torch.zeros(5))
 
 
+@pytest.mark.parametrize(
+    ("graph", "incomplete", "samples"),
+    [
+        ({"z": {"dim": 2, "given": ("x", "size")}}, False, 1),
+        ({"z": {"dim": 2}, "size": {"given": ("z",)}}, False, 10),
+        ({"z": {"classes": 4}, "size": {"given": ("z",)}}, False, 1),
+        ({"z": {"classes": 4, "relaxed": 0.5}, "size": {"given": ("z",)}}, False, 10),
+        ({"row": {"supervised": True, "relaxed": 0.5}, "size": {"given": ("row",)}}, False, 1),
+        ({"row": {"supervised": True, "relaxed": 0.5}, "size": {"given": ("row",)}}, True, 10),
+    ],
+)
+def test_several_samples_where_weights_differ(data, graph, incomplete, samples):
+    kinds = {"size": {"classes": 3, "supervised": True}, "row": {"classes": 4}}
+    names = {**graph, "size": graph.get("size", {})}
+    variables = {name: Variable(**{**kinds.get(name, {}), **own}) for name, own in names.items()}
+    options = {"graph": Graph(**variables), "incomplete": incomplete, "seed": 0}
+    assert m.GeneralizedM2.build(data, **options).samples == samples
+    assert m.GeneralizedM2.build(data, **options, samples=3).samples == 3
+
+
 def test_it_samples_from_its_priors(data):
     torch.manual_seed(0)
     assert m.GeneralizedM2.build(data, graph=faces(), seed=0).sample(7).shape == (7, 1, 16, 16)

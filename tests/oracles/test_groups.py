@@ -137,6 +137,24 @@ def test_laplace_transition_by_quadrature(m0, s0, m1, s1, rate):
     assert found.item() == pytest.approx(expected, rel=3e-3)
 
 
+def test_the_released_slow_vae_has_twice_the_cross_entropy_for_the_same_entropy():
+    """Its transition of a pair, E|z| of a folded normal around the other's mean, beside ours."""
+    means, scales, rate = np.array([0.3, -1.0]), np.array([0.7, 0.4]), 6.0
+    cross = [
+        -np.log(rate / 2) + rate * stats.foldnorm.mean(abs(means[i] - means[1 - i]) / s, scale=s)
+        for i, s in enumerate(scales)
+    ]
+    entropy = stats.norm.entropy(scale=scales)
+    released = sum(cross) - entropy.mean()
+
+    def q(i, scale):
+        return diagonal_normal(torch.tensor([[means[i]]]), torch.tensor([[scale]]).double())
+
+    ours = sum(laplace_transition(q(1 - i, 1e-9), q(i, scales[i]), rate).item() for i in (0, 1)) / 2
+    assert ours == pytest.approx(np.mean(cross) - entropy.mean(), rel=1e-6)
+    assert released == pytest.approx(2 * ours + entropy.mean(), rel=1e-6)
+
+
 def test_laplace_transition_by_sampling_sums_over_dimensions():
     torch.manual_seed(0)
     a = diagonal_normal(torch.randn(1, 4).double(), torch.rand(1, 4).double() + 0.1)

@@ -140,6 +140,16 @@ def test_bias_and_variance_of_importance_sampling_shrink_as_one_over_samples(see
     assert (q_z * np.log(q_y)).sum() < np.log((q_z * q_y).sum())
 
 
+def test_what_the_page_says_of_the_number_of_samples():
+    q_z, q_y, log_p = discrete_model(0, 3)
+    exact = (q_z * q_y * (log_p - np.log(q_z * q_y))).sum() / (q_z * q_y).sum()
+    means = [moments(samples, q_z, q_y, log_p)[0] for samples in (1, 5, 10, 50)]
+    assert exact == pytest.approx(-3.153, abs=1e-3)
+    assert means == pytest.approx([-1.754, -3.080, -3.133, -3.150], abs=1e-3)
+    prior_mean = (q_z * (log_p - np.log(q_z * q_y))).sum()
+    assert means[0] == pytest.approx(prior_mean)  # one sample: as if the label were not there
+
+
 @pytest.fixture(scope="module")
 def toy():
     rng = np.random.default_rng(0)

@@ -14,6 +14,7 @@ from .space import FactorSpace
 
 __all__ = ["LaplacePairsSampler", "PairsSampler"]
 
+_RANDOM = ("any", "locatello2020")
 _ROUNDS = 1000
 _TRIES = 8
 
@@ -27,18 +28,22 @@ class PairsSampler(Sampler):
 
     Args:
         changed: :math:`k`; or "any", a number from 1 to one less than the number of factors, drawn
-            uniformly for each pair. Factors with a single value do not count.
+            uniformly for each pair, as the paper says; or "locatello2020", as the authors' code
+            has it: in half of the pairs one factor, in the others such a number, is drawn anew,
+            from all values, so that it may stay. Factors with a single value do not count.
 
     Raises:
         ValueError: if there are fewer than ``changed`` factors, and if no such pairs are found.
 
     References:
         Weakly-Supervised Disentanglement Without Compromises, Locatello et al., 2020,
-        https://arxiv.org/abs/2002.02886, Section 5: k = 1, and k = Rnd ("any" here).
+        https://arxiv.org/abs/2002.02886, Section 5: k = 1, and k = Rnd ("any" here); the code
+        released with it, disentanglement_lib's ``simple_dynamics``.
 
     Deviations:
-        There, the new value of a factor is drawn from all its values and may be the old one; here
-        the values always differ.
+        But for "locatello2020" the values of a factor that changes always differ. On dSprites
+        "any" changes 2.5 factors of 5 on average, "locatello2020" 1.54, and nothing in 7 % of
+        pairs.
 
     Example:
         >>> space = FactorSpace(("a", "b", "c"), (3, 4, 5))
@@ -50,9 +55,12 @@ class PairsSampler(Sampler):
 
     supervision = Pairs
 
-    def __init__(self, changed: int | Literal["any"] = "any") -> None:
-        if changed != "any" and (not isinstance(changed, int) or changed < 1):
-            raise ValueError(f"changed is {changed!r}; expected a number from 1 on, or 'any'")
+    def __init__(self, changed: int | Literal["any", "locatello2020"] = "any") -> None:
+        if changed not in _RANDOM and (not isinstance(changed, int) or changed < 1):
+            raise ValueError(
+                f"changed is {changed!r}; expected a number from 1 on, or "
+                f"{' or '.join(map(repr, _RANDOM))}"
+            )
         self.changed = changed
 
     def __call__(
@@ -60,8 +68,9 @@ class PairsSampler(Sampler):
     ) -> np.ndarray:
         rows = self.rows(space, factors)
         varying = len(rows.varying)
-        if varying < (1 if self.changed == "any" else self.changed):
-            what = "one factor" if self.changed == "any" else f"{self.changed} factors"
+        least = self.changed if isinstance(self.changed, int) else 1
+        if varying < least:
+            what = "one factor" if least == 1 else f"{least} factors"
             raise ValueError(
                 f"pairs must differ in {what}, but in the {len(rows.complete)} rows whose factors "
                 f"are all known, of {len(factors)}, only {varying} factors take several values: "
@@ -70,7 +79,8 @@ class PairsSampler(Sampler):
         if rows.row_of is not None:
             first = generator.integers(0, len(factors), size=n)
             values, sizes = factors[first], np.array(space.sizes)
-            shift = generator.integers(1, np.maximum(sizes, 2), size=values.shape)
+            least = 0 if self._may_stay else 1
+            shift = generator.integers(least, np.maximum(sizes, 2), size=values.shape)
             other = (values + shift * self._choose(rows, n, generator)) % sizes
             return np.stack([first, rows.row_of[space.index(other)]], axis=1)
         return self._look_up(rows, n, generator)
@@ -78,13 +88,20 @@ class PairsSampler(Sampler):
     def batch(self, data: Any, indices: np.ndarray, draw: int = 0) -> Pairs:
         return paired(data, indices, draw)
 
+    @property
+    def _may_stay(self) -> bool:
+        """Whether a factor's new value may be the old one."""
+        return self.changed == "locatello2020"
+
     def _choose(self, rows: FactorLookup, n: int, generator: np.random.Generator) -> np.ndarray:
         """Which factors change, ``(n, K)`` of bool."""
         varying = len(rows.varying)
-        if self.changed == "any":
-            k = generator.integers(1, max(varying, 2), size=(n, 1))
-        else:
+        if isinstance(self.changed, int):
             k = np.full((n, 1), self.changed)
+        else:
+            k = generator.integers(1, max(varying, 2), size=(n, 1))
+            if self.changed == "locatello2020":
+                k = np.where(generator.integers(0, 2, size=(n, 1)) == 0, 1, k)
         # The ranks of random numbers are a random order, of which the first k are taken.
         ranks = generator.random((n, varying)).argsort(axis=1).argsort(axis=1)
         changed = np.zeros((n, len(rows.space.names)), np.bool_)
@@ -101,14 +118,18 @@ class PairsSampler(Sampler):
             kinds, kind = np.unique(changed, axis=0, return_inverse=True)
             for i, mask in enumerate(kinds):
                 of_kind = np.flatnonzero(kind.reshape(-1) == i)
-                second[of_kind] = _partners(rows, first[of_kind], mask, generator)
+                if self._may_stay:
+                    same = rows.groups(np.flatnonzero(~mask))
+                    second[of_kind] = same.pick(first[of_kind], generator)
+                else:
+                    second[of_kind] = _partners(rows, first[of_kind], mask, generator)
             matched = second >= 0
             pairs[missing[matched]] = np.stack([first, second], axis=1)[matched]
             missing = missing[~matched]
             if not len(missing):
                 return pairs
         names = [rows.space.names[k] for k in rows.varying]
-        number = "some" if self.changed == "any" else str(self.changed)
+        number = str(self.changed) if isinstance(self.changed, int) else "some"
         raise ValueError(
             f"{_ROUNDS} draws gave no two rows that differ in exactly {number} of the factors "
             f"{names} and agree in the others: the table of {len(rows.factors)} rows has no such "

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = ["GeneralizedM2"]
 
+_SAMPLES = 10  # by default, where they are weighed
+
 
 class GeneralizedM2(Method):
     r"""Semi-supervised VAE of any directed graph of variables.
@@ -76,7 +78,8 @@ class GeneralizedM2(Method):
         decoder: ``(continuous, discrete) -> p(x|...)`` of what it sees, side by side and in the
             graph's order; of one argument where there is only one kind.
         sizes: How many values the factor of each continuous supervised variable has.
-        samples: :math:`S`.
+        samples: :math:`S`; by default 10 where a supervised variable is given a latent one that is
+            drawn, and 1 elsewhere, where all weights are alike.
         alpha: :math:`\alpha`, the weight of the classifiers' own loss, by labelled example.
         gamma: :math:`\gamma`, the weight of the labelled part.
         incomplete: Whether labelled examples may lack some of their labels (-1). What is lacking
@@ -106,14 +109,14 @@ class GeneralizedM2(Method):
         decoder: nn.Module,
         sizes: Mapping[str, int],
         *,
-        samples: int = 1,
+        samples: int | None = None,
         alpha: float | Schedule = 10.0,
         gamma: float | Schedule = 1.0,
         incomplete: bool = False,
         optimizer: MakeOptimizer = partial(Adam, lr=3e-4, fused=True),
     ) -> None:
         super().__init__()
-        if samples < 1:
+        if samples is not None and samples < 1:
             raise ValueError(f"samples is {samples}; expected at least 1")
         if not graph.labels:
             raise ValueError(
@@ -121,7 +124,8 @@ class GeneralizedM2(Method):
                 "from Images"
             )
         self.graph, self.recognition, self.priors = graph, recognition, priors
-        self.decoder, self.sizes, self.samples = decoder, dict(sizes), samples
+        self.decoder, self.sizes = decoder, dict(sizes)
+        self.samples = (_SAMPLES if graph.draws(incomplete) else 1) if samples is None else samples
         self.alpha, self.gamma, self.incomplete = alpha, gamma, incomplete
         self.optimizer = optimizer
         start, self.slices = 0, {}

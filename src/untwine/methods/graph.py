@@ -160,6 +160,19 @@ class Graph(Recorded):
         """Variables that a supervised one is given: what they are changes its probability."""
         return set().union(*(self.before(name) for name in self.labels)) if self.labels else set()
 
+    def draws(self, incomplete: bool) -> set[str]:
+        """Those of them that are drawn, neither observed nor summed over.
+
+        Args:
+            incomplete: Whether labels may be lacking, so that supervised variables are drawn, too.
+        """
+        return {
+            name
+            for name in self.weighing
+            if (incomplete or name not in self.labels)
+            and (self.variables[name].dim or self.variables[name].relaxed)
+        }
+
 
 def _sorted(
     variables: Mapping[str, Variable],

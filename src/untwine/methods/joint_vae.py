@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from torch.optim import Adam
 
 from ..distributions import (
     Block,
@@ -15,7 +18,7 @@ from ..distributions import (
 )
 from ..functional import Linear, Schedule
 from ..nets import Architecture
-from .method import ADAM, MakeOptimizer
+from .method import MakeOptimizer
 from .model import Model
 from .multi_latent_vae import MultiLatentVAE
 
@@ -35,6 +38,9 @@ class JointVAE(MultiLatentVAE):
 
     .. math::
         C(t) = C^{max} \min(t / T, 1), \qquad C_c(t) \le \log K
+
+    The defaults are the paper's for MNIST; for dSprites it has :math:`\gamma` = 150, six continuous
+    dimensions, three classes, and capacities of 40 and 1.1 nats after 300,000 steps.
 
     c is a relaxed one-hot vector; its divergence from the uniform prior is the exact categorical
     one.
@@ -75,7 +81,7 @@ class JointVAE(MultiLatentVAE):
         discrete_capacity: float = 5.0,
         warmup: int = 25_000,
         total_correlation: float | Schedule = 0.0,
-        optimizer: MakeOptimizer = ADAM,
+        optimizer: MakeOptimizer = partial(Adam, lr=5e-4, fused=True),
     ) -> None:
         capacities = {
             name: Linear(0.0, discrete_capacity if discrete else continuous_capacity, warmup)

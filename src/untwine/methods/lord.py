@@ -77,7 +77,8 @@ class LORD(Swaps):
         same two images is D times its loss, plus :math:`D \log 2`; its generator ends in a sigmoid,
         a Laplace likelihood's does not. Learning rates stay constant (cosine schedules there).
         Bernoulli pixels and the pyramid of `nets.MultiScale` are the defaults, since they need no
-        trained net.
+        trained net; 64 channels, 10 content and 16 class dimensions (256, 128 and 256 there); and
+        3e-4 for the encoders (1e-4 there).
     """
 
     supervision = Indexed

@@ -52,9 +52,11 @@ class SlowVAE(VAE):
 
     Deviations:
         Prior and transition are averaged over both directions of time, and the expectation over
-        the other code is exact; the authors' code sums the cross entropies of both directions,
-        subtracts one entropy, and puts the mean in the place of the other code. Their values
-        (beta 1, gamma 10, rate 6) are the defaults.
+        the other code is exact. The authors' code sums the cross entropies H(q, p) of both
+        directions and subtracts one entropy, :math:`H_0 + H_1 - H(q)`, where ours is
+        :math:`(H_0 + H_1) / 2 - H(q)`: at the same gamma its cross entropies weigh twice as much.
+        It puts the mean in the place of the other code. Its values (beta 1, gamma 10, rate 6) are
+        the defaults.
     """
 
     supervision = Pairs

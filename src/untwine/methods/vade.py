@@ -104,9 +104,11 @@ class VaDE(ClusteringVAE):
 
     Deviations:
         The autoencoder is trained as a whole (the paper stacks denoising layers, with dropout, for
-        some sets), with the likelihood for its loss. The learning rate is constant (the paper's
-        falls by a tenth every ten epochs). The default nets are those of `VAE`; the paper's are
-        ``net=MLP((500, 500, 2000))``.
+        some sets), with the likelihood for its loss. Adam's learning rate is 1e-3 throughout (the
+        paper's is 2e-3 and falls by a tenth every ten epochs; its code stops at 2e-4 and has
+        ``eps=1e-4``). The default nets are those of `VAE`; the paper's are
+        ``net=MLP((500, 500, 2000))``. Assignments are normalized as logarithms; the paper's code
+        adds 1e-10 to densities, which makes them equal where all densities are smaller.
     """
 
     def __init__(

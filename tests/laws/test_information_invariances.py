@@ -210,7 +210,7 @@ def test_refused_bins(metric, bins):
 
 def test_refused_settings():
     codes, factors, _ = world(2)
-    with pytest.raises(ValueError, match="expected one of 'locatello2019'"):
+    with pytest.raises(ValueError, match="expected 'locatello2019'"):
         mig(codes, factors, protocol="locatello")
     with pytest.raises(ValueError, match="needs stddev="):
         mig(codes, factors, protocol="chen2018")

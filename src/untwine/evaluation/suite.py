@@ -49,8 +49,9 @@ def evaluate(
     r"""Every metric of a representation, as a table.
 
     A metric that cannot be computed on this data is left out, with its reason in
-    ``Evaluation.skipped``; the others are not affected, and a fault is also a warning. A factor
-    that does not vary is left out for all metrics, with the reason in ``Evaluation.left_out``.
+    ``Evaluation.skipped``; the others are not affected. One that raises an error is a row
+    with that error, and a fault is also a warning. A factor that does not vary is left out for all
+    metrics, with the reason in ``Evaluation.left_out``.
 
     Metrics of clusters and of mixing are about one factor each: ``label`` and ``batch`` say which.
     What several of them need (nearest neighbors, k-means, silhouettes) is computed once.
@@ -139,6 +140,7 @@ def evaluate(
     }
     scores: dict[str, Score] = {}
     skipped: dict[str, str] = {}
+    failed: list[str] = []
     intervals: dict[str, dict[str, tuple[float, float]]] = {}
     stated: dict[str, str] = {}
     fault: Exception | None = None
@@ -149,10 +151,12 @@ def evaluate(
                 if reason is None:
                     try:
                         scores[name] = task.score()
-                    except ValueError as error:  # the metrics' way to refuse data
+                    except (ValueError, ImportError) as error:  # the metrics' way to refuse
                         reason = str(error)
+                        failed.append(name)
                     except Exception as error:  # a fault of one metric does not cost the others
                         reason = f"failed with {type(error).__name__}: {error}"
+                        failed.append(name)
                         warnings.warn(f"{name} {reason}; please report it", stacklevel=2)
                         fault = error
                 advance(name, 1)
@@ -183,6 +187,7 @@ def evaluate(
         names=data.names,
         shape=data.codes.shape,
         left_out=data.left_out,
+        failed=tuple(failed),
         seconds=time.perf_counter() - started,
     )
 
@@ -265,7 +270,7 @@ class _Task:
         fresh = int(np.random.default_rng([self.seed, number, 1]).integers(2**31))
         try:
             return _numbers(self._on(half, test, fresh, seed=fresh))
-        except ValueError:  # too few points for the protocol, of which the whole sample had enough
+        except Exception:  # too few points for the protocol, of which the whole sample had enough
             return {}
 
     def intervals(

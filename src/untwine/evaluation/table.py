@@ -35,6 +35,7 @@ class Evaluation:
         names: The factors' names.
         shape: Of the codes, ``(N, D)``.
         left_out: Why factors were not scored, by name.
+        failed: Which of ``skipped`` were tried and raised an error: rows of the table.
         seconds: Wall time in all.
 
     Example:
@@ -52,6 +53,7 @@ class Evaluation:
     shape: tuple[int, ...] = ()
     seconds: float = 0.0
     left_out: Mapping[str, str] = field(default_factory=dict)
+    failed: tuple[str, ...] = ()
 
     def __getitem__(self, name: str) -> Score:
         if name in self.skipped:
@@ -69,6 +71,8 @@ class Evaluation:
     def to_frame(self, *, parts: bool = False) -> pd.DataFrame:
         """A row per metric: value, interval (low, high), protocol, seconds.
 
+        A metric that failed has nan, and its error as the protocol.
+
         Args:
             parts: Also a row per part that is a single number, named ``metric.part``.
         """
@@ -81,6 +85,8 @@ class Evaluation:
             for part, value in _single(score).items() if parts else ():
                 low, high = self.intervals.get(name, {}).get(part, (math.nan, math.nan))
                 rows.append((f"{name}.{part}", value, low, high, "", math.nan))
+        for name in self.failed:
+            rows.append((name, math.nan, math.nan, math.nan, self._error(name), math.nan))
         columns = ["metric", "value", "low", "high", "protocol", "seconds"]
         return pd.DataFrame(rows, columns=columns).set_index("metric")
 
@@ -159,6 +165,7 @@ class Evaluation:
             "shape": list(self.shape),
             "seconds": self.seconds,
             "left_out": dict(self.left_out),
+            "failed": list(self.failed),
         }
         text = json.dumps(_finite(content), indent=1, allow_nan=False)
         if path is not None:
@@ -192,6 +199,7 @@ class Evaluation:
                 shape=tuple(content["shape"]),
                 seconds=content["seconds"],
                 left_out=content.get("left_out", {}),  # files of before have none
+                failed=tuple(content.get("failed", ())),
             )
         except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
             raise ValueError(
@@ -229,10 +237,20 @@ class Evaluation:
                 rows.append([f"  {part}", f"{value:.4f}", "", ""])
                 if self.confidence is not None:
                     rows[-1].insert(2, _ends(ends.get(part)))
+        for name in self.failed:
+            rows.append([name, *[""] * (len(header) - 2), self._error(name)])
         return TextTable(title, header, rows, self._notes(), prose=True)
 
+    def _error(self, name: str) -> str:
+        reason = self.skipped[name]
+        return reason if reason.startswith("failed") else f"failed: {reason}"
+
     def _notes(self) -> tuple[str, ...]:
-        notes = [f"{name}: skipped, {reason}" for name, reason in self.skipped.items()]
+        notes = [
+            f"{name}: skipped, {reason}"
+            for name, reason in self.skipped.items()
+            if name not in self.failed
+        ]
         notes += [f"factor {n!r}: left out, it has {why}" for n, why in self.left_out.items()]
         ways: dict[str, list[str]] = {}
         for name, how in self.stated.items():

@@ -66,8 +66,6 @@ def active_units(
     z = as_codes(codes)
     if len(z) < 2:
         raise ValueError("a variance needs at least two points; got 1")
-    if not threshold >= 0:
-        raise ValueError(f"threshold is {threshold}; expected a variance of at least 0")
     variance = z.var(axis=0, ddof=1, dtype=np.float64)
     variance[z.min(axis=0) == z.max(axis=0)] = 0.0  # whose mean may be off by rounding
     active = variance > threshold

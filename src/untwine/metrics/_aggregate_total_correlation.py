@@ -9,6 +9,7 @@ from ._estimators.aggregate import aggregate_posterior, minibatch_parts
 from ._estimators.arrays import as_codes
 from ._estimators.posterior import as_posterior
 from ._estimators.splits import Columns
+from .ranges import one_of, whole
 from .registry import metric
 from .score import Score
 
@@ -24,6 +25,11 @@ __all__ = ["aggregate_total_correlation"]
     link="https://arxiv.org/abs/1802.04942",
     source="exact",
     repeats=10,
+    ranges={
+        "estimator": one_of("exact", "mss", "mws"),
+        "samples": whole(2),
+        "batch_size": whole(2),
+    },
 )
 def aggregate_total_correlation(
     codes: Any,
@@ -89,13 +95,11 @@ def aggregate_total_correlation(
         if blocks is not None:
             protocol["blocks"] = len(blocks)
         value = result.total_correlation
-    elif estimator in ("mss", "mws"):
+    else:
         if blocks is not None:
             raise ValueError(f"estimator {estimator!r} takes no blocks; use estimator='exact'")
         mu, sigma = as_posterior(codes, stddev)
         parts = minibatch_parts(mu, sigma, estimator, samples, batch_size, seed)
         points, value = len(mu), parts["total_correlation"]
         protocol["batch_size"] = batch_size
-    else:
-        raise ValueError(f"estimator is {estimator!r}; expected 'exact', 'mss' or 'mws'")
     return Score(value, parts, protocol | {"points": points}, "aggregate_total_correlation")

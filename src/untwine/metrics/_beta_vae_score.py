@@ -11,6 +11,7 @@ from ._estimators.interventions import Interventions, chunks
 from ._estimators.logistic import SOLVER, fit_logistic
 from ._estimators.protocols import choose
 from ._estimators.splits import Columns, reduced, stated_blocks
+from .ranges import one_of, whole
 from .registry import metric
 from .score import Score
 
@@ -33,6 +34,7 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
     rows="table",
     repeats=10,
     groups=("classic", "default"),
+    ranges={"protocol": one_of(*PROTOCOLS), "train": whole(2), "test": whole(0), "batch": whole(1)},
 )
 def beta_vae_score(
     codes: Any,
@@ -98,11 +100,6 @@ def beta_vae_score(
     """
     settings = choose(PROTOCOLS, protocol, {"train": train, "test": test, "batch": batch})
     train, test, batch = settings["train"], settings["test"], settings["batch"]
-    if train < 2 or test < 0 or batch < 1:
-        raise ValueError(
-            f"train={train}, test={test}, batch={batch}; expected at least 2 points to learn from, "
-            "0 to be judged on, and 1 pair per point"
-        )
     _, factors = check(codes, factors, unknown=True)
     z = reduced(codes, blocks)
     z = np.asarray(z, dtype=np.float64)

@@ -11,6 +11,7 @@ from ._estimators.arrays import as_codes, columns_of
 from ._estimators.neighbors import kraskov, spread_ties
 from ._estimators.splits import Columns, rows
 from ._gaussian_total_correlation import gaussian_total_correlation
+from .ranges import one_of
 from .registry import metric
 from .score import Score
 
@@ -26,6 +27,7 @@ __all__ = ["block_mutual_information"]
     link="https://arxiv.org/abs/cond-mat/0305641",
     source="3 nearest neighbors",
     repeats=10,
+    ranges={"estimator": one_of("knn", "gaussian")},
 )
 def block_mutual_information(
     codes: Any,
@@ -89,8 +91,6 @@ def block_mutual_information(
         z = spread_ties(z, seed)
         columns = [[j for j in block if varies[j]] for block in columns]
         protocol |= {"neighbors": neighbors, "seed": seed}
-    elif estimator != "gaussian":
-        raise ValueError(f"estimator is {estimator!r}; expected 'knn' or 'gaussian'")
     protocol["points"] = len(z)
     matrix = np.full((len(columns), len(columns)), np.nan)
     for i, one in enumerate(columns):

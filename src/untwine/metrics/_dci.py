@@ -10,6 +10,7 @@ import numpy as np
 
 from ._estimators.predictors import describe_predictor, fit_predictor, parallel
 from ._estimators.splits import Columns, TrainTest, train_test
+from .ranges import number, one_of
 from .registry import metric
 from .score import Score
 
@@ -31,6 +32,11 @@ PREDICTORS = {"boosting": False, "fast": False, "forest": True, "lasso": True, "
     repeats=10,
     suite={"predictor": "fast"},
     groups=("classic", "default"),
+    ranges={
+        "predictor": one_of(*PREDICTORS),
+        "alpha": number(0, above=True, words=("cv",)),
+        "completeness": one_of("mass", "mean"),
+    },
 )
 def dci(
     codes: Any,
@@ -117,7 +123,7 @@ def dci(
         >>> round(float(score), 6), round(score.parts["completeness"], 6)
         (1.0, 1.0)
     """
-    settings = _settings(predictor, completeness, alpha=alpha, scaling=scaling)
+    settings = _settings(predictor, alpha=alpha, scaling=scaling)
     data = train_test(
         codes,
         factors,
@@ -245,23 +251,11 @@ def _quality(
     return max(0.0, float(1.0 - ((y - guess) ** 2).mean() / variance)) if variance > 0 else 0.0
 
 
-def _settings(predictor: str, completeness: str, **changes: Any) -> dict[str, Any]:
+def _settings(predictor: str, **changes: Any) -> dict[str, Any]:
     """The predictor's own settings."""
-    if predictor not in PREDICTORS:
-        raise ValueError(
-            f"predictor is {predictor!r}; expected one of {', '.join(map(repr, PREDICTORS))}"
-        )
-    if completeness not in ("mass", "mean"):
-        raise ValueError(f"completeness is {completeness!r}; expected 'mass' or 'mean'")
     settings = {key: value for key, value in changes.items() if value is not None}
     if predictor != "lasso":
         if settings:
             raise ValueError(f"{', '.join(settings)}: settings of predictor='lasso' only")
         return {}
-    settings = {"alpha": 0.02, "scaling": "standard"} | settings
-    if settings["scaling"] not in ("standard", "minmax"):
-        raise ValueError(f"scaling is {settings['scaling']!r}; expected 'standard' or 'minmax'")
-    alpha = settings["alpha"]
-    if alpha != "cv" and not (isinstance(alpha, int | float) and alpha > 0):
-        raise ValueError(f"alpha is {alpha!r}; expected a positive number or 'cv'")
-    return settings
+    return {"alpha": 0.02, "scaling": "standard"} | settings

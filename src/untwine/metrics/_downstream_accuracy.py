@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._estimators.learners import accuracies, labelled_parts
+from ._estimators.learners import LEARNERS, accuracies, labelled_parts
 from ._estimators.predictors import describe_predictor
 from ._estimators.splits import Columns
+from .ranges import one_of
 from .registry import metric
 from .score import Score
 
@@ -24,6 +25,7 @@ __all__ = ["downstream_accuracy"]
     rows="split",
     repeats=10,
     suite={"predictor": "logistic"},
+    ranges={"predictor": one_of(*LEARNERS)},
 )
 def downstream_accuracy(
     codes: Any,
@@ -85,7 +87,6 @@ def downstream_accuracy(
         factors,
         codes_test,
         factors_test,
-        predictor,
         train,
         test,
         blocks,

@@ -11,6 +11,7 @@ from ._estimators.arrays import as_factors
 from ._estimators.logistic import SOLVER, area_under_curve, fit_logistic
 from ._estimators.protocols import choose
 from ._estimators.splits import Columns, Target, equal_width, scale, train_test
+from .ranges import one_of
 from .registry import metric
 from .score import Score
 
@@ -49,6 +50,7 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
     rows="split",
     repeats=10,
     groups=("classic", "default"),
+    ranges={"protocol": one_of(*PROTOCOLS), "classifier": one_of("multinomial", "ovr")},
 )
 def explicitness(
     codes: Any,
@@ -135,12 +137,6 @@ def explicitness(
             "scaling": scaling,
         },
     )
-    if settings["classifier"] not in ("multinomial", "ovr"):
-        raise ValueError(
-            f"classifier is {settings['classifier']!r}; expected 'multinomial' or 'ovr'"
-        )
-    if settings["scaling"] not in ("standard", "minmax"):
-        raise ValueError(f"scaling is {settings['scaling']!r}; expected 'standard' or 'minmax'")
     if bins is not None:
         factors, factors_test = binned(factors, factors_test, bins)
     data = train_test(

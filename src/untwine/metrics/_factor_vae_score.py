@@ -11,6 +11,7 @@ from ._estimators.interventions import Interventions
 from ._estimators.protocols import choose
 from ._estimators.splits import Columns, reduced
 from ._estimators.votes import vote
+from .ranges import one_of
 from .registry import metric
 from .score import Score
 
@@ -59,6 +60,7 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
     rows="table",
     repeats=10,
     groups=("classic", "default"),
+    ranges={"protocol": one_of(*PROTOCOLS)},
 )
 def factor_vae_score(
     codes: Any,

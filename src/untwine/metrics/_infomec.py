@@ -23,6 +23,7 @@ from ._estimators.logistic import fit_logistic
 from ._estimators.neighbors import neighbor_information, spread_ties
 from ._estimators.protocols import choose
 from ._estimators.splits import Columns, rows
+from .ranges import one_of
 from .registry import metric
 from .score import Score
 
@@ -46,6 +47,7 @@ _C = 1e8
     paper="Hsu et al. 2023",
     link="https://arxiv.org/abs/2305.18378",
     repeats=10,
+    ranges={"protocol": one_of(*PROTOCOLS), "estimator": one_of("knn", "bins", "discrete")},
 )
 def infomec(
     codes: Any,
@@ -132,10 +134,6 @@ def infomec(
         settings["estimator"] = "discrete"
     if discrete_codes and active is None:
         settings["active"] = 0.0
-    if settings["estimator"] not in ("knn", "bins", "discrete"):
-        raise ValueError(
-            f"estimator is {settings['estimator']!r}; expected 'knn', 'bins' or 'discrete'"
-        )
     z, y = check(codes, factors, unknown=True)
     if y.shape[1] < 2:
         raise ValueError("infomec compares factors and got 1: give at least two columns of factors")

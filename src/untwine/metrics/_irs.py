@@ -10,6 +10,7 @@ from ._estimators.arrays import check
 from ._estimators.interventions import label
 from ._estimators.protocols import choose
 from ._estimators.splits import Columns, reduced, rows, stated_blocks
+from .ranges import number, one_of
 from .registry import metric
 from .score import Score
 
@@ -29,6 +30,7 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
     captures=("invariance",),
     paper="Suter et al. 2019",
     link="https://arxiv.org/abs/1811.00007",
+    ranges={"protocol": one_of(*PROTOCOLS), "quantile": number(0, 1)},
 )
 def irs(
     codes: Any,
@@ -95,8 +97,6 @@ def irs(
     if exact:
         settings["bins"] = None
     q = settings["quantile"]
-    if not 0 <= q <= 1:
-        raise ValueError(f"quantile is {q}; expected a number from 0 to 1")
     _, y = check(codes, factors, unknown=True)
     z, y = rows(np.random.default_rng(seed), points, reduced(codes, blocks), y)
     z = z.astype(np.float64)

@@ -10,6 +10,7 @@ import numpy as np
 from ._estimators.arrays import as_codes
 from ._estimators.clusters import labelled, per_row
 from ._estimators.graph import local_inverse_simpson
+from .ranges import number
 from .registry import metric
 from .score import Score
 
@@ -27,6 +28,7 @@ __all__ = ["lisi"]
     needs=("label or batch",),
     repeats=10,
     groups=("default",),
+    ranges={"perplexity": number(1, above=True)},
 )
 def lisi(
     codes: Any,

@@ -8,6 +8,7 @@ import numpy as np
 
 from ._estimators.arrays import check
 from ._estimators.splits import Columns, is_known, reduced, same_rows, stated_blocks
+from .ranges import one_of
 from .registry import metric
 from .score import Score
 
@@ -22,6 +23,7 @@ __all__ = ["correlations", "mcc"]
     paper="Hyvarinen and Morioka 2016",
     link="https://arxiv.org/abs/1605.06336",
     source="Pearson",
+    ranges={"correlation": one_of("pearson", "spearman")},
 )
 def mcc(
     codes: Any,
@@ -72,8 +74,6 @@ def mcc(
     """
     from scipy.optimize import linear_sum_assignment
 
-    if correlation not in ("pearson", "spearman"):
-        raise ValueError(f"correlation is {correlation!r}; expected 'pearson' or 'spearman'")
     _, y = check(codes, factors, unknown=True)
     z = reduced(codes, blocks)
     if points is not None and points < len(z):

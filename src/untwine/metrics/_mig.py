@@ -8,6 +8,7 @@ from ._estimators.information import gap, histogram_information
 from ._estimators.posterior import posterior_information
 from ._estimators.protocols import choose
 from ._estimators.splits import Columns
+from .ranges import one_of
 from .registry import metric
 from .score import Score
 
@@ -29,6 +30,7 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
     paper="Chen et al. 2018",
     link="https://arxiv.org/abs/1802.04942",
     groups=("classic", "default"),
+    ranges={"protocol": one_of(*PROTOCOLS)},
 )
 def mig(
     codes: Any,

@@ -9,6 +9,7 @@ import numpy as np
 from ._estimators.information import gap, histogram_information
 from ._estimators.protocols import choose
 from ._estimators.splits import Columns
+from .ranges import one_of
 from .registry import metric
 from .score import Score
 
@@ -28,6 +29,7 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
     captures=("modularity",),
     paper="Li et al. 2020",
     link="https://arxiv.org/abs/2002.10549",
+    ranges={"protocol": one_of(*PROTOCOLS)},
 )
 def mig_sup(
     codes: Any,

@@ -12,6 +12,7 @@ from ._estimators.interventions import Interventions
 from ._estimators.protocols import choose
 from ._estimators.votes import vote
 from ._factor_vae_score import PROTOCOLS
+from .ranges import one_of
 from .registry import metric
 from .score import Score
 
@@ -25,6 +26,7 @@ __all__ = ["model_centrality"]
     captures=("agreement",),
     paper="Lin et al. 2020",
     link="https://arxiv.org/abs/1906.06034",
+    ranges={"protocol": one_of(*PROTOCOLS)},
 )
 def model_centrality(
     runs: Sequence[Any],

@@ -67,8 +67,6 @@ def pairwise_mutual_information(
         >>> round(float(pairwise_mutual_information(z[:, [0, 0]])), 4)  # log 4
         1.3863
     """
-    if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or bins < 2:
-        raise ValueError(f"bins is {bins!r}; expected a whole number of at least 2")
     z = reduced(codes, blocks)
     n, d = z.shape
     if d < 2:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.splits import Columns, same_rows, scale, train_test
+from .ranges import number, one_of
 from .registry import metric
 from .score import Score
 
@@ -23,6 +24,11 @@ __all__ = ["r2"]
     source="linear",
     rows="split",
     repeats=10,
+    ranges={
+        "regressor": one_of("linear", "kernel"),
+        "alpha": number(0),
+        "gamma": number(0, above=True),
+    },
 )
 def r2(
     codes: Any,
@@ -84,8 +90,6 @@ def r2(
         >>> round(float(r2(mixed, factors)), 6)
         1.0
     """
-    if regressor not in ("linear", "kernel"):
-        raise ValueError(f"regressor is {regressor!r}; expected 'linear' or 'kernel'")
     train = train or (10_000 if regressor == "linear" else 4_000)
     data = train_test(
         codes,

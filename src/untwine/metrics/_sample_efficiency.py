@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ._estimators.learners import accuracies, labelled_parts
+from ._estimators.learners import LEARNERS, accuracies, labelled_parts
 from ._estimators.predictors import describe_predictor
 from ._estimators.splits import Columns, TrainTest
+from .ranges import one_of, several, whole
 from .registry import metric
 from .score import Score
 
@@ -28,6 +29,13 @@ __all__ = ["sample_efficiency"]
     rows="split",
     repeats=10,
     suite={"predictor": "logistic"},
+    ranges={
+        "predictor": one_of(*LEARNERS),
+        "labels": several(whole(1)),
+        "few": whole(1),
+        "many": whole(1),
+        "repeats": whole(1),
+    },
 )
 def sample_efficiency(
     codes: Any,
@@ -88,18 +96,14 @@ def sample_efficiency(
         >>> float(sample_efficiency(factors * 1.0, factors, predictor="logistic"))
         1.0
     """
-    if few < 1 or many <= few or repeats < 1 or min(labels, default=1) < 1:
-        raise ValueError(
-            f"few={few}, many={many}, repeats={repeats}, labels={tuple(labels)}; expected positive "
-            "numbers, and fewer than many"
-        )
+    if many <= few:
+        raise ValueError(f"few is {few} and many is {many}; expected fewer than many")
     largest = max(many, *labels) if labels else many
     data = labelled_parts(
         codes,
         factors,
         codes_test,
         factors_test,
-        predictor,
         largest,
         test,
         blocks,

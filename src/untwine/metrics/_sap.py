@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.splits import Columns, Target, TrainTest, train_test
+from .ranges import number, one_of
 from .registry import metric
 from .score import Score
 
@@ -24,6 +25,7 @@ __all__ = ["line_svm", "sap"]
     rows="split",
     repeats=10,
     groups=("classic", "default"),
+    ranges={"form": one_of("classifier", "regression"), "C": number(0, above=True)},
 )
 def sap(
     codes: Any,
@@ -89,8 +91,6 @@ def sap(
         >>> float(sap(codes, factors, codes_test=codes, factors_test=factors, form="regression"))
         1.0
     """
-    if form not in (None, "classifier", "regression"):
-        raise ValueError(f"form is {form!r}; expected 'classifier' or 'regression'")
     data = train_test(
         codes,
         factors,

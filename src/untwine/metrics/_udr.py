@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.arrays import same_observations
+from .ranges import number, one_of, switch
 from .registry import metric
 from .score import Score
 
@@ -22,6 +23,11 @@ __all__ = ["relative_strength", "udr"]
     paper="Duan et al. 2020",
     link="https://arxiv.org/abs/1905.12614",
     source="Lasso",
+    ranges={
+        "similarity": one_of("lasso", "spearman"),
+        "alpha": number(0, above=True),
+        "pooled": switch(),
+    },
 )
 def udr(
     runs: Sequence[Any],
@@ -76,8 +82,6 @@ def udr(
         >>> round(float(udr([z, -z[:, ::-1], 2 * z], similarity="spearman")), 1)
         1.0
     """
-    if similarity not in ("lasso", "spearman"):
-        raise ValueError(f"similarity is {similarity!r}; expected 'lasso' or 'spearman'")
     codes = same_observations(runs, "udr")
     informative = _informative(codes, kls, threshold)
     prepared = [_prepare(z, use, similarity) for z, use in zip(codes, informative, strict=True)]

@@ -11,6 +11,7 @@ from ._estimators.interventions import Interventions
 from ._estimators.learners import LEARNERS
 from ._estimators.predictors import Predictor, describe_predictor, fit_predictor, parallel
 from ._estimators.splits import Columns, TrainTest, train_test
+from .ranges import one_of
 from .registry import metric
 from .score import Score
 
@@ -28,6 +29,7 @@ __all__ = ["total_variation", "unfairness"]
     rows="split",
     repeats=10,
     suite={"predictor": "fast"},
+    ranges={"predictor": one_of(*LEARNERS)},
 )
 def unfairness(
     codes: Any,
@@ -96,10 +98,6 @@ def unfairness(
         ...                  factors_test=factors, predictor="logistic"))
         0.0
     """
-    if predictor not in LEARNERS:
-        raise ValueError(
-            f"predictor is {predictor!r}; expected one of {', '.join(map(repr, LEARNERS))}"
-        )
     if test is None and codes_test is None and train is not None:
         test = min(max(len(codes) - train, train // 2), 100_000)
     data = train_test(

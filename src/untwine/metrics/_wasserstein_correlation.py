@@ -9,6 +9,7 @@ import numpy as np
 
 from ._estimators.covariance import covariance_of
 from ._estimators.splits import Columns
+from .ranges import switch
 from .registry import metric
 from .score import Score
 
@@ -23,6 +24,7 @@ __all__ = ["wasserstein_correlation"]
     paper="Xiao and Wang 2019",
     link="https://arxiv.org/abs/1912.12818",
     source="locatello2019",
+    ranges={"normalized": switch()},
 )
 def wasserstein_correlation(
     codes: Any,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import wraps
 from math import inf
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 
+from .ranges import SHARED, Range
 from .score import Score
 
 __all__ = ["GROUPS", "METRICS", "Captures", "Metric", "entry", "metric", "similar", "table"]
@@ -60,6 +62,7 @@ class Metric:
         repeats: Half-samples for an interval: many where it is quick.
         suite: Settings that `untwine.evaluate` uses instead of the defaults.
         groups: Names that stand for it and others: ``all``, ``unsupervised``, ``classic``.
+        ranges: What its settings may be, by name; checked whenever it is called.
     """
 
     name: str
@@ -77,6 +80,7 @@ class Metric:
     repeats: int = 100
     suite: Mapping[str, Any] = field(default_factory=dict)
     groups: tuple[str, ...] = ("all",)
+    ranges: Mapping[str, Range] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
@@ -170,8 +174,11 @@ def metric(
     repeats: int = 100,
     suite: Mapping[str, Any] | None = None,
     groups: tuple[str, ...] = (),
+    ranges: Mapping[str, Range] | None = None,
 ) -> Callable[[_Function], _Function]:
-    """Notes what the metric below is, in `METRICS` and `GROUPS`; the function stays as it is.
+    """Notes what the metric below is, in `METRICS` and `GROUPS`, and checks its settings.
+
+    A setting outside of its range is refused before the metric computes anything.
 
     Args:
         low: The smallest value that it can take.
@@ -188,6 +195,8 @@ def metric(
         suite: Settings that `untwine.evaluate` uses instead of the defaults.
         groups: Names of groups that it is in, such as ``"classic"``; ``"all"`` and
             ``"unsupervised"`` are seen from its arguments.
+        ranges: What its settings may be, by name, beside `ranges.SHARED`. ``None`` may be given
+            wherever it is the default.
 
     Raises:
         ValueError: if there is another metric of that name, or no word for its source.
@@ -209,9 +218,18 @@ def metric(
             raise ValueError(
                 f"there is a metric {name!r} in {earlier.function.__module__}: name it differently"
             )
+        limits = _limits(function, ranges or {})
+
+        @wraps(function)
+        def checked(*arguments: Any, **settings: Any) -> Score:
+            for setting, value in settings.items():
+                if setting in limits:
+                    limits[setting].check(name, setting, value)
+            return function(*arguments, **settings)
+
         METRICS[name] = Metric(
             name,
-            function,
+            checked,
             low,
             high,
             higher_is_better,
@@ -225,10 +243,21 @@ def metric(
             repeats,
             dict(suite or {}),
             ("all", *(() if "factors" in required else ("unsupervised",)), *groups),
+            limits,
         )
-        return function
+        return cast(_Function, checked)
 
     return note
+
+
+def _limits(function: Callable[..., Score], own: Mapping[str, Range]) -> dict[str, Range]:
+    """The ranges of a function's settings, each with ``None`` where that is the default."""
+    limits = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        limit = own.get(name) or SHARED.get(name)
+        if limit is not None and parameter.kind is parameter.KEYWORD_ONLY:
+            limits[name] = replace(limit, none=limit.none or parameter.default is None)
+    return limits
 
 
 def entry(name: str) -> Metric:

@@ -22,7 +22,6 @@ def labelled_parts(
     factors: Any,
     codes_test: Any,
     factors_test: Any,
-    predictor: str,
     train: int | None,
     test: int | None,
     blocks: Columns | None,
@@ -30,10 +29,6 @@ def labelled_parts(
     metric: str,
 ) -> TrainTest:
     """Both parts, checked to hold discrete factors only."""
-    if predictor not in LEARNERS:
-        raise ValueError(
-            f"predictor is {predictor!r}; expected one of {', '.join(map(repr, LEARNERS))}"
-        )
     data = train_test(
         codes,
         factors,

@@ -23,6 +23,18 @@ def spread_ties(z: np.ndarray, seed: int) -> np.ndarray:
     return z + size * np.random.default_rng(seed).standard_normal(z.shape)
 
 
+def enough(k: int, points: int) -> None:
+    """Raises if there are no ``k`` other points.
+
+    Raises:
+        ValueError: for no more than ``k`` points.
+    """
+    if points <= k:
+        raise ValueError(
+            f"{k} neighbors of each point need more than {k} points; got {points}: lower neighbors="
+        )
+
+
 def neighbor_information(z: np.ndarray, y: np.ndarray, k: int) -> float:
     r"""Mutual information of a real number and a class.
 
@@ -43,6 +55,9 @@ def neighbor_information(z: np.ndarray, y: np.ndarray, k: int) -> float:
     Shape:
         - z, y: ``(N,)``
 
+    Raises:
+        ValueError: for no more than ``k`` points.
+
     References:
         Mutual Information between Discrete and Continuous Data Sets, Ross, 2014,
         https://doi.org/10.1371/journal.pone.0087357, equation 2.
@@ -54,6 +69,7 @@ def neighbor_information(z: np.ndarray, y: np.ndarray, k: int) -> float:
     """
     from scipy.special import digamma
 
+    enough(k, len(z))
     counts = np.bincount(y)
     alone = counts[y] < 2
     if alone.any():
@@ -69,6 +85,7 @@ def neighbor_information(z: np.ndarray, y: np.ndarray, k: int) -> float:
     ends = np.cumsum(counts)[label]
     starts = ends - counts[label]
     reach = np.minimum(k, counts[label] - 1)
+    k = int(reach.max())
     here = np.arange(n)
     radius = np.full(n, np.inf)
     lower, upper = np.empty(n), np.empty(n)
@@ -124,8 +141,7 @@ def kraskov(x: np.ndarray, y: np.ndarray, k: int) -> float:
     from scipy.special import digamma
 
     n = len(x)
-    if k < 1 or n <= k:
-        raise ValueError(f"{k} neighbors of each point need more than {k} points; got {n}")
+    enough(k, n)
     joint = np.concatenate([x, y], axis=1)
     distance = cKDTree(joint).query(joint, k=[k + 1], p=np.inf)[0][:, 0]
     radius = np.nextafter(distance, 0)

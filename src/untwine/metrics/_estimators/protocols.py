@@ -11,6 +11,4 @@ def choose(
     protocols: dict[str, dict[str, Any]], name: str, changes: dict[str, Any]
 ) -> dict[str, Any]:
     """A named protocol's settings, with those changes that are not ``None``."""
-    if name not in protocols:
-        raise ValueError(f"protocol is {name!r}; expected one of {', '.join(map(repr, protocols))}")
     return protocols[name] | {k: v for k, v in changes.items() if v is not None}

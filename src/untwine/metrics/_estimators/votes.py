@@ -88,11 +88,6 @@ def vote(
     """
     if n_factors < 2:
         raise ValueError("votes tell factors apart: factors has 1 column, expected 2 or more")
-    if votes < 1 or test_votes < 0 or batch < 2:
-        raise ValueError(
-            f"votes={votes}, test_votes={test_votes}, batch={batch}; expected at least 1 vote, "
-            "0 test votes, and 2 rows per batch, without which there is no variance"
-        )
     # Relative to a row, a constant dimension is exactly zero and so is its variance.
     codes = np.subtract(codes, codes[0], dtype=np.float64)
     some = codes

@@ -72,6 +72,21 @@ def test_new_cells_are_read_like_the_old_ones():
         Cells(cells(genes=10), like=Cells(cells()))
 
 
+def test_genes_whose_names_occur_twice_are_not_put_in_order():
+    old = Cells(cells())
+    adata = cells()[:, ::-1].copy()
+    adata.var_names = words([*adata.var_names[:-1], adata.var_names[0]])
+    with pytest.raises(ValueError, match=r"names that occur twice, such as 'g11'"):
+        Cells(adata, like=old)
+    old = Cells(adata)  # as they come, they need no names
+    with pytest.raises(ValueError, match=r"occur twice, such as 'g11'.*var_names_make_unique"):
+        Cells(adata[:, ::-1].copy(), like=old)
+    same = Cells(adata, like=old)
+    assert torch.equal(same.observations(range(N)), old.observations(range(N)))
+    few = Cells(cells()[:, 3:6].copy())  # the two are not among its genes
+    assert Cells(adata, like=few).features == ("g3", "g4", "g5")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

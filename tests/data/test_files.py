@@ -225,6 +225,43 @@ def test_folder_with_a_table(tmp_path):
         Folder(tmp_path, csv="table.csv")
 
 
+def test_hidden_files_are_passed_over_with_a_warning(tmp_path):
+    for kind in ("cat", "dog", ".ipynb_checkpoints", "__MACOSX"):
+        picture(tmp_path / kind / "1.png")
+    picture(tmp_path / "cat" / "._1.png")
+    with pytest.warns(UserWarning, match=r"3 hidden images .* such as .*checkpoints/1.png"):
+        data = Folder(tmp_path)
+    assert data.files == ("cat/1.png", "dog/1.png")
+    assert data.values == {"folder": ("cat", "dog")}
+    (tmp_path / "table.csv").write_text("file,kind\n.ipynb_checkpoints/1.png,cat\n")
+    assert len(Folder(tmp_path, csv="table.csv")) == 1  # asked for by name
+    hidden = tmp_path / ".data" / "cat"
+    picture(hidden / "1.png")
+    assert len(Folder(tmp_path / ".data")) == 1  # the folder itself was named
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparent_pixels_are_composited_or_refused(tmp_path, mode):
+    image = Image.new("RGBA", (4, 1), (200, 200, 200, 255))
+    image.putpixel((1, 0), (255, 255, 255, 0))  # a hidden color
+    if mode != "P":
+        image.putpixel((2, 0), (100, 100, 100, 51))  # a fifth of it
+    file = tmp_path / "a.png"
+    image.quantize().save(file) if mode == "P" else image.convert(mode).save(file)
+    with pytest.raises(ValueError, match=r"a\.png has transparent pixels.* pass background=255"):
+        Folder(tmp_path)
+    for background in (0, 90):
+        values = Folder(tmp_path, color=False, background=background).observations([0])[0, 0, 0]
+        partly = 200 if mode == "P" else 0.2 * 100 + 0.8 * background
+        np.testing.assert_allclose(255 * values, [200, background, partly, 200], atol=1)
+    color = Folder(tmp_path, color=True, background=(10, 20, 30))
+    np.testing.assert_allclose(255 * color.observations([0])[0, :, 0, 1], [10, 20, 30], atol=1e-4)
+    Image.new("RGBA", (4, 1), (9, 9, 9, 255)).save(file)  # opaque everywhere
+    assert Folder(tmp_path).observations([0]).shape == (1, 3, 1, 4)
+    with pytest.raises(ValueError, match="background is 300; expected"):
+        Folder(tmp_path, background=300)
+
+
 def test_folder_errors_name_the_file(tmp_path):
     with pytest.raises(ValueError, match="there are no images in"):
         Folder(tmp_path)

@@ -141,6 +141,18 @@ def test_another_run_in_the_folder_is_refused_with_what_differs(tmp_path):
         train(Noisy(seed=1), out, steps=8, seed=4)
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "log.jsonl", "scores.json"])
+def test_a_folder_that_is_no_run_keeps_its_files(tmp_path, name):
+    (tmp_path / name).write_bytes(b"somebody's")
+    (tmp_path / ".notes.tmp").write_bytes(b"somebody's")
+    with pytest.raises(FileExistsError, match=rf"holds no run .*{name}.* choose another folder"):
+        train(Noisy(), tmp_path, steps=2)
+    assert (tmp_path / name).read_bytes() == b"somebody's"
+    (tmp_path / name).unlink()
+    train(Noisy(), tmp_path, steps=2)
+    assert (tmp_path / ".notes.tmp").exists()
+
+
 def test_log_and_checkpoint_intervals_may_change(tmp_path):
     whole = Noisy()
     train(whole, steps=20)

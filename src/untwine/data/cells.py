@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,9 @@ class Cells(ArrayDataset):
     Raises:
         FileNotFoundError: if there is no such file.
         ImportError: if anndata is not installed.
-        ValueError: for a column, a layer or a gene that is not there, and for a value of a
-            covariate that ``like`` does not have.
+        ValueError: for a column, a layer or a gene that is not there, for a gene whose name occurs
+            twice where genes are put in the order of ``like``, and for a value of a covariate that
+            ``like`` does not have.
 
     Example:
         >>> import anndata
@@ -187,7 +189,7 @@ class MultimodalCells(Multimodal):
                 layer=self.layers.get(modality),
                 like=before.whole if isinstance(before, _Padded) else None,
             )
-            rows = part_rows(obs.index, mdata.mod[modality].obs_names)
+            rows = part_rows(obs.index, mdata.mod[modality].obs_names, f"cells of {modality!r}")
             parts[modality] = _Padded(part, rows, obs[list(factors)], c)
             present[modality] = rows >= 0
         some = {modality: mask for modality, mask in present.items() if not mask.all()}
@@ -208,9 +210,22 @@ class _Padded(ArrayDataset):
         self.features = whole.features
 
 
-def part_rows(every: Any, some: Any) -> np.ndarray:
-    """Where each of the names ``every`` is in ``some``, -1 for those that are not there."""
+def part_rows(every: Any, some: Any, what: str) -> np.ndarray:
+    """Where each of the names ``every`` is in ``some``, -1 for those that are not there.
+
+    Raises:
+        ValueError: for a name that is asked for and occurs twice, which tells no place.
+    """
     place = {name: i for i, name in enumerate(some)}
+    common = set(every) & place.keys()
+    for names in (every, some):
+        twice = [name for name, n in Counter(names).items() if n > 1 and name in common]
+        if twice:
+            raise ValueError(
+                f"the {what} have names that occur twice, such as {twice[0]!r}, so that none can "
+                "be told from the other: call var_names_make_unique() or obs_names_make_unique() "
+                "on the data before training and before encoding"
+            )
     return np.array([place.get(name, -1) for name in every], np.int64)
 
 
@@ -279,7 +294,7 @@ def _covariates(
 
 
 def _places(names: Any, genes: Sequence[str], where: str) -> np.ndarray:
-    rows = part_rows(genes, [str(name) for name in names])
+    rows = part_rows(genes, [str(name) for name in names], f"genes of {where}")
     if (rows < 0).any():
         missing = [genes[i] for i in np.flatnonzero(rows < 0)[:3]]
         raise ValueError(

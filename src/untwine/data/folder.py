@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv as csv_files
 import os
+import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,7 +24,9 @@ class Folder(ArrayDataset):
     """A data set of the image files in a folder and its subfolders, read into memory as bytes.
 
     Factors come from the names of the subfolders (each level is a factor, its values numbered in
-    sorted order), or from a table.
+    sorted order), or from a table. Files and subfolders whose names begin with a dot, such as
+    ``.ipynb_checkpoints``, and ``__MACOSX`` are passed over with a warning, unless a table names
+    them.
 
     Args:
         path: The folder.
@@ -37,12 +40,18 @@ class Folder(ArrayDataset):
             level inwards, or those of the table.
         outside: Whether images may lie outside of the folder: reached through symbolic links, or
             by paths in the table that begin at the root or with ``..``.
+        background: Of transparent pixels, a grey value or red, green and blue, 0 to 255: each
+            becomes alpha times its color plus (1 - alpha) times the background. Without it images
+            with transparent pixels are refused, since their hidden colors are arbitrary.
+
+    Warns:
+        UserWarning: if hidden files or subfolders with images were passed over.
 
     Raises:
         FileNotFoundError: for a folder or an image that is not there.
         ValueError: naming the file, for an image that cannot be read, one of another size than the
-            first, one at another depth of subfolders, and one that lies outside; for a folder
-            without images; and for more images than memory holds.
+            first, one at another depth of subfolders, one with transparent pixels, and one that
+            lies outside; for a folder without images; and for more images than memory holds.
     """
 
     def __init__(
@@ -54,6 +63,7 @@ class Folder(ArrayDataset):
         csv: str | Path | None = None,
         names: Sequence[str] | None = None,
         outside: bool = False,
+        background: int | tuple[int, int, int] | None = None,
     ) -> None:
         root = expanded(path)
         if not root.is_dir():
@@ -69,6 +79,7 @@ class Folder(ArrayDataset):
         square = (size, size) if isinstance(size, int) else size
         if size is not None and min(square or ()) < 1:
             raise ValueError(f"size is {size}; expected at least 1 pixel")
+        behind = _color(background)
         headers = [_header(file) for file in files]
         if color is None:
             color = any(mode not in ("1", "L", "LA") for mode, _ in headers)
@@ -80,7 +91,7 @@ class Folder(ArrayDataset):
                 f"{memory_limit() / 2**30:,.0f} GiB of memory here: pass a smaller size="
             )
         with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-            images = list(pool.map(lambda file: _read(file, square, color), files))
+            images = list(pool.map(lambda file: _read(file, square, color, behind), files))
         for file, image in zip(files, images, strict=True):
             if image.shape != images[0].shape:
                 raise ValueError(
@@ -92,9 +103,18 @@ class Folder(ArrayDataset):
 
 
 def _walk(root: Path) -> tuple[list[Path], dict[str, np.ndarray]]:
-    files = sorted(
-        file for file in root.rglob("*") if file.suffix.lower() in _SUFFIXES and not file.is_dir()
-    )
+    files: list[Path] = []
+    hidden: list[Path] = []
+    for file in sorted(root.rglob("*")):
+        if file.suffix.lower() in _SUFFIXES and not file.is_dir():
+            parts = file.relative_to(root).parts
+            (hidden if any(map(_is_hidden, parts)) else files).append(file)
+    if hidden:
+        warnings.warn(
+            f"{len(hidden)} hidden images of {root} are passed over, such as {hidden[0]}: name "
+            "them in a table (csv=) if they belong to the data",
+            stacklevel=3,
+        )
     if not files:
         raise ValueError(f"there are no images in {root}: looked for {', '.join(_SUFFIXES)}")
     levels = [file.relative_to(root).parts[:-1] for file in files]
@@ -108,6 +128,11 @@ def _walk(root: Path) -> tuple[list[Path], dict[str, np.ndarray]]:
     depth = len(levels[0])
     names = ["folder"] if depth == 1 else [f"folder{k}" for k in range(depth)]
     return files, {name: np.array([level[k] for level in levels]) for k, name in enumerate(names)}
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether programs wrote it for themselves: notebooks, desktops, archivers."""
+    return name.startswith(".") or name == "__MACOSX"
 
 
 def _read_csv(root: Path, csv: Path, outside: bool) -> tuple[list[Path], dict[str, np.ndarray]]:
@@ -163,14 +188,44 @@ def _header(file: Path) -> tuple[str, tuple[int, int]]:
         return image.mode, image.size
 
 
-def _read(file: Path, size: tuple[int, int] | None, color: bool) -> np.ndarray:
+def _color(background: int | tuple[int, int, int] | None) -> tuple[int, int, int] | None:
+    """A background as red, green and blue."""
+    if background is None:
+        return None
+    parts = (background,) * 3 if isinstance(background, int) else tuple(background)
+    if len(parts) != 3 or not all(isinstance(part, int) and 0 <= part <= 255 for part in parts):
+        raise ValueError(
+            f"background is {background!r}; expected a grey value, or red, green and blue, of "
+            "0 to 255"
+        )
+    return parts
+
+
+def _read(
+    file: Path,
+    size: tuple[int, int] | None,
+    color: bool,
+    background: tuple[int, int, int] | None,
+) -> np.ndarray:
     from PIL import Image, ImageOps
 
     with open_picture(file) as opened:
         deep = opened.mode.startswith(("I", "F"))
-        image = ImageOps.exif_transpose(opened).convert("RGB" if color else "L")
+        image = ImageOps.exif_transpose(opened)
+        transparent = False
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            transparent = bool((np.asarray(image)[..., 3] < 255).any())
+            if background is not None:
+                image = Image.alpha_composite(Image.new("RGBA", image.size, background), image)
+        image = image.convert("RGB" if color else "L")
     if deep:
         raise ValueError(f"{file} has more than 8 bits per pixel: convert it to 8 bits")
+    if transparent and background is None:
+        raise ValueError(
+            f"{file} has transparent pixels, whose colors are arbitrary: pass background=255 for "
+            "white behind them, 0 for black, or a color (255, 255, 255)"
+        )
     if size is not None:
         image = ImageOps.fit(image, (size[1], size[0]), Image.Resampling.BILINEAR)
     return np.asarray(image)

@@ -32,6 +32,17 @@ _HEADER_CUSTOM = """\
 # run, call untwine.fit again with the same objects; to load it, give them to untwine.Run.load.
 """
 
+_WRITTEN = (
+    "checkpoints",
+    "log.jsonl",
+    "environment.json",
+    "model.safetensors",
+    "model.sha256",
+    "scores.json",
+    "report.html",
+)
+"""What a run writes beside its spec."""
+
 
 class RunFolder:
     """Writes a run's spec, record, checkpoints and weights; without a path, writes nothing.
@@ -97,9 +108,10 @@ class RunFolder:
                     f"{self.found.path} is of another run than {path / 'spec.yaml'} describes: "
                     "choose another folder"
                 )
-        elif path.is_dir() and any((path / name).exists() for name in ("checkpoints", "log.jsonl")):
+        elif taken := next((path / n for n in _WRITTEN if os.path.lexists(path / n)), None):
             raise FileExistsError(
-                f"{path} holds files of a run, but no spec.yaml: choose another folder"
+                f"{path} holds no run (there is no spec.yaml), but {taken}, which a run would "
+                "overwrite: choose another folder"
             )
 
     def begin(self, order: Mapping[str, int], finished: bool) -> None:
@@ -115,9 +127,10 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         self._take()
         self._place = _Place(self.path)
-        for left in self.path.glob(".*.tmp"):
-            if not left.is_dir():
-                left.unlink(missing_ok=True)
+        for name in ("spec.yaml", *_WRITTEN):
+            for half_written in self.path.glob(f".{name}.*.tmp"):
+                if not half_written.is_dir():
+                    half_written.unlink(missing_ok=True)
         self._checkpoints.clean()
         custom = any(
             isinstance(self.spec[k], Mapping) and "parts" in self.spec[k]

@@ -26,6 +26,9 @@ RECORD = Path(__file__).with_suffix(".json")
 STEPS, POINTS = 3, 10
 
 REASONS: dict[str, str] = {
+    "InfoGANCR": "the released setting: two steps of the generator after critic and discriminator, "
+    "one noise for both images of a pair, five uniform noise inputs, batch norm in the generator, "
+    "unit variance of Q, a hidden layer before it",
     "LORD": "codes and generator minimize one loss in one backward pass, so that the generator "
     "logs the terms in which it has no part, too (its gradients, and all weights, are the same)",
     "JointVAE": "its learning rate is the paper's, 5e-4",

@@ -7,6 +7,7 @@ from .adversarial import (
     permute_dims,
 )
 from .block_information import block_information
+from .contrastive import nt_xent
 from .decomposition import Decomposition, decompose, log_densities, log_importance_weights
 from .divergences import kl, kl_blocks, kl_rule
 from .experts import mixture_of_experts, product_of_experts
@@ -62,6 +63,7 @@ __all__ = [
     "matched_upper_bound",
     "mixture_log_ratio",
     "mixture_of_experts",
+    "nt_xent",
     "one_hot",
     "permute_dims",
     "pool",

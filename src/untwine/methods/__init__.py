@@ -18,6 +18,7 @@ from .beta_vae import BetaVAE as BetaVAE
 from .block_kl import BlockKL as BlockKL
 from .dip_vae import DIP as DIP, DIPVAEI as DIPVAEI, DIPVAEII as DIPVAEII
 from .drnet import DrNet as DrNet
+from .elastic_infogan import ElasticInfoGAN as ElasticInfoGAN
 from .f_statistic import FStatistic as FStatistic
 from .factor_vae import FactorVAE as FactorVAE
 from .few_labels_vae import FewLabelsVAE as FewLabelsVAE
@@ -26,7 +27,8 @@ from .generalized_m2 import GeneralizedM2 as GeneralizedM2
 from .graph import Graph as Graph, Variable as Variable
 from .gvae import GVAE as GVAE
 from .hierarchical_mixture_vae import HierarchicalMixtureVAE as HierarchicalMixtureVAE
-from .infogan_cr import InfoGANCR as InfoGANCR
+from .infogan import InfoGAN as InfoGAN
+from .infogan_cr import Contrast as Contrast, InfoGANCR as InfoGANCR
 from .joint_vae import JointVAE as JointVAE
 from .labelled_mixture_vae import LabelledMixtureVAE as LabelledMixtureVAE
 from .lord import LORD as LORD

@@ -1,71 +1,109 @@
-"""InfoGAN-CR: a generator, a discriminator that reads codes back, and a contrastive regularizer."""
+"""InfoGAN-CR: InfoGAN with a contrastive regularizer of pairs that share one code."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.distributions import Distribution, Independent, Uniform
-from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrize import is_parametrized
 from torch.optim import Adam
 
-from ..data.batches import Batch, Images
-from ..distributions import Diagonal, Point
+from ..distributions import BoxPrior, Diagonal, FixedScale
 from ..functional import one_hot
-from ..nets import Architecture, default_architecture
+from ..nets import DCGAN, Architecture
+from ..spec import Recorded
+from .infogan import InfoGAN, box_block, spectrally_normalized
 from .loss import Loss
-from .method import Context, MakeOptimizer, Method, Moves, Observations, Player
+from .method import Context, MakeOptimizer, Moves, Player, Stage
 
 if TYPE_CHECKING:
     from ..data import FactorDataset
 
-__all__ = ["InfoGANCR"]
+__all__ = ["Contrast", "InfoGANCR"]
 
 
-class InfoGANCR(Method):
+class Contrast(Recorded):
+    """A phase of `InfoGANCR`'s training: how much the contrast weighs, and how hard it is.
+
+    Args:
+        name: Of the stage.
+        alpha: The weight of the contrastive regularizer; 0 trains without.
+        gap: The least distance between the codes of a pair where they differ.
+
+    Raises:
+        ValueError: for a weight below 0, or a gap that is not in [0, 2).
+    """
+
+    def __init__(self, name: str, alpha: float, gap: float = 0.0) -> None:
+        if not alpha >= 0:
+            raise ValueError(f"alpha is {alpha}; expected a weight of at least 0")
+        if not 0 <= gap < 2:
+            raise ValueError(f"gap is {gap}; expected 0 to less than 2: codes are in [-1, 1]")
+        self.name, self.alpha, self.gap = name, alpha, gap
+
+
+class InfoGANCR(InfoGAN):
     r"""InfoGAN with a contrastive regularizer.
 
     .. math::
-        \min_{G, Q, H} \max_D \; \mathcal{L}_{adv}(G, D) - \lambda \, \mathcal{L}_{info}(G, Q)
-        - \alpha \, \mathcal{L}_c(G, H)
+        \min_{G, Q, H} \max_D \; \mathcal{L}_{adv}(G, D) - \lambda \, \mathcal{L}_I(G, Q)
+        - \alpha \, \mathcal{L}_c(G, H), \qquad
+        \mathcal{L}_c = \mathbb{E}[\log H_I(x, x')]
 
-    with :math:`\mathcal{L}_{info} = \mathbb{E}[\log Q(c \mid G(c, n))]` and
-    :math:`\mathcal{L}_c = \mathbb{E}[\log H_I(x, x')]`, where the images :math:`x, x'` were
-    generated from codes that agree in dimension I, drawn at random, and nowhere else.
+    where the images :math:`x, x'` were generated from codes that agree in dimension I, drawn at
+    random, that differ everywhere else by at least a gap, and from one noise.
 
-    Three players: the discriminator (with the head that reads codes back, on the same trunk), the
-    generator, and the contrastive critic H; the last two move at once.
+    Three players, in the released order: the contrastive critic H, the discriminator (with Q, on
+    the same trunk), and the generator, which moves twice.
+
+    The paper trains in phases (`LATE`, `NARROWING`), each with a critic that is made anew; without
+    ``phases`` there is one, with ``alpha`` and ``gap``.
 
     Args:
         generator: ``(B, latent_dim + noise_dim) -> (B, ...)`` logits of pixels.
         trunk: ``x -> (B, F)``, shared by the discriminator and Q.
         head: ``(B, F) -> (B, 1)``, the discriminator's logit.
-        reader: ``(B, F) -> (B, 2 latent_dim)``, means and log variances of Q.
+        reader: ``(B, F) -> features`` of Q.
         critic: H, a pair of images stacked as channels to ``(B, latent_dim)`` logits.
         latent_dim: Number of codes, each uniform in [-1, 1].
-        noise_dim: Number of noise inputs, standard normal.
+        noise_dim: Number of noise inputs, uniform in [-1, 1].
         info: :math:`\lambda`, the weight of reading codes back from images.
         alpha: :math:`\alpha`, the weight of the contrastive regularizer.
+        gap: The least distance between the codes of a pair where they differ.
+        phases: Instead of ``alpha`` and ``gap``, those of each stage of training in turn.
+        learned_variance: Whether Q tells a variance, too, in place of 1.
+        generator_steps: Moves of the generator in a step.
         generator_optimizer: Of the generator; called with its parameters.
         discriminator_optimizer: Of the trunk and its two heads.
         critic_optimizer: Of the contrastive critic.
 
+    Raises:
+        ValueError: for an impossible ``alpha`` or ``gap``, or fewer than two codes.
+
     References:
         Lin, Thekumparampil, Fanti, Oh, "InfoGAN-CR and ModelCentrality: Self-supervised Model
         Training and Selection for Disentangling GANs", 2020, https://arxiv.org/abs/1906.06034,
-        equations 2 and 4; Chen et al., "InfoGAN", 2016, https://arxiv.org/abs/1606.03657.
+        equations 2 and 4; defaults and phases as in the code released with it,
+        https://github.com/fjxmlzn/InfoGAN-CR
 
     Deviations:
-        Codes of a pair differ everywhere but in one dimension from the first step on (the paper
-        narrows a gap progressively); the trunk is the data's default architecture.
+        Networks are those of the data's architecture, with spectral norm in trunk and critic; the
+        released generator has batch norm. Optimizers start anew with each phase.
     """
 
-    supervision = Images
-    without_covariates = "its generator has codes and noise for inputs"
+    LATE: ClassVar[tuple[Contrast, ...]] = (Contrast("info", 0.0), Contrast("contrast", 2.0))
+    """dSprites and CelebA: 288,000 steps without, then 34,560 with the contrast (28 epochs)."""
+
+    NARROWING: ClassVar[tuple[Contrast, ...]] = (
+        Contrast("info", 0.0, gap=1.9),
+        Contrast("wide", 3.0, gap=1.9),
+        Contrast("narrow", 3.0, gap=0.0),
+    )
+    """3D teapots, with ``info=0.2``: 50,000 steps, 35,000 more, and the rest of 40 epochs."""
 
     def __init__(
         self,
@@ -79,24 +117,34 @@ class InfoGANCR(Method):
         *,
         info: float = 0.05,
         alpha: float = 2.0,
+        gap: float = 0.0,
+        phases: Sequence[Contrast] | None = None,
+        learned_variance: bool = False,
+        generator_steps: int = 2,
         generator_optimizer: MakeOptimizer = partial(Adam, lr=1e-3, betas=(0.5, 0.999), fused=True),
         discriminator_optimizer: MakeOptimizer = partial(
-            Adam, lr=2e-4, betas=(0.5, 0.999), fused=True
+            Adam, lr=2e-3, betas=(0.5, 0.999), fused=True
         ),
-        critic_optimizer: MakeOptimizer = partial(Adam, lr=2e-4, betas=(0.5, 0.999), fused=True),
+        critic_optimizer: MakeOptimizer = partial(Adam, lr=2e-3, betas=(0.5, 0.999), fused=True),
     ) -> None:
-        super().__init__()
-        self.generator, self.trunk, self.head = generator, trunk, head
-        self.reader, self.critic = reader, critic
-        self.latent_dim, self.noise_dim = latent_dim, noise_dim
-        self.info, self.alpha = info, alpha
-        self.generator_optimizer = generator_optimizer
-        self.discriminator_optimizer = discriminator_optimizer
-        self.critic_optimizer = critic_optimizer
-        self.register_buffer("typical", torch.randn(noise_dim))
-
-    typical: Tensor
-    """The noise that `decode` uses, so that a traversal changes the codes alone."""
+        if latent_dim < 2:
+            raise ValueError(f"latent_dim is {latent_dim}; a contrast needs at least 2 codes")
+        super().__init__(
+            generator,
+            trunk,
+            head,
+            reader,
+            Diagonal() if learned_variance else FixedScale(),
+            BoxPrior(latent_dim),
+            noise_dim,
+            info=info,
+            generator_optimizer=generator_optimizer,
+            discriminator_optimizer=discriminator_optimizer,
+        )
+        self.critic, self.latent_dim = critic, latent_dim
+        self.alpha, self.gap, self.learned_variance = alpha, gap, learned_variance
+        self.phases = (Contrast("fit", alpha, gap),) if phases is None else tuple(phases)
+        self.generator_steps, self.critic_optimizer = generator_steps, critic_optimizer
 
     @classmethod
     def parts(  # type: ignore[override]
@@ -105,112 +153,98 @@ class InfoGANCR(Method):
         latent_dim: int = 10,
         *,
         net: Architecture | None = None,
-        noise_dim: int = 52,
+        noise_dim: int = 5,
+        learned_variance: bool = False,
     ) -> dict[str, Any]:
-        """Generator, discriminator and critic of one architecture; spectral norm in the trunk.
+        """Generator, discriminator and critic of one architecture.
 
         Args:
             data: What the method will learn from.
-            latent_dim: The number of codes.
-            net: The architecture of all three; by default the one that fits the data's shape.
+            latent_dim: The number of codes; the paper takes 5 for dSprites.
+            net: The architecture of all three; `nets.DCGAN` by default.
             noise_dim: The number of noise inputs beside the codes.
+            learned_variance: Whether Q tells a variance, too.
 
         Raises:
             ValueError: for data other than images.
         """
-        if len(data.shape) != 3:
-            raise ValueError(
-                f"InfoGANCR generates images (C, H, W); the data's observations have shape "
-                f"{tuple(data.shape)}"
-            )
-        net = default_architecture(data.shape) if net is None else net
-        paired = (2 * data.shape[0], *data.shape[1:])
-        trunk = nn.Sequential(net.encoder(data.shape, 128), nn.LeakyReLU(0.1))
-        for layer in list(trunk.modules()):
-            if isinstance(layer, nn.Conv2d | nn.Linear):
-                spectral_norm(layer)
+        blocks = {"continuous": box_block(latent_dim, learned_variance)}
+        parts = super().parts(data, latent_dim, blocks=blocks, net=net, noise_dim=noise_dim)
+        net = DCGAN() if net is None else net
+        critic = net.encoder((2 * data.shape[0], *data.shape[1:]), latent_dim)
+        keep = ("generator", "trunk", "head", "reader", "noise_dim")
         return {
-            "generator": net.decoder(latent_dim + noise_dim, data.shape),
-            "trunk": trunk,
-            "head": spectral_norm(nn.Linear(128, 1)),
-            "reader": nn.Linear(128, 2 * latent_dim),
-            "critic": net.encoder(paired, latent_dim),
+            **{name: parts[name] for name in keep},
+            "critic": spectrally_normalized(critic, last=False),
             "latent_dim": latent_dim,
-            "noise_dim": noise_dim,
+            "learned_variance": learned_variance,
         }
 
     def players(self) -> Mapping[str, Player]:
         """Discriminator (with Q), generator, contrastive critic."""
-        return {
-            "discriminator": Player(
-                (self.trunk, self.head, self.reader), self.discriminator_optimizer
-            ),
-            "generator": Player((self.generator,), self.generator_optimizer),
-            "critic": Player((self.critic,), self.critic_optimizer),
-        }
+        return {**super().players(), "critic": Player((self.critic,), self.critic_optimizer)}
 
-    def check_batch(self, batch: Any) -> None:
-        """Refuses images of other values than those that the generator makes."""
-        if batch.x.min() < 0 or batch.x.max() > 1:
-            raise ValueError(
-                f"x goes from {batch.x.min().item():g} to {batch.x.max().item():g}, but "
-                "InfoGANCR generates images in [0, 1]: bring them there, (x - low) / (high - low)"
+    def stages(self) -> tuple[Stage, ...]:
+        """One for each phase; all but the first begin with a critic that is made anew."""
+        without = ("discriminator", "generator")
+        return tuple(
+            Stage(
+                phase.name,
+                partial(self.play_phase, phase),
+                begin=self.renew_critic if number else None,
+                players=None if phase.alpha else without,
             )
+            for number, phase in enumerate(self.phases)
+        )
 
-    def prior(self) -> Distribution:
-        """Codes, uniform in [-1, 1]."""
-        one = torch.ones_like(self.typical[:1]).expand(self.latent_dim)
-        return Independent(Uniform(-one, one, validate_args=False), 1, validate_args=False)
+    def renew_critic(self, batches: Iterable[Any]) -> None:
+        """Draws the critic's weights again, as its layers draw them when they are made."""
+        for layer in self.critic.modules():
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                layer.reset_parameters()
+                if is_parametrized(layer):  # then what was reset is not what is learned
+                    for name, weight in layer.named_parameters():
+                        if name.endswith("original"):
+                            nn.init.kaiming_uniform_(weight, a=5**0.5)
 
-    def represent(self, batch: Batch | Observations) -> Distribution:
-        """Q(c|x), a Gaussian; its mean is the code."""
-        return Diagonal()(self.reader(self.trunk(Batch.of(batch).x)))
+    def pair(self, n: int, gap: float) -> tuple[Tensor, Tensor, Tensor]:
+        r"""Codes of pairs that share one dimension, and which one.
 
-    def generate(self, c: Tensor, noise: Tensor) -> Tensor:
-        """Images of codes ``(B, latent_dim)`` and noise ``(B, noise_dim)``, in [0, 1]."""
-        return torch.sigmoid(self.generator(torch.cat([c, noise], -1)))
+        Where they differ, the two are :math:`m - g/2` and :math:`m' + g/2` for the smaller m and
+        the larger m' of two uniform draws from :math:`[-1 + g/2, 1 - g/2]`, in either order.
 
-    def decode(
-        self, z: Tensor, *, c: Tensor | None = None, y: Tensor | None = None
-    ) -> Distribution:
-        """The images of codes ``(B, latent_dim)``, all with the same typical noise."""
-        return Point(self.generate(z, self.typical.expand(len(z), -1)))
+        Shape: two of ``(n, latent_dim)``, and ``(n,)`` integers.
+        """
+        common, *draws = self.prior().sample((3, n))
+        which = torch.randint(self.latent_dim, (n,), device=common.device)
+        low, high = ((1 - gap / 2) * d for d in (torch.minimum(*draws), torch.maximum(*draws)))
+        low, high = low - gap / 2, high + gap / 2
+        swapped = torch.rand_like(common) < 0.5
+        first, second = torch.where(swapped, high, low), torch.where(swapped, low, high)
+        same = one_hot(which, self.latent_dim).bool()
+        return torch.where(same, common, first), torch.where(same, common, second), which
 
-    @torch.no_grad()
-    def sample(self, n: int) -> Tensor:
-        """``(n, ...)`` images of fresh codes and noise."""
-        c = self.prior().sample((n,))
-        return self.generate(c, torch.randn_like(self.typical.expand(n, -1)))
+    def contrast(self, first: Tensor, second: Tensor, noise: Tensor, which: Tensor) -> Tensor:
+        """How badly the critic tells the dimension that two images share, ``(B,)``, nats."""
+        images = torch.cat([self.generate(first, noise), self.generate(second, noise)], 1)
+        return F.cross_entropy(self.critic(images), which, reduction="none")
 
     def moves(self, batch: Any, ctx: Context) -> Moves:
-        """The discriminator's turn, then generator and contrastive critic at once."""
-        n = len(batch.x)
-        c = self.prior().sample((n,))
-        with torch.no_grad():
-            fake = self.generate(c, self._noise(n))
-        seen = self.trunk(fake)
-        yield {
-            "discriminator": Loss(
-                real=F.softplus(-self.head(self.trunk(batch.x))),
-                fake=F.softplus(self.head(seen)),
-                info=(self.info, -Diagonal()(self.reader(seen)).log_prob(c)),
-            )
-        }
-        first, second = self.prior().sample((2, n))
-        which = torch.randint(self.latent_dim, (n,), device=c.device)
-        same = one_hot(which, self.latent_dim).bool()
-        second = torch.where(same, first, second)
-        one, two = self.generate(first, self._noise(n)), self.generate(second, self._noise(n))
-        seen = self.trunk(one)
-        contrast = F.cross_entropy(self.critic(torch.cat([one, two], 1)), which, reduction="none")
-        yield {
-            "generator": Loss(
-                fool=F.softplus(-self.head(seen)),
-                info=(self.info, -Diagonal()(self.reader(seen)).log_prob(first)),
-                contrast=(self.alpha, contrast),
-            ),
-            "critic": Loss(contrast=contrast),
-        }
+        """Those of the last phase."""
+        return self.play_phase(self.phases[-1], batch, ctx)
 
-    def _noise(self, n: int) -> Tensor:
-        return torch.randn(n, self.noise_dim, device=self.typical.device)
+    def play_phase(self, phase: Contrast, batch: Any, ctx: Context) -> Moves:
+        """Critic, discriminator, generator; all on the same codes, as released."""
+        n = len(batch.x)
+        c, noise = self.draw(n), self.noise(n)
+        first, second, which = self.pair(n, phase.gap)
+        shared = self.noise(n)
+        if phase.alpha:
+            yield {"critic": Loss(contrast=self.contrast(first, second, shared, which))}
+        yield self.judge(batch.x, c, noise)
+        for _ in range(self.generator_steps):
+            loss = self.fooling(c, noise)
+            if phase.alpha:
+                contrast = self.contrast(first, second, shared, which)
+                loss = loss + Loss(contrast=(phase.alpha, contrast))
+            yield {"generator": loss}

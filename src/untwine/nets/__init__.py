@@ -2,14 +2,17 @@
 
 from .adain import AdaIN, adain
 from .architecture import Architecture
+from .augment import RandomAffine
 from .conv import Burgess2018, Conv, Locatello2019
 from .critics import mlp_critic
+from .dcgan import DCGAN
 from .default import default_architecture
 from .features import VGG16, Features, FrozenNet, MultiScale
 from .mlp import MLP, mlp
 from .recurrent import Recurrent
 
 __all__ = [
+    "DCGAN",
     "MLP",
     "VGG16",
     "AdaIN",
@@ -20,6 +23,7 @@ __all__ = [
     "FrozenNet",
     "Locatello2019",
     "MultiScale",
+    "RandomAffine",
     "Recurrent",
     "adain",
     "default_architecture",

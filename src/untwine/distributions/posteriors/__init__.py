@@ -3,7 +3,7 @@
 from .angles import AnglesPosterior
 from .base import Posterior
 from .blocks import BlocksPosterior
-from .gaussian import Diagonal, FullCovariance, LowRank
+from .gaussian import Diagonal, FixedScale, FullCovariance, LowRank
 from .mixture import MixturePosterior
 from .one_hot import OneHotPosterior
 from .quantized import FiniteScalar, Quantizer, ScalarCodebooks
@@ -13,6 +13,7 @@ __all__ = [
     "BlocksPosterior",
     "Diagonal",
     "FiniteScalar",
+    "FixedScale",
     "FullCovariance",
     "LowRank",
     "MixturePosterior",

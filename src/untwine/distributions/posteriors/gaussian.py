@@ -10,11 +10,11 @@ from torch.distributions import (
     MultivariateNormal,
 )
 
-from ...checks import check_size
+from ...checks import check_scale, check_size
 from ..gaussians import diagonal_normal
 from .base import Posterior
 
-__all__ = ["Diagonal", "FullCovariance", "LowRank"]
+__all__ = ["Diagonal", "FixedScale", "FullCovariance", "LowRank"]
 
 
 class Diagonal(Posterior):
@@ -37,6 +37,33 @@ class Diagonal(Posterior):
         """``(B, 2 D)``, means first, to a Gaussian over ``(D,)``."""
         loc, log_variance = h.chunk(2, -1)
         return diagonal_normal(loc, (0.5 * log_variance).exp())
+
+
+class FixedScale(Posterior):
+    r"""Independent Gaussians of one fixed scale.
+
+    .. math::
+        q(z|x) = \prod_j \mathcal{N}(z_j; \mu_j(x), \sigma^2)
+
+    Args:
+        scale: :math:`\sigma`.
+
+    Raises:
+        ValueError: for a scale that is not positive.
+    """
+
+    def __init__(self, scale: float = 1.0) -> None:
+        super().__init__()
+        check_scale("scale", scale)
+        self.scale = float(scale)
+
+    def features(self, latent_dim: int) -> int:
+        """Means."""
+        return latent_dim
+
+    def forward(self, h: Tensor) -> Independent:
+        """``(B, D)`` means to a Gaussian over ``(D,)``."""
+        return diagonal_normal(h, torch.full_like(h, self.scale))
 
 
 class FullCovariance(Posterior):

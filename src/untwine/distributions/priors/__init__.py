@@ -12,12 +12,13 @@ from .hierarchical_mixture import HierarchicalMixture
 from .laplace import LaplacePrior
 from .one_hot import OneHotPrior
 from .trees import tree_from_merges
-from .uniform import UniformPrior
+from .uniform import BoxPrior, UniformPrior
 from .vamp import VampPrior
 
 __all__ = [
     "AnglesPrior",
     "BlocksPrior",
+    "BoxPrior",
     "ClusteredPrior",
     "FlowPrior",
     "GaussianMixture",

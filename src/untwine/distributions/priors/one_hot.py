@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from ...checks import check_scale
 from ..one_hot import OneHot
 from .base import Prior
 
@@ -20,16 +21,23 @@ class OneHotPrior(Prior):
         classes: :math:`K`.
         probs: Probabilities of the classes; equal by default.
         learned: Whether they are learned.
+        temperature: Of relaxed samples, see `OneHot`.
 
     Raises:
-        ValueError: for fewer than two classes, or probabilities that are not ``classes`` positive
-            numbers.
+        ValueError: for fewer than two classes, probabilities that are not ``classes`` positive
+            numbers, or a temperature that is not positive.
     """
 
     def __init__(
-        self, classes: int, probs: Sequence[float] | None = None, learned: bool = False
+        self,
+        classes: int,
+        probs: Sequence[float] | None = None,
+        learned: bool = False,
+        temperature: float = 0.67,
     ) -> None:
         super().__init__()
+        check_scale("temperature", temperature)
+        self.temperature = temperature
         if classes < 2:
             raise ValueError(f"a categorical variable has at least 2 classes, got {classes}")
         weights = torch.ones(classes) if probs is None else torch.tensor([float(p) for p in probs])
@@ -40,4 +48,4 @@ class OneHotPrior(Prior):
 
     def forward(self) -> OneHot:
         """The prior."""
-        return OneHot(self.logits)
+        return OneHot(self.logits, self.temperature)

@@ -1,4 +1,4 @@
-"""Uniform prior on a box with Gaussian edges."""
+"""Uniform priors on a box, with Gaussian edges and with sharp ones."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import math
 
 import torch
 from torch import Tensor
-from torch.distributions import (
-    Independent,
-)
+from torch.distributions import Independent, Uniform
 
 from ...checks import check_size
 from ..soft_uniform import SoftUniform
 from .base import Prior
 
-__all__ = ["UniformPrior"]
+__all__ = ["BoxPrior", "UniformPrior"]
 
 
 class UniformPrior(Prior):
@@ -50,8 +48,7 @@ class UniformPrior(Prior):
     ) -> None:
         super().__init__()
         check_size("latent_dim", latent_dim)
-        if not -math.inf < low < high < math.inf:
-            raise ValueError(f"the box from low={low} to high={high} is empty; low must be below")
+        _check_box(low, high)
         if not 0 < edge < math.inf:
             raise ValueError(
                 f"edge is {edge}; expected a positive number: with a sharp edge the divergence of "
@@ -63,3 +60,43 @@ class UniformPrior(Prior):
     def forward(self) -> Independent:
         """The prior."""
         return Independent(SoftUniform(self.low, self.high, self.edge), 1, validate_args=False)
+
+
+class BoxPrior(Prior):
+    r"""Uniform on a box, zero outside: of codes that a generator is given.
+
+    .. math::
+        p(z) = (b - a)^{-D}, \qquad z \in [a, b]^D
+
+    For codes that an encoder's Gaussian is compared with, take `UniformPrior`: no Gaussian has a
+    finite divergence from this one.
+
+    Args:
+        latent_dim: :math:`D`.
+        low: :math:`a`, the same in every dimension.
+        high: :math:`b`.
+
+    Raises:
+        ValueError: for an empty box.
+    """
+
+    low: Tensor
+    high: Tensor
+
+    def __init__(self, latent_dim: int, low: float = -1.0, high: float = 1.0) -> None:
+        super().__init__()
+        check_size("latent_dim", latent_dim)
+        _check_box(low, high)
+        for name, value in {"low": low, "high": high}.items():
+            self.register_buffer(name, torch.full((latent_dim,), float(value)), persistent=False)
+
+    def forward(self) -> Independent:
+        """The prior."""
+        return Independent(
+            Uniform(self.low, self.high, validate_args=False), 1, validate_args=False
+        )
+
+
+def _check_box(low: float, high: float) -> None:
+    if not -math.inf < low < high < math.inf:
+        raise ValueError(f"the box from low={low} to high={high} is empty; low must be below")

@@ -61,6 +61,8 @@ def call(name, codes, factors, **settings):
         settings = {"stddev": np.full(np.shape(codes), 0.1)} | settings
     if "blocks" in metric.needs:
         settings = {"blocks": BLOCKS} | settings
+    if metric.takes("batch") and "batch" in metric.needs:
+        settings = {"batch": np.arange(len(codes)) % 2} | settings
     return metric.call(codes, factors, seed=0, settings=settings)
 
 

@@ -79,7 +79,9 @@ def test_an_evaluation_searches_and_clusters_once(monkeypatch):
 
     monkeypatch.setattr(KMeans, "fit_predict", counted_fit)
     monkeypatch.setattr(NearestNeighbors, "kneighbors", counted_search)
-    ut.evaluate(Z, FACTORS, "default", label=0, batch=2)
+    near = ["lisi", "graph_connectivity", "isolated_labels_f1"]
+    names = ["ari", "nmi", "ami", "v_measure", "cluster_accuracy", "silhouette", *near]
+    ut.evaluate(Z, FACTORS, names, label=0, batch=2)
     assert calls == {"cluster": 1, "search": 1}
     ut.evaluate(Z, FACTORS, ["ari", "nmi", "lisi"], label=0, batch=2, confidence=0.9, repeats=2)
     assert calls == {"cluster": 4, "search": 4}  # half-samples share theirs, too

@@ -8,6 +8,7 @@ from .._moved import redirect
 from ..encoding import Codes as Codes, encode as encode
 from ._active_units import active_units as active_units
 from ._aggregate_total_correlation import aggregate_total_correlation as aggregate_total_correlation
+from ._ami import ami as ami
 from ._ari import ari as ari
 from ._batch_silhouette import batch_silhouette as batch_silhouette
 from ._beta_vae_score import beta_vae_score as beta_vae_score
@@ -21,9 +22,13 @@ from ._estimators.aggregate import aggregate_posterior as aggregate_posterior
 from ._explicitness import explicitness as explicitness
 from ._factor_vae_score import factor_vae_score as factor_vae_score
 from ._gaussian_total_correlation import gaussian_total_correlation as gaussian_total_correlation
+from ._graph_connectivity import graph_connectivity as graph_connectivity
 from ._infomec import infomec as infomec
 from ._irs import irs as irs
+from ._isolated_labels_asw import isolated_labels_asw as isolated_labels_asw
+from ._isolated_labels_f1 import isolated_labels_f1 as isolated_labels_f1
 from ._jemmig import jemmig as jemmig
+from ._kbet import kbet as kbet
 from ._lisi import lisi as lisi
 from ._mcc import mcc as mcc
 from ._mig import mig as mig
@@ -39,6 +44,7 @@ from ._sap import sap as sap
 from ._silhouette import silhouette as silhouette
 from ._udr import udr as udr
 from ._unfairness import unfairness as unfairness
+from ._v_measure import v_measure as v_measure
 from ._wasserstein_correlation import wasserstein_correlation as wasserstein_correlation
 from ._z_max_var import z_max_var as z_max_var
 from .registry import GROUPS as GROUPS, METRICS as METRICS, metric as metric

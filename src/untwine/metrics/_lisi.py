@@ -47,7 +47,8 @@ def lisi(
     by a Gaussian of the given perplexity; averaged over rows, then over factors. Range: 1 to the
     number of values. Of a batch (iLISI) more is better: neighbors are of all batches. Of a label
     (cLISI) less is better: neighbors are of one kind. ``parts["scaled"]`` is
-    :math:`(\mathrm{LISI} - 1) / (V - 1)` for V values.
+    :math:`(\mathrm{LISI} - 1) / (V - 1)` for V values; ``parts["ilisi"]`` is that of the median
+    over rows, and ``parts["clisi"]`` one minus it, as scIB reports them.
 
     Args:
         codes: Codes, real or discrete.
@@ -59,7 +60,8 @@ def lisi(
     Shape:
         - codes: ``(N, D)``
         - factors: ``(N, K)``
-        - ``parts["per_factor"]``, ``parts["scaled"]``: ``(K,)``; ``parts["per_row"]``: ``(N, K)``,
+        - ``parts["per_factor"]``, ``parts["scaled"]``, ``parts["ilisi"]``, ``parts["clisi"]``:
+          ``(K,)``; ``parts["per_row"]``: ``(N, K)``,
           nan for rows that were not used.
 
     Raises:
@@ -87,11 +89,14 @@ def lisi(
             )
         values.append(local_inverse_simpson(column.z, column.label, perplexity))
     per_factor = np.array([value.mean() for value in values])
+    middle = np.array([np.median(value) for value in values])
     counts = np.array([column.values for column in columns])
     stated["perplexity"] = perplexity
     parts = {
         "per_factor": per_factor,
         "scaled": (per_factor - 1) / (counts - 1),
+        "ilisi": (middle - 1) / (counts - 1),
+        "clisi": (counts - middle) / (counts - 1),
         "per_row": per_row(
             len(as_codes(codes)), zip((c.rows for c in columns), values, strict=True)
         ),

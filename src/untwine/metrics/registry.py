@@ -255,7 +255,10 @@ def _limits(function: Callable[..., Score], own: Mapping[str, Range]) -> dict[st
     limits = {}
     for name, parameter in inspect.signature(function).parameters.items():
         limit = own.get(name) or SHARED.get(name)
-        if limit is not None and parameter.kind is parameter.KEYWORD_ONLY:
+        setting = (
+            parameter.kind is parameter.KEYWORD_ONLY and parameter.default is not parameter.empty
+        )
+        if limit is not None and setting:
             limits[name] = replace(limit, none=limit.none or parameter.default is None)
     return limits
 

@@ -15,8 +15,10 @@ from .splits import is_known
 
 __all__ = [
     "Labelled",
+    "assignment",
     "clustered",
     "column_of",
+    "isolated",
     "labelled",
     "matched",
     "mixed",
@@ -109,16 +111,13 @@ def clustered(
     name: str,
 ) -> Score:
     """A comparison of clusters with each factor."""
-    assigned = None if clusters is None else _assignment(clusters)
     if codes is None:
-        if assigned is None:
+        if clusters is None:
             raise ValueError(f"{name} needs codes to cluster, or clusters=")
-        codes = assigned
+        codes = np.zeros(len(clusters))
     parts, stated = labelled(codes, factors, None, seed)
+    assigned = None if clusters is None else assignment(clusters, len(as_codes(codes)))
     if assigned is not None:
-        size = len(as_codes(codes))
-        if len(assigned) != size:
-            raise ValueError(f"clusters has {len(assigned)} rows but codes has {size}")
         stated["clusters"] = "given"
     else:
         stated |= {"clusters": "k-means, one per value", "restarts": restarts}
@@ -137,12 +136,45 @@ def clustered(
     return Score(per_factor.mean(), {"per_factor": per_factor}, stated, name)
 
 
-def _assignment(clusters: Any) -> np.ndarray:
-    """Clusters as integers from 0, of responsibilities the largest."""
+def assignment(clusters: Any, size: int) -> np.ndarray:
+    """Clusters of ``size`` rows as integers from 0, of responsibilities the largest.
+
+    Raises:
+        ValueError: for another number of rows.
+    """
     array = np.asarray(clusters.detach().cpu() if hasattr(clusters, "detach") else clusters)
     if array.ndim == 2:
         array = array[:, 0] if array.shape[1] == 1 else array.argmax(axis=1)
+    if len(array) != size:
+        raise ValueError(f"clusters has {len(array)} rows but codes has {size}")
     return np.unique(array, return_inverse=True)[1]
+
+
+def isolated(column: Labelled, batch: Any, most: int | None, size: int) -> list[int]:
+    """The values of a label that no more than ``most`` batches have.
+
+    Args:
+        column: The label.
+        batch: Of each of ``size`` rows.
+        most: How many batches; by default the smallest number that a value is in.
+        size: How many rows there are.
+
+    Raises:
+        ValueError: for a batch of another length, or if there is no such value.
+    """
+    source = column_of(batch, size, "batch")[column.rows]
+    known = source >= 0
+    pairs = np.unique(np.stack([column.label[known], source[known]]), axis=1)
+    counts = np.bincount(pairs[0], minlength=column.values)
+    least = min(counts[counts > 0].tolist(), default=0)
+    limit = least if most is None else most
+    values = np.flatnonzero((counts > 0) & (counts <= limit))
+    if len(values) == 0:
+        raise ValueError(
+            f"no label is in at most {limit} batches; the least is {least}: raise most=, or give "
+            "the batch of more rows"
+        )
+    return [int(value) for value in values]
 
 
 @once

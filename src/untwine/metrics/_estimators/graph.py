@@ -2,11 +2,13 @@ r"""Nearest neighbors of rows, exact, and weights of a given perplexity among th
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from .sharing import once
 
-__all__ = ["REACH", "local_inverse_simpson", "nearest", "perplexity_weights"]
+__all__ = ["REACH", "local_inverse_simpson", "nearest", "perplexity_weights", "ward_tree"]
 
 #: Neighbors that a search looks for at least, so that metrics which ask for fewer share it.
 REACH = 89
@@ -116,3 +118,31 @@ def local_inverse_simpson(z: np.ndarray, label: np.ndarray, perplexity: float) -
     cell = label[row] + values * np.arange(len(z))[:, None]
     share = np.bincount(cell.ravel(), weight.ravel(), values * len(z)).reshape(len(z), values)
     return 1.0 / (share**2).sum(axis=1)
+
+
+@once
+def ward_tree(z: np.ndarray, k: int) -> np.ndarray:
+    """Clusters of every size: the tree that merges neighbors at the least growth of variance.
+
+    Args:
+        z: ``(N, D)``.
+        k: Neighbors of each row, the row itself not counted, that may be merged with it.
+
+    Shape:
+        ``(N - 1, 2)``: the children of node ``N + i``; nodes below N are the rows.
+
+    Example:
+        >>> ward_tree(np.array([[0.0], [1.0], [5.0]]), 2).tolist()
+        [[0, 1], [2, 3]]
+    """
+    from scipy.sparse import coo_matrix
+    from sklearn.cluster import ward_tree as tree
+
+    z = z.astype(np.float64)
+    row = nearest(z, k)[1]
+    arrows = (np.ones(row.size), (np.repeat(np.arange(len(row)), k), row.ravel()))
+    graph = coo_matrix(arrows, shape=(len(row), len(row)))
+    with warnings.catch_warnings():
+        # Pieces that are not connected are joined where they are nearest.
+        warnings.filterwarnings("ignore", message="the number of connected components")
+        return np.asarray(tree(z - z.mean(axis=0), connectivity=graph + graph.T)[0])

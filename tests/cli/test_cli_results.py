@@ -107,11 +107,7 @@ def test_a_page_is_opened(untwine, trained, folder, monkeypatch):
 
 def test_the_demo_goes_the_whole_way(untwine, folder, monkeypatch):
     """On few steps and points; the real one takes minutes."""
-    from untwine.cli import page
-
     monkeypatch.setattr("untwine.evaluation.suite.GROUPS", {**GROUPS, "default": ("mig",)})
-    real = page.run
-    monkeypatch.setattr(page, "run", lambda words: real([*words, "--n", "200"]))
     monkeypatch.setattr(demo, "POINTS", 200)
     status, out, err = untwine("demo --steps 2 --no-progress")
     assert (status, err) == (0, "")

@@ -5,7 +5,7 @@ import pytest
 import untwine.methods as methods
 from untwine.cli.docstrings import Docstring, plain_text
 from untwine.cli.errors import did_you_mean
-from untwine.cli.options import method_options
+from untwine.cli.options import options
 from untwine.cli.tex import plain_math
 
 
@@ -87,7 +87,7 @@ def test_every_method_is_documented_for_the_command_line(name):
     assert about.paper
     assert about.link.startswith("https://")
     assert "\\" not in "".join([about.summary, *about.body])
-    for option in method_options(cls).values():
+    for option in options(cls).values():
         assert option.help, f"{name} does not say what {option.name} is"
 
 

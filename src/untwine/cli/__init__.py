@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .errors import UsageError, did_you_mean
 
 __all__ = ["main"]
 
 _COMMANDS = {
-    "demo": ("demo", "run", "in minutes: train, measure, and look at the page"),
-    "train": ("train", "run", "train a method on data"),
-    "measure": ("measure", "run", "score a run, or codes and factors of your own"),
-    "report": ("page", "run", "write a run as a page"),
-    "methods": ("listing", "methods", "list the methods, or explain one"),
-    "data": ("listing", "data", "list the data sets, or explain one"),
+    "demo": "in minutes: train, measure, and look at the page",
+    "train": "train a method on data",
+    "measure": "score a run, or codes and factors of your own",
+    "report": "write a run as a page",
+    "methods": "list the methods, or explain one",
+    "data": "list the data sets, or explain one",
 }
 
 _HELP = """\
@@ -43,13 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     debug = os.environ.get("UNTWINE_DEBUG", "") not in ("", "0") or "--debug" in words
-    words = [word for word in words if word != "--debug"]
     try:
-        return _dispatch(words)
-    except SystemExit as stop:  # after --help
-        if stop.code in (0, None):
-            return 0
-        raise
+        return _dispatch([word for word in words if word != "--debug"])
     except KeyboardInterrupt as stop:
         if debug:
             raise
@@ -68,33 +62,45 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
-    if not words or words[0] in ("-h", "--help", "help"):
-        width = max(map(len, _COMMANDS))
-        lines = (f"  {name:<{width}}  {text}" for name, (_, _, text) in _COMMANDS.items())
+    command, argv = (words or ["help"])[0], words[1:]
+    if command in ("-h", "--help", "help"):
+        lines = (f"  {name:<8} {text}" for name, text in _COMMANDS.items())
         print(_HELP.format(commands="\n".join(lines)), end="")
         return 0
-    if words[0] in ("-V", "--version"):
+    if command in ("-V", "--version"):
         from .._version import __version__
 
         print(f"untwine {__version__}")
         return 0
-    if words[0] not in _COMMANDS:
+    if command not in _COMMANDS:
         raise UsageError(
-            f"untwine has no command {words[0]!r}{did_you_mean(words[0], _COMMANDS)} "
+            f"untwine has no command {command!r}{did_you_mean(command, _COMMANDS)} "
             f"It has {', '.join(_COMMANDS)}"
         )
-    module, function, _ = _COMMANDS[words[0]]
-    return getattr(importlib.import_module(f".{module}", __name__), function)(words[1:])
+    if command == "train":
+        from .train import run
+
+        return run(argv)
+    from . import demo, listing, results
+    from .line import call
+
+    functions: dict[str, Callable[..., int]] = {
+        "demo": demo.demo,
+        "measure": results.measure,
+        "report": results.report,
+        "methods": listing.methods,
+        "data": listing.data,
+    }
+    epilog = results.metrics_in_short if command == "measure" else str
+    return call(command, functions[command], argv, epilog)
 
 
 def _code(error: Exception) -> int | None:
     """The exit status of an error that a line explains; ``None`` for one that nobody foresaw."""
-    if isinstance(error, UsageError):
+    if isinstance(error, UsageError | OSError):
         return 2
     if type(error).__name__ in ("NonFiniteLoss", "CheckpointError"):
         return 1
-    if isinstance(error, OSError):
-        return 2
     if isinstance(error, ValueError | TypeError | ImportError | NotImplementedError):
         trace = error.__traceback__
         while trace is not None and trace.tb_next is not None:

@@ -4,37 +4,33 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Sequence
 
 from ..spec import check_trust, describe, locate, locate_typed
 from .errors import UsageError, did_you_mean
 
-__all__ = ["class_path", "names", "resolve"]
+__all__ = ["class_path", "names", "resolve", "trusted"]
 
-_HOMES = (
-    "untwine.methods",
-    "untwine.data",
-    "untwine.nets",
-    "untwine.distributions",
-    "untwine.functional",
-    "torch.optim",
-)
+_HOMES = ("methods", "data", "nets", "distributions", "functional")
 
 
 def names(bases: Sequence[type]) -> dict[str, type]:
     """The library's classes that derive from any of ``bases`` and can be made, by name."""
-    found: dict[str, type] = {}
-    for home in _HOMES:
-        module = importlib.import_module(home)
-        for name, value in sorted(vars(module).items()):
-            if (
-                inspect.isclass(value)
-                and issubclass(value, tuple(bases))
-                and value.__name__ == name
-                and not (inspect.isabstract(value) or name.startswith("_") or value in bases)
-            ):
-                found[name] = value
-    return found | _themselves(bases)
+    from torch import optim
+
+    homes = [importlib.import_module(f"untwine.{home}") for home in _HOMES]
+    classes = {
+        name: value
+        for home in [*homes, optim]
+        for name, value in sorted(vars(home).items())
+        if inspect.isclass(value)
+        and issubclass(value, tuple(bases))
+        and value.__name__ == name
+        and not name.startswith("_")
+        and value not in bases
+    } | {base.__name__: base for base in bases if base is not optim.Optimizer}
+    return {name: cls for name, cls in classes.items() if not inspect.isabstract(cls)}
 
 
 def resolve(
@@ -52,32 +48,29 @@ def resolve(
     Raises:
         UsageError: for a name that stands for no such class, or is not trusted.
     """
-    known = names(bases)
     wanted = " or ".join(base.__name__ for base in bases)
     if "." not in name:
-        fitting = [cls for short, cls in known.items() if short.lower() == name.lower()]
-        if len(fitting) == 1:
-            return fitting[0]
+        known = names(bases)
+        for short, cls in known.items():
+            if short.lower() == name.lower():
+                return cls
         raise UsageError(
             f"{option}: there is no {wanted} {name!r}{did_you_mean(name, known)} There "
             f"are {', '.join(sorted(known)) or 'none here'}; one of your own is named by its "
             "dotted path, such as mypackage.MyClass"
         )
-    if trust is not None:
-        try:
-            check_trust({"class_path": name}, trust)
-        except ValueError as error:
-            raise UsageError(f"{option}: {error}") from error
     try:
-        cls = locate_typed(name) if trust is None or any(trust) else locate(name)
-    except ImportError as error:
+        if trust is not None:
+            check_trust({"class_path": name}, trust)
+        found = locate_typed(name) if trust is None or any(trust) else locate(name)
+    except (ValueError, ImportError) as error:
         raise UsageError(f"{option}: {error}") from error
-    if not (inspect.isclass(cls) and issubclass(cls, tuple(bases))):
+    if not (inspect.isclass(found) and issubclass(found, tuple(bases))):
         raise UsageError(f"{option}: {name} is no {wanted}: expected a class derived from it")
-    if inspect.isabstract(cls):
-        lacks = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
+    if inspect.isabstract(found):
+        lacks = ", ".join(sorted(vars(found)["__abstractmethods__"]))
         raise UsageError(f"{option}: {name} cannot be made, since it does not define {lacks}")
-    return cls
+    return found
 
 
 def class_path(cls: type) -> str:
@@ -85,8 +78,12 @@ def class_path(cls: type) -> str:
     return describe(cls)["class_path"]
 
 
-def _themselves(bases: Sequence[type]) -> dict[str, type]:
-    """Bases that are no abstract ones."""
-    from torch.optim import Optimizer
+def trusted(text: str | None) -> tuple[str, ...]:
+    """The packages of ``--trust``; those of the working folder can be imported from now on.
 
-    return {b.__name__: b for b in bases if not inspect.isabstract(b) and b is not Optimizer}
+    The working folder is searched last, so that no file there stands in for another package.
+    """
+    words = tuple(word.strip() for word in (text or "").split(",") if word.strip())
+    if words and "" not in sys.path:
+        sys.path.append("")
+    return words

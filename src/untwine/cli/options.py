@@ -1,43 +1,33 @@
-"""Signatures as options: names, types, defaults and help of what a class can be given."""
+"""Options of a command line, from signatures and docstrings: names, types, defaults, help."""
 
 from __future__ import annotations
 
-import collections.abc
 import inspect
+import json
 import re
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial, reduce
-from operator import or_
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Union
 
-from ..spec import Recorded
+from ..spec import Recorded, describe
 from .docstrings import Docstring
+from .errors import UsageError
 
-__all__ = ["Option", "method_options", "options", "shown"]
+__all__ = ["Option", "options", "shown"]
 
+_PLAIN = (bool, int, float, str, type(None), Any, ...)
+_CONTAINERS = (list, tuple, dict, set, Sequence, Mapping, Iterable, Collection)
+_UNIONS = (Union, types.UnionType)
+_FEW = 12
 _EMPTY = inspect.Parameter.empty
-_PLAIN = (bool, int, float, str, list, tuple, dict, set)
-_CONTAINERS = (
-    list,
-    tuple,
-    dict,
-    set,
-    collections.abc.Sequence,
-    collections.abc.Mapping,
-    collections.abc.Iterable,
-    collections.abc.Collection,
-)
-_FEW = 8
-_DEFAULT = re.compile(r"\s*\(default: .*\)$")  # which torch writes into its texts
 
 
 @dataclass(frozen=True)
 class Option:
-    """Something that a class can be given.
+    """Something that a class or a command can be given.
 
     Attributes:
         name: Of the parameter.
@@ -54,214 +44,172 @@ class Option:
     help: str
 
     @property
-    def required(self) -> bool:
-        """Whether it has no default."""
-        return self.default is _EMPTY
-
-    @property
     def expected(self) -> str:
         """What values it takes, in words."""
-        kinds = [] if self.plain is None else [_type_name(self.plain)]
-        return " or ".join([*kinds, *(_kind_of(base) for base in self.bases)])
+        return " or ".join(filter(None, [_in_words(self.plain), *map(_kind_of, self.bases)]))
 
     @property
     def describes(self) -> str:
         """Help with type and default."""
-        tail = self.expected
-        if self.required:
-            tail += "; required"
-        elif self.default is not None:
-            tail += f"; default {shown(self.default)}"
-        return f"{self.help} [{tail}]".lstrip()
+        tail = f"; default {shown(self.default)}" if self.default is not None else ""
+        tail = "; required" if self.default is _EMPTY else tail
+        return f"{self.help} [{self.expected}{tail}]".lstrip()
+
+    def read(self, flag: str, value: Any, *, typed: bool = True) -> Any:
+        """A plain value of its type; lists for tuples, as a spec holds them.
+
+        Args:
+            flag: As the user knows it.
+            value: A text that was typed, or what a file holds.
+            typed: Which of the two.
+
+        Raises:
+            UsageError: for a value of another type.
+        """
+        from jsonargparse import ArgumentParser
+
+        if not typed and (value is None or self.plain is Any):
+            return value
+        parser = ArgumentParser(exit_on_error=False)
+        try:
+            parser.add_argument("--value", type=str if self.plain is None else self.plain)
+            words = [f"--value={value}"]
+            read = parser.parse_args(words) if typed else parser.parse_object({"value": value})
+        except Exception as error:
+            raise UsageError(f"{flag} is {str(value)!r}: expected {self.expected}") from error
+        result = read.as_dict()["value"]
+        return list(result) if isinstance(result, tuple) else result
 
 
-def options(cls: type) -> dict[str, Option]:
-    """What the constructor of a class takes, with its parents' where it passes arguments on."""
-    from torch.optim import Optimizer
-
-    found: dict[str, Option] = {}
-    given = 2 if issubclass(cls, Optimizer) else 1  # self, and the parameters to optimize
-    for owner, function in _functions(cls, "__init__"):
-        parameters = inspect.signature(function).parameters
-        for name, parameter in list(parameters.items())[given:]:
-            if _settable(parameter) and name not in found:
-                option = _option(cls, owner, function, parameter)
-                if option is not None:
-                    found[name] = option
-        if not _passes_on(function):
-            break
-    return found
-
-
-def method_options(cls: type) -> dict[str, Option]:
-    """What `Method.build` takes for a class, beside the data: its own hyper-parameters first."""
-    from ..methods.method import hyperparameter_names
-
-    found: dict[str, dict[str, Option]] = {"__init__": {}, "build": {}, "parts": {}}
-    for name in hyperparameter_names(cls):
-        for place in ("build", "parts", "__init__"):
-            owned = _owner(cls, place, name)
-            if owned is None:
-                continue
-            owner, function = owned
-            option = _option(cls, owner, function, inspect.signature(function).parameters[name])
-            if option is not None:
-                found[place][name] = option
-            break
-    return {name: option for place in found.values() for name, option in place.items()}
+def options(target: type | Callable[..., Any]) -> dict[str, Option]:
+    """What a function, a constructor, or ``build`` of a method can be given in a command line."""
+    takes = {}
+    for name, (function, parameter) in _parameters(target).items():
+        kind = _annotation(function, parameter)
+        plain, bases = _plain(kind), _bases(kind)
+        if plain is not None or bases:
+            takes[name] = Option(
+                name, plain, bases, parameter.default, _help(target, function, name)
+            )
+    return takes
 
 
 def shown(value: Any) -> str:
     """A default as a reader would write it.
 
     Example:
+        >>> from functools import partial
         >>> from torch.optim import Adam
         >>> shown(partial(Adam, lr=1e-4)), shown((256, 256)), shown("mss")
         ('Adam(lr=0.0001)', '[256, 256]', 'mss')
     """
-    if isinstance(value, partial):
-        name, arguments = getattr(value.func, "__name__", str(value.func)), value.keywords
-    elif isinstance(value, Recorded):
-        name, arguments = type(value).__name__, value.arguments
-    elif isinstance(value, list | tuple):
-        return f"[{', '.join(map(shown, value))}]"
-    elif isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    else:
-        return getattr(value, "__name__", None) or str(value)
-    return f"{name}({', '.join(f'{k}={shown(v)}' for k, v in arguments.items())})"
+    try:
+        spec = describe(value)
+    except ValueError:  # nothing that a spec can hold
+        return str(value)
+    if not isinstance(spec, dict) or "class_path" not in spec:
+        return json.dumps(spec).replace('"', "")
+    inside = ", ".join(f"{k}={shown(v)}" for k, v in spec.get("init_args", {}).items())
+    name = spec["class_path"].rpartition(".")[2]
+    return f"{name}({inside})" if "init_args" in spec else name
 
 
-def _functions(cls: type, name: str) -> Iterator[tuple[type, Callable[..., Any]]]:
-    """The versions of a function along a class's parents, each with the class that has it."""
-    for owner in cls.__mro__:
-        function = owner.__dict__.get(name)
-        if owner is not object and function is not None:
-            function = getattr(function, "__func__", function)
-            if inspect.isfunction(function):
-                yield owner, function
+def _parameters(
+    target: type | Callable[..., Any],
+) -> dict[str, tuple[Callable[..., Any], inspect.Parameter]]:
+    """Parameters by name, each with the function that has it."""
+    if not inspect.isclass(target):
+        return {name: (target, p) for name, p in inspect.signature(target).parameters.items()}
+    from torch.optim import Optimizer
+
+    from ..methods.method import Method, build_parameters
+
+    if issubclass(target, Method):  # its own come first
+        order = ["__init__", "build", "parts"]
+        built = build_parameters(target).items()
+        return dict(sorted(built, key=lambda item: order.index(item[1][0].__name__)))
+    takes: dict[str, tuple[Callable[..., Any], inspect.Parameter]] = {}
+    skipped = 2 if issubclass(target, Optimizer) else 1  # self, and the parameters to optimize
+    for function in filter(inspect.isfunction, _of_parents(target, "__init__")):
+        parameters = list(inspect.signature(function).parameters.values())
+        for p in parameters[skipped:]:
+            if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
+                takes.setdefault(p.name, (function, p))
+        if all(p.kind is not p.VAR_KEYWORD for p in parameters):
+            break
+    return takes
 
 
-def _owner(cls: type, function_name: str, name: str) -> tuple[type, Callable[..., Any]] | None:
-    for owner, function in _functions(cls, function_name):
-        if name in inspect.signature(function).parameters:
-            return owner, function
-    return None
+def _of_parents(target: Any, name: str) -> list[Any]:
+    """The versions of a function along a class's parents."""
+    parents = inspect.getmro(target) if inspect.isclass(target) else ()
+    return [vars(parent)[name] for parent in parents if name in vars(parent)]
 
 
-def _settable(parameter: inspect.Parameter) -> bool:
-    return parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-
-
-def _passes_on(function: Callable[..., Any]) -> bool:
-    return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(function).parameters.values())
-
-
-def _option(
-    cls: type, owner: type, function: Callable[..., Any], parameter: inspect.Parameter
-) -> Option | None:
-    """An option for a parameter, unless no value for it can be written in a command line."""
-    plain, bases = _accepted(_annotation(function, parameter))
-    if plain is None and not bases:
-        return None
-    text = _help(cls, owner, function, parameter.name)
-    return Option(parameter.name, plain, bases, parameter.default, text)
-
-
-def _help(cls: type, owner: type, function: Callable[..., Any], name: str) -> str:
+def _help(target: Any, function: Callable[..., Any], name: str) -> str:
     """The description of an argument: its function's, its class's, or that of a parent."""
-    places: list[Any] = [function, owner, *cls.__mro__]
-    for parent in cls.__mro__:
-        places += [f for _, f in _functions(parent, function.__name__)]
-    texts = [Docstring.of(place).arguments.get(name, "") for place in places]
-    text = max(texts[:2], key=len) or next(filter(None, texts), "")
-    return _DEFAULT.sub("", text)
+    parents = inspect.getmro(target) if inspect.isclass(target) else ()
+    for place in [function, *parents, *_of_parents(target, function.__name__)]:
+        text = Docstring.of(place).arguments.get(name)
+        if text:
+            return re.sub(r"\s*\(default: .*\)$", "", text)  # which torch writes into its texts
+    return ""
 
 
 def _annotation(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
     """The type of a parameter; ``Any`` if it says nothing, or a name that only checkers know."""
     if parameter.annotation is _EMPTY:
         return Any
-
-    class Stand:
-        __annotations__ = {parameter.name: parameter.annotation}
-
-    space = getattr(inspect.unwrap(function), "__globals__", {})
+    stand = types.SimpleNamespace(__annotations__={"it": parameter.annotation})
     try:
-        return typing.get_type_hints(Stand, space)[parameter.name]
+        return typing.get_type_hints(stand, inspect.unwrap(function).__globals__)["it"]
     except (NameError, TypeError):
         return Any
 
 
-def _accepted(annotation: Any) -> tuple[Any, tuple[type, ...]]:
-    """The plain type and the classes of objects that a type stands for."""
-    plain: list[Any] = []
-    bases: list[type] = []
-    nothing = False
-    for part in _alternatives(annotation):
-        origin, arguments = typing.get_origin(part), typing.get_args(part)
-        if part is type(None):
-            nothing = True
-        elif part is Any or origin is Literal:
-            plain.append(part)
-        elif origin is collections.abc.Callable:
-            bases += [r for r in _alternatives(arguments[-1]) if _is_base(r)]
-        elif _is_base(part):
-            bases.append(part)
-        elif inspect.isclass(part) and issubclass(part, Path):
-            plain.append(str)
-        elif part in _PLAIN or origin in _CONTAINERS or part in _CONTAINERS:
-            plain.append(_without_classes(part))
-    unique = list(dict.fromkeys(plain))
-    if not unique:
-        return None, tuple(bases)
-    if Any in unique:
-        return Any, tuple(bases)
-    return reduce(or_, [*unique, type(None)] if nothing else unique), tuple(bases)
-
-
-def _alternatives(annotation: Any) -> list[Any]:
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        return [p for part in typing.get_args(annotation) for p in _alternatives(part)]
-    return [annotation]
-
-
-def _is_base(part: Any) -> bool:
+def _bases(kind: Any) -> tuple[type, ...]:
+    """The classes of objects that a type stands for."""
     from torch.optim import Optimizer
 
-    return inspect.isclass(part) and issubclass(part, Recorded | Optimizer)
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin in _UNIONS:
+        return tuple(base for part in inner for base in _bases(part))
+    if origin is Callable:
+        return _bases(inner[-1])
+    return (kind,) if inspect.isclass(kind) and issubclass(kind, Recorded | Optimizer) else ()
 
 
-def _without_classes(container: Any) -> Any:
-    """A container's type; of anything, if its values are no plain ones alone."""
-    arguments = typing.get_args(container)
-    parts = [p for a in arguments for p in _alternatives(a)]
-    if all(p in (*_PLAIN, type(None), ...) or typing.get_origin(p) is Literal for p in parts):
-        return container
-    kept = [[p for p in _alternatives(a) if p in _PLAIN or p is ...] for a in arguments]
-    origin = typing.get_origin(container)
-    if origin is tuple and all(kept):
-        plain = (reduce(or_, part) if part != [...] else ... for part in kept)
-        return types.GenericAlias(tuple, tuple(plain))
-    return Any
+def _plain(kind: Any) -> Any:
+    """The part of a type whose values are plain data; ``None`` if there is none."""
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    parts = [] if origin is Callable else [_plain(part) for part in inner]
+    if origin in _UNIONS:
+        parts = [part for part in parts if part is not None]
+        if Any in parts or set(parts) <= {type(None)}:
+            return Any if Any in parts else None
+        return Union[tuple(parts)]  # noqa: UP007
+    if (origin or kind) in _CONTAINERS:
+        if origin is tuple and None not in parts:
+            return types.GenericAlias(tuple, tuple(parts))
+        return kind if parts == list(inner) else Any
+    if inspect.isclass(kind) and issubclass(kind, Path):
+        return str
+    return kind if kind in _PLAIN or origin is Literal else None
 
 
-def _type_name(kind: Any) -> str:
-    parts = [p for p in _alternatives(kind) if p is not type(None)]
-    names = []
-    for part in parts:
-        origin, arguments = typing.get_origin(part), typing.get_args(part)
-        if part is Any:
-            names.append("a value")
-        elif origin is Literal:
-            names += [str(value) for value in arguments]
-        elif origin is not None and origin not in (dict, collections.abc.Mapping):
-            inner = {p for a in arguments for p in _alternatives(a) if p is not ...}
-            kinds = sorted(getattr(p, "__name__", str(p)) for p in inner)
-            names.append(f"a list of {' or '.join(kinds)}")
-        else:
-            names.append(getattr(part, "__name__", str(part)))
-    return " or ".join(names)
+def _in_words(kind: Any) -> str:
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if kind in (None, type(None), Any):
+        return "a value" if kind is Any else ""
+    if origin in _UNIONS:
+        return " or ".join(filter(None, map(_in_words, inner)))
+    if origin is Literal:
+        return " or ".join(map(str, inner))
+    if origin in (None, dict, Mapping):
+        return (origin or kind).__name__
+    return (
+        f"a list of {' or '.join(sorted({_in_words(part) for part in inner if part is not ...}))}"
+    )
 
 
 def _kind_of(base: type) -> str:

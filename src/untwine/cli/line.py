@@ -1,0 +1,130 @@
+"""Words of a command line: options and their values, help, and complaints in one line."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import shutil
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from .docstrings import Docstring
+from .errors import UsageError, did_you_mean
+from .options import Option, options
+
+__all__ = ["call", "entries", "line", "refuse_unknown", "split"]
+
+_FLAG = re.compile(r"--(?P<key>[A-Za-z_][\w.-]*)(?:=(?P<value>.*))?", re.DOTALL)
+_COLUMN = 34  # where help begins
+
+
+def call(
+    command: str,
+    function: Callable[..., Any],
+    argv: Sequence[str],
+    epilog: Callable[[], str] = str,
+) -> int:
+    """Calls a function with what a command line gives it.
+
+    Args:
+        command: Of ``untwine``.
+        function: Its signature and docstring are the command's options and help; what it takes by
+            position are words without an option's name.
+        argv: The words after the command.
+        epilog: Makes the last lines of help.
+
+    Raises:
+        UsageError: for words that the function does not take, and those that it lacks.
+    """
+    takes = options(function)
+    signature = inspect.signature(function).parameters
+    places = [n for n in takes if signature[n].kind is not inspect.Parameter.KEYWORD_ONLY]
+    named = {n: option for n, option in takes.items() if n not in places}
+    if "-h" in argv or "--help" in argv:
+        about = Docstring.of(function)
+        usage = " ".join([command, *map(str.upper, places), "[options]"])
+        print(f"usage: untwine {usage}\n", about.summary, *about.body, "", sep="\n")
+        print(entries((n.upper(), takes[n].help) for n in places))
+        print("options:", entries(map(line, named.values())), epilog(), sep="\n")
+        return 0
+    loose, texts = split(argv, named)
+    refuse_unknown(command, loose[len(places) :], texts, named)
+    texts |= dict(zip(places, loose, strict=False))
+    for name in places:
+        if takes[name].default is inspect.Parameter.empty and name not in texts:
+            raise UsageError(f"untwine {command} needs {takes[name].help.rstrip('.')}")
+    return function(**{n: takes[n].read(f"--{n}", text) for n, text in texts.items()})
+
+
+def split(argv: Sequence[str], takes: Mapping[str, Option]) -> tuple[list[str], dict[str, str]]:
+    """The words that are no options, and the last text of each option.
+
+    Args:
+        argv: Words of a command line.
+        takes: The command's own options: bools are switches, without a value; lists take all words
+            up to the next option.
+
+    Raises:
+        UsageError: for an option without its value.
+    """
+    loose: list[str] = []
+    texts: dict[str, str] = {}
+    words = list(argv)
+    while words:
+        word = words.pop(0)
+        match = _FLAG.fullmatch(word)
+        if match is None:
+            loose.append(word)
+            continue
+        name, text = match["key"], match["value"]
+        name = name.replace("-", "_") if "." not in name else name
+        kind = takes[name].plain if name in takes else None
+        if kind is bool:
+            text = "true"
+        elif text is None:
+            if not words or words[0].startswith("--"):
+                raise UsageError(f"{word} needs a value")
+            text = words.pop(0)
+        if kind == list[str]:
+            while words and not words[0].startswith("--"):
+                text += f",{words.pop(0)}"
+            text = f"[{text}]"
+        texts[name] = text
+    return loose, texts
+
+
+def refuse_unknown(
+    command: str, loose: Iterable[str], names: Iterable[str], takes: Iterable[str]
+) -> None:
+    """Refuses what a command does not take.
+
+    Raises:
+        UsageError: naming the first such word, and the option that was probably meant.
+    """
+    flags = [f"--{name}" for name in takes]
+    for word in [*loose, *(f"--{name}" for name in names if f"--{name}" not in flags)]:
+        if word.startswith("-"):
+            raise UsageError(f"untwine {command} has no option {word}{did_you_mean(word, flags)}")
+        raise UsageError(f"untwine {command} does not take {word!r}; see untwine {command} --help")
+
+
+def line(option: Option) -> tuple[str, str]:
+    """An option of a command, and what it is."""
+    if option.plain is bool:
+        return f"--{option.name.replace('_', '-')}", option.help
+    return f"--{option.name} {option.name.upper()}", option.describes
+
+
+def entries(rows: Iterable[tuple[str, str]]) -> str:
+    """Names and what they are, in two columns."""
+    width = min(shutil.get_terminal_size((100, 24)).columns - 2, 100)
+    rows = list(rows)
+    column = min(_COLUMN, max(len(f"  {name}  ") for name, _ in rows)) if rows else 0
+    lines = []
+    for name, text in rows:
+        head = f"  {name}  ".ljust(column)
+        below = textwrap.wrap(text, width - column) or [""]
+        first = [head + below.pop(0)] if len(head) == column else [head.rstrip()]
+        lines += [*first, *(" " * column + line for line in below)]
+    return "\n".join([*lines, ""])

@@ -56,6 +56,7 @@ from .tripod import (
 )
 from .vade import MixtureBound as MixtureBound, VaDE as VaDE
 from .vae import VAE as VAE
+from .vaegan import VAEGAN as VAEGAN
 from .vamp_vae import VampVAE as VampVAE
 
 __all__ = sorted(  # the methods that can be built, so that one line adds one

@@ -421,3 +421,49 @@ def test_pairs_of_real_faces(shared, changed):
     pairs = PairsSampler(changed)(data.space, data.factors, 500, generator_for(0, 0))
     number = (data.factors[pairs[:, 0]] != data.factors[pairs[:, 1]]).sum(1)
     assert set(number) == ({1, 2, 3} if changed == "any" else {changed})
+
+
+def test_a_bound_sampler_draws_what_a_call_draws(table):
+    for sampler in SAMPLERS:
+        bound = sampler.bind(SPACE, table)
+        for seed in range(3):
+            indices = parts(bound(40, generator_for(seed, 0)))
+            at_once = parts(draw(sampler, table, 40, seed))
+            assert all((a == b).all() for a, b in zip(indices, at_once, strict=False))
+
+
+APART = [[0, 0, 0], [1, 2, 0], [0, 4, 0]]  # no two rows share a and b, and b has gaps
+UNLABELLED = [[0, 0, -1], [1, 2, -1], [0, 4, -1]]
+
+
+@pytest.mark.parametrize(
+    ("sampler", "table", "message"),
+    [
+        (PairsSampler(4), APART, "pairs must differ in 4 factors"),
+        (PairsSampler(3), [[0, 0, 0], [0, 1, 0], [1, 0, 0], [0, 0, 1]], "exactly 3 of the factors"),
+        (ud.LaplacePairsSampler(), APART, "does not have every combination"),
+        (GroupsSampler(2, shared="d"), APART, "there is no factor 'd'"),
+        (GroupsSampler(2, shared=["a", "b"]), APART, "share .*'a', 'b'"),
+        (FewLabelsSampler("a", labelled=100), APART, "labelled is 100"),
+        (IndexedSampler("c"), UNLABELLED, "'c' is unknown in every row"),
+        (ClipsSampler("b", 3), APART, "no 3 rows have successive values"),
+        (ud.SuccessivePairsSampler("b"), APART, "no 2 rows have successive values"),
+    ],
+)
+def test_a_sampler_that_does_not_fit_the_table_is_refused_when_bound(sampler, table, message):
+    space = FactorSpace(("a", "b", "c"), (2, 6, 2))
+    table = np.array(table)
+    with pytest.raises(ValueError, match=message):
+        sampler.bind(space, table)
+    data = FactorDataset.from_arrays(np.zeros((len(table), 2)), table, space.names, space.sizes)
+    with pytest.raises(ValueError, match=message):
+        ud.Loader(data, sampler, batch_size=4)
+
+
+def test_drawn_labels_are_those_of_the_labelled_set():
+    sampler = FewLabelsSampler("a", labelled=12, batch_labelled=8, noise=0.25)
+    unlabelled, labelled, labels = sampler.bind(SPACE, GRID)(16, generator_for(0, 0))
+    data = FactorDataset.from_arrays(np.arange(60.0)[:, None], GRID, SPACE.names, SPACE.sizes)
+    looked_up = sampler.batch(data, (unlabelled, labelled))
+    assert looked_up.yl.tolist() == labels.tolist()
+    assert ud.Loader(data, sampler, batch_size=16)(0).yl.shape == (8,)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 
 from .batches import FewLabels
-from .sampler import Sampler, covariates_at, label_column
+from .modalities import Data
+from .sampler import Draw, Sampler, covariates_at, label_column, one_modality
 from .seeds import check_seed
 from .space import FactorSpace
 
@@ -20,7 +21,7 @@ _KINDS = ("perfect", "binned", "noisy", "permuted", "partial")
 _NOISE = 0.1  # of the study's noisy labels
 
 
-class FewLabelsSampler(Sampler):
+class FewLabelsSampler(Sampler[tuple[np.ndarray, ...]]):
     """Unlabelled rows, and labelled ones out of a small fixed set; makes `FewLabels`.
 
     The labelled set is a pure function of the table and of ``seed``, and so is which of its labels
@@ -66,8 +67,9 @@ class FewLabelsSampler(Sampler):
         >>> space = FactorSpace(("digit",), (10,))
         >>> factors = np.arange(1000)[:, None] % 10
         >>> sampler = FewLabelsSampler("digit", labelled=100, batch_labelled=8)
-        >>> unlabelled, labelled = sampler(space, factors, 64, np.random.default_rng(0))
-        >>> unlabelled.shape, labelled.shape, len(sampler.labelled_set(space, factors)[0])
+        >>> draw = sampler.bind(space, factors)
+        >>> unlabelled, labelled, labels = draw(64, np.random.default_rng(0))
+        >>> unlabelled.shape, labels.shape, len(sampler.labelled_set(space, factors)[0])
         ((64,), (8,), 100)
     """
 
@@ -78,6 +80,7 @@ class FewLabelsSampler(Sampler):
         label: str | Sequence[str] | None = None,
         labelled: int | float | None = 100,
         batch_labelled: int | None = None,
+        *,
         balanced: bool = True,
         noise: float = 0.0,
         seed: int = 0,
@@ -118,23 +121,36 @@ class FewLabelsSampler(Sampler):
         self.labelled, self.batch_labelled = labelled, batch_labelled
         self.balanced, self.noise, self.seed = balanced, noise, check_seed(seed)
         self.labels, self.bins, self.observed, self.known = labels, bins, observed, known
-        self._parts: tuple[Any, np.ndarray, np.ndarray, np.ndarray] | None = None
+
+    def bind(self, space: FactorSpace, factors: np.ndarray) -> Draw[tuple[np.ndarray, ...]]:
+        """See `Sampler.bind`; draws unlabelled rows, labelled rows, and the labels of these."""
+        labelled, labels = self.labelled_set(space, factors)
+        others = np.setdiff1d(np.arange(len(factors)), labelled, assume_unique=True)
+        others = others if len(others) else labelled
+
+        def draw(n: int, generator: np.random.Generator) -> tuple[np.ndarray, ...]:
+            m = n if self.batch_labelled is None else self.batch_labelled
+            unlabelled = others[generator.integers(0, len(others), size=n)]
+            place = generator.integers(0, len(labelled), size=m)
+            return unlabelled, labelled[place], labels[place]
+
+        return draw
 
     def __call__(
         self, space: FactorSpace, factors: np.ndarray, n: int, generator: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        labelled, _, others = self._partition(space, factors)
-        m = n if self.batch_labelled is None else self.batch_labelled
-        return (
-            others[generator.integers(0, len(others), size=n)],
-            labelled[generator.integers(0, len(labelled), size=m)],
-        )
+    ) -> tuple[np.ndarray, ...]:
+        """Unlabelled and labelled rows, without the labels."""
+        return self.bind(space, factors)(n, generator)[:2]
 
-    def batch(self, data: Any, indices: tuple[np.ndarray, np.ndarray], draw: int = 0) -> FewLabels:
-        unlabelled, labelled = indices
-        rows, labels, _ = self._partition(data.space, data.factors)
-        x = data.observations(np.concatenate([unlabelled, labelled]), draw)
-        y = labels[np.searchsorted(rows, labelled)]
+    def batch(self, data: Data, indices: tuple[np.ndarray, ...], draw: int = 0) -> FewLabels:
+        """See `Sampler.batch`; labels that are not among the indices are looked up."""
+        unlabelled, labelled, *drawn = indices
+        if drawn:
+            y = drawn[0]
+        else:
+            rows, labels = self.labelled_set(data.space, data.factors)
+            y = labels[np.searchsorted(rows, labelled)]
+        x = one_modality(data).observations(np.concatenate([unlabelled, labelled]), draw)
         return FewLabels(
             x[: len(unlabelled)],
             x[len(unlabelled) :],
@@ -147,7 +163,18 @@ class FewLabelsSampler(Sampler):
         self, space: FactorSpace, factors: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """The labelled rows in ascending order, and their labels as they are given to a method."""
-        return self._partition(space, factors)[:2]
+        names = self.names(space)
+        columns = [space.position(name) for name in names]
+        truth = factors[:, columns].astype(np.int64)
+        generator = np.random.default_rng(self.seed)
+        one = self.label is None or (isinstance(self.label, str) and self.label != "*")
+        if one:
+            rows = self._choose(names[0], truth[:, 0], generator)
+        else:
+            rows = self._cover(names, truth, generator)
+        sizes = [space.sizes[column] for column in columns]
+        labels = self._give(names, sizes, truth, rows, generator)
+        return rows, labels[:, 0] if one else labels
 
     def names(self, space: FactorSpace) -> tuple[str, ...]:
         """The factors that are labels, in the order of the columns of ``yl``.
@@ -165,28 +192,6 @@ class FewLabelsSampler(Sampler):
             if name in names[:i]:
                 raise ValueError(f"label names factor {name!r} twice: {list(names)}")
         return names
-
-    def _partition(
-        self, space: FactorSpace, factors: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The labelled rows, their labels, and the other rows."""
-        table = self.rows(space, factors)
-        if self._parts is None or self._parts[0] is not table:
-            names = self.names(space)
-            columns = [space.position(name) for name in names]
-            truth = factors[:, columns].astype(np.int64)
-            generator = np.random.default_rng(self.seed)
-            if self.label is None or (isinstance(self.label, str) and self.label != "*"):
-                rows = self._choose(names[0], truth[:, 0], generator)
-            else:
-                rows = self._cover(names, truth, generator)
-            sizes = [space.sizes[column] for column in columns]
-            labels = self._give(names, sizes, truth, rows, generator)
-            if isinstance(self.label, str | None) and self.label != "*":
-                labels = labels[:, 0]
-            others = np.setdiff1d(np.arange(len(factors)), rows, assume_unique=True)
-            self._parts = table, rows, labels, others if len(others) else rows
-        return self._parts[1:]
 
     def _choose(self, name: str, truth: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         labelled = np.flatnonzero(truth >= 0)

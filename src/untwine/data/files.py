@@ -52,8 +52,16 @@ class Npz(ArrayDataset):
         layout: Layout | None = None,
     ) -> None:
         with open_npz(path) as archive:
-            keys = (x_key, factors_key, names_key, covariates_key)
-            arrays = _choose(Path(path), archive.files, archive.__getitem__, *keys, names)
+            arrays = _choose(
+                Path(path),
+                archive.files,
+                archive.__getitem__,
+                x=x_key,
+                factors=factors_key,
+                names_key=names_key,
+                covariates=covariates_key,
+                names=names,
+            )
         super().__init__(**arrays, sizes=sizes, layout=layout)
 
 
@@ -107,8 +115,16 @@ class H5(ArrayDataset):
                 except (OSError, RuntimeError, ValueError) as error:
                     raise ValueError(f"the array {key!r} of {path} is damaged: {error}") from error
 
-            keys = (x_key, factors_key, names_key, covariates_key)
-            arrays = _choose(Path(path), names_in_file, read, *keys, names)
+            arrays = _choose(
+                Path(path),
+                names_in_file,
+                read,
+                x=x_key,
+                factors=factors_key,
+                names_key=names_key,
+                covariates=covariates_key,
+                names=names,
+            )
         super().__init__(**arrays, sizes=sizes, layout=layout)
 
 
@@ -126,11 +142,12 @@ def _choose(
     path: Path,
     keys: Sequence[str],
     read: Callable[[str], np.ndarray],
+    *,
     x: str | None,
     factors: str | Sequence[str] | None,
-    names: str | None,
+    names_key: str | None,
     covariates: str | None,
-    given_names: Sequence[str] | None,
+    names: Sequence[str] | None,
 ) -> dict[str, Any]:
     """The arrays of a data set among those of a file."""
 
@@ -157,13 +174,13 @@ def _choose(
     else:
         factors = known(factors) if factors is not None else first(_FACTORS)
         table = None if factors is None else read(factors)
-    if given_names is None and table is not None and not isinstance(table, Mapping):
-        names = known(names) if names is not None else first(_NAMES)
-        if names is not None:
-            given_names = [as_text(name) for name in np.ravel(read(names)).tolist()]
+    if names is None and table is not None and not isinstance(table, Mapping):
+        key = known(names_key) if names_key is not None else first(_NAMES)
+        if key is not None:
+            names = [as_text(name) for name in np.ravel(read(key)).tolist()]
     return {
         "x": read(x),
         "factors": table,
-        "names": given_names,
+        "names": names,
         "covariates": None if covariates is None else read(known(covariates)),
     }

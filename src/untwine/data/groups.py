@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from functools import partial
 
 import numpy as np
 import torch
@@ -11,13 +11,14 @@ import torch
 from ..checks import check_size
 from .batches import Clips, Groups, Pairs
 from .lookup import FactorLookup
-from .sampler import Sampler, covariates_at, paired, stacked
+from .modalities import Data
+from .sampler import Draw, Sampler, covariates_at, one_modality, paired, stacked, uniform
 from .space import FactorSpace
 
 __all__ = ["ClipsSampler", "GroupsSampler", "SuccessivePairsSampler"]
 
 
-class GroupsSampler(Sampler):
+class GroupsSampler(Sampler[tuple[np.ndarray, ...]]):
     """Groups of rows that share the values of some factors; makes `Groups`.
 
     The first row is drawn uniformly, and the others independently among all rows with the same
@@ -43,12 +44,12 @@ class GroupsSampler(Sampler):
     Example:
         >>> space = FactorSpace(("a", "b", "c"), (3, 4, 5))
         >>> factors = space.factors(np.arange(60))
-        >>> sampler = GroupsSampler(3, shared="b")
-        >>> groups, shared = sampler(space, factors, 10, np.random.default_rng(0))
+        >>> draw = GroupsSampler(3, shared="b").bind(space, factors)
+        >>> groups, shared = draw(10, np.random.default_rng(0))
         >>> groups.shape, shared[0].tolist()
         ((10, 3), [False, True, False])
-        >>> sampler = GroupsSampler((2, 8), shared="b")
-        >>> groups, shared, present = sampler(space, factors, 10, np.random.default_rng(0))
+        >>> draw = GroupsSampler((2, 8), shared="b").bind(space, factors)
+        >>> groups, shared, present = draw(10, np.random.default_rng(0))
         >>> groups.shape, present.sum(1).min() >= 2
         ((10, 8), np.True_)
     """
@@ -73,31 +74,40 @@ class GroupsSampler(Sampler):
         self.least, self.size = least, most
         self.shared = (shared,) if isinstance(shared, str) else shared and tuple(shared)
 
-    def __call__(
-        self, space: FactorSpace, factors: np.ndarray, n: int, generator: np.random.Generator
-    ) -> tuple[np.ndarray, ...]:
-        rows = self.rows(space, factors)
+    def bind(self, space: FactorSpace, factors: np.ndarray) -> Draw[tuple[np.ndarray, ...]]:
         if not space.names:
             raise ValueError("groups share factors, but the data has none")
+        table = FactorLookup(space, factors)
         if self.shared is None:
-            which = rows.varying if len(rows.varying) else np.arange(len(space.names))
-            kind = which[generator.integers(0, len(which), size=n)]
-            shared = np.eye(len(space.names), dtype=np.bool_)[kind]
+            choices = np.eye(len(space.names), dtype=np.bool_)
+            choices = choices[table.varying] if len(table.varying) else choices
         else:
-            shared = np.zeros((n, len(space.names)), np.bool_)
-            shared[:, [space.position(name) for name in self.shared]] = True
+            choices = np.zeros((1, len(space.names)), np.bool_)
+            choices[0, [space.position(name) for name in self.shared]] = True
+        for mask in choices:  # refuses a table without such groups
+            self._groups(table, mask, 1, np.random.default_rng(0))
+        return partial(self._draw, table, choices)
+
+    def _draw(
+        self, table: FactorLookup, choices: np.ndarray, n: int, generator: np.random.Generator
+    ) -> tuple[np.ndarray, ...]:
+        """Groups that share the factors of one of the ``choices``, ``(C, K)``, each."""
+        if self.shared is None:
+            shared = choices[generator.integers(0, len(choices), size=n)]
+        else:
+            shared = np.repeat(choices, n, axis=0)
         groups = np.empty((n, self.size), np.int64)
         alone = np.zeros(n, np.bool_)
         kinds, kind = np.unique(shared, axis=0, return_inverse=True)
         for i, mask in enumerate(kinds):
             of_kind = np.flatnonzero(kind.reshape(-1) == i)
-            groups[of_kind], alone[of_kind] = self._groups(rows, mask, len(of_kind), generator)
+            groups[of_kind], alone[of_kind] = self._groups(table, mask, len(of_kind), generator)
         if self.least == self.size:
             return groups, shared
         sizes = np.where(alone, 1, generator.integers(self.least, self.size + 1, size=n))
         return groups, shared, np.arange(self.size) < sizes[:, None]
 
-    def batch(self, data: Any, indices: tuple[np.ndarray, ...], draw: int = 0) -> Groups:
+    def batch(self, data: Data, indices: tuple[np.ndarray, ...], draw: int = 0) -> Groups:
         groups, shared, *present = indices
         label = np.zeros(len(groups), np.int64)
         values = data.factors[groups[:, 0]].astype(np.int64)
@@ -112,20 +122,20 @@ class GroupsSampler(Sampler):
         )
 
     def _groups(
-        self, rows: FactorLookup, mask: np.ndarray, n: int, generator: np.random.Generator
+        self, table: FactorLookup, mask: np.ndarray, n: int, generator: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """Rows ``(n, size)``, and whether the first one is alone with its values, ``(n,)``."""
-        names = [name for name, is_shared in zip(rows.space.names, mask, strict=True) if is_shared]
-        if rows.row_of is not None and not mask[rows.varying].all():
-            first = generator.integers(0, len(rows.factors), size=n)
-            members = rows.space.sample(n * self.size, generator).reshape(n, self.size, -1)
-            members[:, :, mask] = rows.factors[first][:, None, mask]
-            members[:, 0] = rows.factors[first]
-            return rows.row_of[rows.space.index(members)], np.zeros(n, np.bool_)
-        blocks = rows.groups(np.flatnonzero(mask))
+        names = [name for name, is_shared in zip(table.space.names, mask, strict=True) if is_shared]
+        if table.row_of is not None and not mask[table.varying].all():
+            first = generator.integers(0, len(table.factors), size=n)
+            members = table.space.sample(n * self.size, generator).reshape(n, self.size, -1)
+            members[:, :, mask] = table.factors[first][:, None, mask]
+            members[:, 0] = table.factors[first]
+            return table.row_of[table.space.index(members)], np.zeros(n, np.bool_)
+        blocks = table.groups(np.flatnonzero(mask))
         if not (blocks.count > 1).any():
             raise ValueError(
-                f"no two of the {len(rows.factors)} rows share {names}, so that there are no "
+                f"no two of the {len(table.factors)} rows share {names}, so that there are no "
                 "groups: share other factors, or fewer"
             )
         several = np.flatnonzero(blocks.count > (0 if self.least == 1 else 1))
@@ -134,7 +144,7 @@ class GroupsSampler(Sampler):
         return np.stack([first, *others], axis=1), blocks.count[first] == 1
 
 
-class ClipsSampler(Sampler):
+class ClipsSampler(Sampler[np.ndarray]):
     """Sequences of rows, one time after another; makes `Clips`.
 
     Args:
@@ -149,7 +159,8 @@ class ClipsSampler(Sampler):
     Example:
         >>> space = FactorSpace(("scene", "frame"), (2, 6))
         >>> factors = space.factors(np.arange(12))
-        >>> clips = ClipsSampler("frame", 3)(space, factors, 2, np.random.default_rng(0))
+        >>> draw = ClipsSampler("frame", 3).bind(space, factors)
+        >>> clips = draw(2, np.random.default_rng(0))
         >>> np.diff(clips).tolist()
         [[1, 1], [1, 1]]
     """
@@ -164,18 +175,20 @@ class ClipsSampler(Sampler):
         if length is not None:
             check_size("length", length)
         self.time, self.length = time, length
-        self._table: tuple[FactorLookup, np.ndarray, np.ndarray] | None = None
 
-    def __call__(
-        self, space: FactorSpace, factors: np.ndarray, n: int, generator: np.random.Generator
-    ) -> np.ndarray:
+    def bind(self, space: FactorSpace, factors: np.ndarray) -> Draw[np.ndarray]:
         if self.time is None or self.length is None:
-            return generator.integers(0, len(factors), size=n)
-        order, starts = self._sequences(self.rows(space, factors), self.time, self.length)
-        first = starts[generator.integers(0, len(starts), size=n)]
-        return order[first[:, None] + np.arange(self.length)]
+            return uniform(np.arange(len(factors)))
+        order, starts = _sequences(FactorLookup(space, factors), self.time, self.length)
+        frames = np.arange(self.length)
+        first = uniform(starts)
 
-    def batch(self, data: Any, indices: np.ndarray, draw: int = 0) -> Clips:
+        def draw(n: int, generator: np.random.Generator) -> np.ndarray:
+            return order[first(n, generator)[:, None] + frames]
+
+        return draw
+
+    def batch(self, data: Data, indices: np.ndarray, draw: int = 0) -> Clips:
         if self.time is not None:
             return Clips(stacked(data, indices, draw), covariates_at(data, indices))
         if len(data.shape) not in (2, 4):
@@ -184,32 +197,10 @@ class ClipsSampler(Sampler):
                 "clip (T, F) or (T, C, H, W): name the factor that is time, and a length, as "
                 "ClipsSampler(time=..., length=...) does"
             )
-        return Clips(data.observations(indices, draw), covariates_at(data, indices))
-
-    def _sequences(
-        self, rows: FactorLookup, time: str, length: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Rows in the order of time, and the places in it where a clip can begin."""
-        if self._table is None or self._table[0] is not rows:
-            column = rows.space.position(time)
-            others = [k for k in range(len(rows.space.names)) if k != column]
-            times = rows.factors[rows.complete, column]
-            key = rows.keys(rows.complete, others)
-            sort = np.lexsort((times, key))
-            follows = (np.diff(key[sort]) == 0) & (np.diff(times[sort]) == 1)
-            before = np.concatenate([[0], np.cumsum(follows)])
-            whole = before[length - 1 :] - before[: len(before) - length + 1] == length - 1
-            starts = np.flatnonzero(whole) if len(sort) >= length else np.empty(0, np.int64)
-            if not len(starts):
-                raise ValueError(
-                    f"no {length} rows have successive values of factor {time!r} and equal values "
-                    f"of all others, among {len(rows.factors)} rows: choose a shorter length"
-                )
-            self._table = rows, rows.complete[sort], starts
-        return self._table[1:]
+        return Clips(one_modality(data).observations(indices, draw), covariates_at(data, indices))
 
 
-class SuccessivePairsSampler(Sampler):
+class SuccessivePairsSampler(Sampler[np.ndarray]):
     """Rows at a time and at the next one, all other factors equal; makes `Pairs`.
 
     Args:
@@ -223,12 +214,28 @@ class SuccessivePairsSampler(Sampler):
 
     def __init__(self, time: str) -> None:
         self.time = time
-        self._clips = ClipsSampler(time, 2)
 
-    def __call__(
-        self, space: FactorSpace, factors: np.ndarray, n: int, generator: np.random.Generator
-    ) -> np.ndarray:
-        return self._clips(space, factors, n, generator)
+    def bind(self, space: FactorSpace, factors: np.ndarray) -> Draw[np.ndarray]:
+        return ClipsSampler(self.time, 2).bind(space, factors)
 
-    def batch(self, data: Any, indices: np.ndarray, draw: int = 0) -> Pairs:
+    def batch(self, data: Data, indices: np.ndarray, draw: int = 0) -> Pairs:
         return paired(data, indices, draw)
+
+
+def _sequences(table: FactorLookup, time: str, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows in the order of time, and the places in it where a clip can begin."""
+    column = table.space.position(time)
+    others = [k for k in range(len(table.space.names)) if k != column]
+    times = table.factors[table.complete, column]
+    key = table.keys(table.complete, others)
+    sort = np.lexsort((times, key))
+    follows = (np.diff(key[sort]) == 0) & (np.diff(times[sort]) == 1)
+    before = np.concatenate([[0], np.cumsum(follows)])
+    whole = before[length - 1 :] - before[: len(before) - length + 1] == length - 1
+    starts = np.flatnonzero(whole) if len(sort) >= length else np.empty(0, np.int64)
+    if not len(starts):
+        raise ValueError(
+            f"no {length} rows have successive values of factor {time!r} and equal values "
+            f"of all others, among {len(table.factors)} rows: choose a shorter length"
+        )
+    return table.complete[sort], starts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
 from itertools import count
 from typing import Any
 
@@ -42,7 +43,8 @@ class Loader:
 
     Raises:
         ValueError: if ``batch_size`` cannot be divided among the processes, for numbers out of
-            range, and for batches that memory does not hold.
+            range, for batches that memory does not hold, and for a table of factors from which the
+            sampler cannot draw.
 
     Example:
         >>> import numpy as np
@@ -56,7 +58,7 @@ class Loader:
     def __init__(
         self,
         data: FactorDataset | Multimodal,
-        sampler: Sampler,
+        sampler: Sampler[Any],
         *,
         batch_size: int,
         seed: int = 0,
@@ -67,14 +69,16 @@ class Loader:
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}; expected at least 1")
-        if not 0 <= rank < world_size:
-            raise ValueError(f"rank is {rank}; expected 0 to {world_size - 1} (world_size - 1)")
-        _share(batch_size, world_size, "batch_size")
-        _check_memory(data, batch_size // world_size)
         self.data, self.sampler = data, sampler
         self.batch_size, self.seed = batch_size, check_seed(seed)
-        self.rank, self.world_size = rank, world_size
-        self.device, self.dtype = device, dtype
+        self._place(rank, world_size, device, dtype)
+        self._draw = sampler.bind(data.space, data.factors)
+
+    def placed(self, *, rank: int, world_size: int, device: Device, dtype: Type) -> Loader:
+        """The same loader for another process, device or type."""
+        loader = copy(self)
+        loader._place(rank, world_size, device, dtype)
+        return loader
 
     @property
     def size(self) -> int:
@@ -88,8 +92,7 @@ class Loader:
 
     def indices(self, step: int) -> Indices:
         """The rows of this process at a step."""
-        generator = generator_for(self.seed, step)
-        rows = self.sampler(self.data.space, self.data.factors, self.batch_size, generator)
+        rows = self._draw(self.batch_size, generator_for(self.seed, step))
         return tuple(map(self._own, rows)) if isinstance(rows, tuple) else self._own(rows)
 
     def __call__(self, step: int) -> Any:
@@ -113,6 +116,13 @@ class Loader:
             f"Loader({type(self.data).__name__}, {type(self.sampler).__name__}, "
             f"batch_size={self.batch_size}, seed={self.seed}{part})"
         )
+
+    def _place(self, rank: int, world_size: int, device: Device, dtype: Type) -> None:
+        if not 0 <= rank < world_size:
+            raise ValueError(f"rank is {rank}; expected 0 to {world_size - 1} (world_size - 1)")
+        _check_memory(self.data, _share(self.batch_size, world_size, "batch_size"))
+        self.rank, self.world_size = rank, world_size
+        self.device, self.dtype = device, dtype
 
     def _own(self, rows: Any) -> Any:
         part = _share(len(rows), self.world_size, "the sampler's batch")
@@ -204,6 +214,7 @@ def as_loader(
     method: Any,
     batch_size: int = 64,
     seed: int = 0,
+    *,
     rank: int = 0,
     world_size: int = 1,
     device: Device = None,
@@ -237,16 +248,7 @@ def as_loader(
                 f"{type(data.sampler).__name__} makes {data.supervision.__name__}: use "
                 f"{type(default_sampler(method.supervision)).__name__}"
             )
-        return Loader(
-            data.data,
-            data.sampler,
-            batch_size=data.batch_size,
-            seed=data.seed,
-            rank=rank,
-            world_size=world_size,
-            device=device,
-            dtype=dtype,
-        )
+        return data.placed(rank=rank, world_size=world_size, device=device, dtype=dtype)
     if isinstance(data, DataLoaderAdapter):
         data.device, data.dtype = device, dtype
         return data

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from functools import partial
+from typing import Literal
 
 import numpy as np
 
 from ..checks import check_scale
 from .batches import Pairs
 from .lookup import FactorLookup
-from .sampler import Sampler, paired
+from .modalities import Data
+from .sampler import Draw, Sampler, paired
 from .space import FactorSpace
 
 __all__ = ["LaplacePairsSampler", "PairsSampler"]
@@ -19,7 +21,7 @@ _ROUNDS = 1000
 _TRIES = 8
 
 
-class PairsSampler(Sampler):
+class PairsSampler(Sampler[np.ndarray]):
     r"""Pairs of rows that differ in exactly :math:`k` factors; makes `Pairs`.
 
     Which factors differ is drawn uniformly for each pair, and so are the first row and, among the
@@ -48,7 +50,8 @@ class PairsSampler(Sampler):
     Example:
         >>> space = FactorSpace(("a", "b", "c"), (3, 4, 5))
         >>> factors = space.factors(np.arange(60))
-        >>> pairs = PairsSampler(2)(space, factors, 100, np.random.default_rng(0))
+        >>> draw = PairsSampler(2).bind(space, factors)
+        >>> pairs = draw(100, np.random.default_rng(0))
         >>> np.unique((factors[pairs[:, 0]] != factors[pairs[:, 1]]).sum(1))
         array([2])
     """
@@ -63,29 +66,33 @@ class PairsSampler(Sampler):
             )
         self.changed = changed
 
-    def __call__(
-        self, space: FactorSpace, factors: np.ndarray, n: int, generator: np.random.Generator
-    ) -> np.ndarray:
-        rows = self.rows(space, factors)
-        varying = len(rows.varying)
+    def bind(self, space: FactorSpace, factors: np.ndarray) -> Draw[np.ndarray]:
+        table = FactorLookup(space, factors)
+        varying = len(table.varying)
         least = self.changed if isinstance(self.changed, int) else 1
         if varying < least:
             what = "one factor" if least == 1 else f"{least} factors"
             raise ValueError(
-                f"pairs must differ in {what}, but in the {len(rows.complete)} rows whose factors "
+                f"pairs must differ in {what}, but in the {len(table.complete)} rows whose factors "
                 f"are all known, of {len(factors)}, only {varying} factors take several values: "
-                f"{[space.names[k] for k in rows.varying]}"
+                f"{[space.names[k] for k in table.varying]}"
             )
-        if rows.row_of is not None:
+        row_of = table.row_of
+        if row_of is None:
+            self._look_up(table, 1, np.random.default_rng(0))  # refuses a table without any pair
+            return partial(self._look_up, table)
+
+        def draw(n: int, generator: np.random.Generator) -> np.ndarray:
             first = generator.integers(0, len(factors), size=n)
             values, sizes = factors[first], np.array(space.sizes)
             least = 0 if self._may_stay else 1
             shift = generator.integers(least, np.maximum(sizes, 2), size=values.shape)
-            other = (values + shift * self._choose(rows, n, generator)) % sizes
-            return np.stack([first, rows.row_of[space.index(other)]], axis=1)
-        return self._look_up(rows, n, generator)
+            other = (values + shift * self._choose(table, n, generator)) % sizes
+            return np.stack([first, row_of[space.index(other)]], axis=1)
 
-    def batch(self, data: Any, indices: np.ndarray, draw: int = 0) -> Pairs:
+        return draw
+
+    def batch(self, data: Data, indices: np.ndarray, draw: int = 0) -> Pairs:
         return paired(data, indices, draw)
 
     @property
@@ -93,9 +100,9 @@ class PairsSampler(Sampler):
         """Whether a factor's new value may be the old one."""
         return self.changed == "locatello2020"
 
-    def _choose(self, rows: FactorLookup, n: int, generator: np.random.Generator) -> np.ndarray:
+    def _choose(self, table: FactorLookup, n: int, generator: np.random.Generator) -> np.ndarray:
         """Which factors change, ``(n, K)`` of bool."""
-        varying = len(rows.varying)
+        varying = len(table.varying)
         if isinstance(self.changed, int):
             k = np.full((n, 1), self.changed)
         else:
@@ -104,41 +111,41 @@ class PairsSampler(Sampler):
                 k = np.where(generator.integers(0, 2, size=(n, 1)) == 0, 1, k)
         # The ranks of random numbers are a random order, of which the first k are taken.
         ranks = generator.random((n, varying)).argsort(axis=1).argsort(axis=1)
-        changed = np.zeros((n, len(rows.space.names)), np.bool_)
-        changed[:, rows.varying] = ranks < k
+        changed = np.zeros((n, len(table.space.names)), np.bool_)
+        changed[:, table.varying] = ranks < k
         return changed
 
-    def _look_up(self, rows: FactorLookup, n: int, generator: np.random.Generator) -> np.ndarray:
+    def _look_up(self, table: FactorLookup, n: int, generator: np.random.Generator) -> np.ndarray:
         pairs = np.empty((n, 2), np.int64)
         missing = np.arange(n)
         for _ in range(_ROUNDS):
-            first = rows.complete[generator.integers(0, len(rows.complete), size=len(missing))]
-            changed = self._choose(rows, len(missing), generator)
+            first = table.complete[generator.integers(0, len(table.complete), size=len(missing))]
+            changed = self._choose(table, len(missing), generator)
             second = np.full(len(missing), -1, np.int64)
             kinds, kind = np.unique(changed, axis=0, return_inverse=True)
             for i, mask in enumerate(kinds):
                 of_kind = np.flatnonzero(kind.reshape(-1) == i)
                 if self._may_stay:
-                    same = rows.groups(np.flatnonzero(~mask))
+                    same = table.groups(np.flatnonzero(~mask))
                     second[of_kind] = same.pick(first[of_kind], generator)
                 else:
-                    second[of_kind] = _partners(rows, first[of_kind], mask, generator)
+                    second[of_kind] = _partners(table, first[of_kind], mask, generator)
             matched = second >= 0
             pairs[missing[matched]] = np.stack([first, second], axis=1)[matched]
             missing = missing[~matched]
             if not len(missing):
                 return pairs
-        names = [rows.space.names[k] for k in rows.varying]
+        names = [table.space.names[k] for k in table.varying]
         number = str(self.changed) if isinstance(self.changed, int) else "some"
         raise ValueError(
             f"{_ROUNDS} draws gave no two rows that differ in exactly {number} of the factors "
-            f"{names} and agree in the others: the table of {len(rows.factors)} rows has no such "
+            f"{names} and agree in the others: the table of {len(table.factors)} rows has no such "
             "pairs, or hardly any; choose another number for changed, or drop a factor that is "
             "different in every row"
         )
 
 
-class LaplacePairsSampler(Sampler):
+class LaplacePairsSampler(Sampler[np.ndarray]):
     r"""Pairs of rows whose factors change by sparse steps, as in natural scenes; makes `Pairs`.
 
     The first row is drawn uniformly; every factor, independently of the others, goes from its
@@ -164,7 +171,8 @@ class LaplacePairsSampler(Sampler):
     Example:
         >>> space = FactorSpace(("a", "b"), (3, 20))
         >>> factors = space.factors(np.arange(60))
-        >>> pairs = LaplacePairsSampler()(space, factors, 1000, np.random.default_rng(0))
+        >>> draw = LaplacePairsSampler().bind(space, factors)
+        >>> pairs = draw(1000, np.random.default_rng(0))
         >>> step = abs(factors[pairs[:, 0]] - factors[pairs[:, 1]])[:, 1]
         >>> bool((step == 0).mean() > (step == 1).mean() > (step == 4).mean())
         True
@@ -176,39 +184,41 @@ class LaplacePairsSampler(Sampler):
         check_scale("rate", rate)
         self.rate = rate
 
-    def __call__(
-        self, space: FactorSpace, factors: np.ndarray, n: int, generator: np.random.Generator
-    ) -> np.ndarray:
-        rows = self.rows(space, factors)
-        if rows.row_of is None:
+    def bind(self, space: FactorSpace, factors: np.ndarray) -> Draw[np.ndarray]:
+        row_of = FactorLookup(space, factors).row_of
+        if row_of is None:
             raise ValueError(
                 f"the table of {len(factors)} rows does not have every combination of the factors "
                 f"{list(space.names)} exactly once, so that a step may lead nowhere: use "
                 "PairsSampler"
             )
-        first = generator.integers(0, len(factors), size=n)
-        second = factors[first].copy()
-        for k, size in enumerate(space.sizes):
-            value = np.arange(size)
-            chance = np.exp(-self.rate * abs(value - value[:, None])).cumsum(axis=1)
-            below = chance[second[:, k]] < generator.random((n, 1)) * chance[second[:, k], -1:]
-            second[:, k] = below.sum(axis=1)
-        return np.stack([first, rows.row_of[space.index(second)]], axis=1)
+        steps = [np.arange(size) for size in space.sizes]
+        chances = [np.exp(-self.rate * abs(v - v[:, None])).cumsum(axis=1) for v in steps]
 
-    def batch(self, data: Any, indices: np.ndarray, draw: int = 0) -> Pairs:
+        def draw(n: int, generator: np.random.Generator) -> np.ndarray:
+            first = generator.integers(0, len(factors), size=n)
+            second = factors[first].copy()
+            for k, chance in enumerate(chances):
+                below = chance[second[:, k]] < generator.random((n, 1)) * chance[second[:, k], -1:]
+                second[:, k] = below.sum(axis=1)
+            return np.stack([first, row_of[space.index(second)]], axis=1)
+
+        return draw
+
+    def batch(self, data: Data, indices: np.ndarray, draw: int = 0) -> Pairs:
         return paired(data, indices, draw)
 
 
 def _partners(
-    rows: FactorLookup, first: np.ndarray, changed: np.ndarray, generator: np.random.Generator
+    table: FactorLookup, first: np.ndarray, changed: np.ndarray, generator: np.random.Generator
 ) -> np.ndarray:
     """For each row one that differs in exactly the ``changed`` columns, or -1 if there is none."""
-    blocks = rows.groups(np.flatnonzero(~changed))
+    blocks = table.groups(np.flatnonzero(~changed))
     second = np.full(len(first), -1, np.int64)
 
-    def fits(candidate: np.ndarray, row: Any) -> np.ndarray:
-        other = rows.factors[candidate][:, changed]
-        return ((other != rows.factors[row][..., changed]) & (other >= 0)).all(axis=1)
+    def fits(candidate: np.ndarray, row: np.ndarray) -> np.ndarray:
+        other = table.factors[candidate][:, changed]
+        return ((other != table.factors[row][..., changed]) & (other >= 0)).all(axis=1)
 
     missing = np.arange(len(first))
     for _ in range(_TRIES):  # in a large block a random row will soon fit
@@ -220,7 +230,7 @@ def _partners(
             return second
     for i in missing:  # in a small one, all are looked at
         members = blocks.members(first[i])
-        members = members[fits(members, first[i])]
+        members = members[fits(members, first[i : i + 1])]
         if len(members):
             second[i] = members[generator.integers(0, len(members))]
     return second

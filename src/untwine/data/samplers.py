@@ -1,7 +1,8 @@
 """Samplers choose rows; what a row looks like is none of their business.
 
-A sampler is a pure function ``sampler(space, factors, n, generator) -> indices``, and
-``sampler.batch(data, indices)`` makes the batch of them. `Loader` puts the two together.
+A sampler looks at a table once, ``draw = sampler.bind(space, factors)``; ``draw(n, generator)`` is
+a pure function of its arguments, and ``sampler.batch(data, indices)`` makes the batch of what it
+returns. `Loader` puts them together.
 """
 
 from __future__ import annotations
@@ -11,16 +12,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from .batches import Images, Indexed, Modalities
+from .batches import Batch, Images, Indexed, Modalities
 from .few_labels import FewLabelsSampler
 from .groups import ClipsSampler, GroupsSampler, SuccessivePairsSampler
+from .lookup import FactorLookup
+from .modalities import Data, Multimodal
 from .pairs import LaplacePairsSampler, PairsSampler
-from .sampler import Indices, Sampler, covariates_at, label_column
+from .sampler import Draw, Indices, Sampler, covariates_at, label_column, one_modality, uniform
 from .space import FactorSpace
 
 __all__ = [
     "IID",
     "ClipsSampler",
+    "Draw",
     "FewLabelsSampler",
     "GroupsSampler",
     "IndexedSampler",
@@ -34,28 +38,27 @@ __all__ = [
 ]
 
 
-class IID(Sampler):
+class IID(Sampler[np.ndarray]):
     """Rows drawn uniformly, independently and with replacement; makes `Images`.
 
     Example:
         >>> space = FactorSpace(("a", "b"), (2, 3))
         >>> factors = space.factors(np.arange(6))
-        >>> IID()(space, factors, 4, np.random.default_rng(0))
+        >>> draw = IID().bind(space, factors)
+        >>> draw(4, np.random.default_rng(0))
         array([5, 3, 3, 1])
     """
 
     supervision = Images
 
-    def __call__(
-        self, space: FactorSpace, factors: np.ndarray, n: int, generator: np.random.Generator
-    ) -> np.ndarray:
-        return generator.integers(0, len(factors), size=n)
+    def bind(self, space: FactorSpace, factors: np.ndarray) -> Draw[np.ndarray]:
+        return uniform(np.arange(len(factors)))
 
-    def batch(self, data: Any, indices: np.ndarray, draw: int = 0) -> Images:
-        return Images(data.observations(indices, draw), covariates_at(data, indices))
+    def batch(self, data: Data, indices: np.ndarray, draw: int = 0) -> Images:
+        return one_modality(data).batch(indices, draw)
 
 
-class IndexedSampler(Sampler):
+class IndexedSampler(Sampler[np.ndarray]):
     """Rows drawn uniformly, with their numbers and one factor as their class; makes `Indexed`.
 
     Args:
@@ -68,48 +71,44 @@ class IndexedSampler(Sampler):
     def __init__(self, label: str | None = None) -> None:
         self.label = label
 
-    def __call__(
-        self, space: FactorSpace, factors: np.ndarray, n: int, generator: np.random.Generator
-    ) -> np.ndarray:
+    def bind(self, space: FactorSpace, factors: np.ndarray) -> Draw[np.ndarray]:
         if not space.names and self.label is None:
-            return generator.integers(0, len(factors), size=n)
+            return uniform(np.arange(len(factors)))
         column = label_column(space, self.label)
-        candidates = self.rows(space, factors).groups([column]).order
+        candidates = FactorLookup(space, factors).groups([column]).order.astype(np.int64)
         if not len(candidates):
             raise ValueError(f"factor {space.names[column]!r} is unknown in every row")
-        return candidates[generator.integers(0, len(candidates), size=n)].astype(np.int64)
+        return uniform(candidates)
 
-    def batch(self, data: Any, indices: np.ndarray, draw: int = 0) -> Indexed:
+    def batch(self, data: Data, indices: np.ndarray, draw: int = 0) -> Indexed:
         label = np.zeros(len(indices), np.int64)
         if data.space.names or self.label is not None:
             label = data.factors[indices, label_column(data.space, self.label)]
         return Indexed(
-            data.observations(indices, draw),
+            one_modality(data).observations(indices, draw),
             torch.from_numpy(indices),
             torch.from_numpy(label.astype(np.int64)),
             covariates_at(data, indices),
         )
 
 
-class ModalitiesSampler(Sampler):
+class ModalitiesSampler(Sampler[np.ndarray]):
     """Rows of a `Multimodal` data set drawn uniformly; makes `Modalities`."""
 
     supervision = Modalities
 
-    def __call__(
-        self, space: FactorSpace, factors: np.ndarray, n: int, generator: np.random.Generator
-    ) -> np.ndarray:
-        return generator.integers(0, len(factors), size=n)
+    def bind(self, space: FactorSpace, factors: np.ndarray) -> Draw[np.ndarray]:
+        return uniform(np.arange(len(factors)))
 
-    def batch(self, data: Any, indices: np.ndarray, draw: int = 0) -> Modalities:
-        if not hasattr(data, "present"):
+    def batch(self, data: Data, indices: np.ndarray, draw: int = 0) -> Modalities:
+        if not isinstance(data, Multimodal):
             raise ValueError(
                 f"{type(data).__name__} has one modality; make Multimodal({{name: data, ...}})"
             )
         return data.batch(indices, draw)
 
 
-def default_sampler(supervision: type) -> Sampler:
+def default_sampler(supervision: type[Batch]) -> Sampler[Any]:
     """The sampler that makes batches of a type, with its default settings.
 
     Raises:
@@ -119,7 +118,7 @@ def default_sampler(supervision: type) -> Sampler:
         >>> default_sampler(Images).supervision.__name__
         'Images'
     """
-    samplers: tuple[type[Sampler], ...] = (
+    samplers: tuple[type[Sampler[Any]], ...] = (
         IID,
         PairsSampler,
         GroupsSampler,
@@ -132,7 +131,7 @@ def default_sampler(supervision: type) -> Sampler:
         if sampler.supervision is supervision:
             return sampler()
     raise ValueError(
-        f"no sampler makes {getattr(supervision, '__name__', supervision)!r}; the batch types are "
+        f"no sampler makes {supervision.__name__!r}; the batch types are "
         f"{[sampler.supervision.__name__ for sampler in samplers]}: for a type of your own, let "
         "the method's sampler() return one"
     )

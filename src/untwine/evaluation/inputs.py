@@ -17,7 +17,7 @@ __all__ = ["Inputs", "as_inputs"]
 _ROLES = ("label", "batch", "label or batch")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Inputs:
     """Checked codes and factors, and what comes with them.
 
@@ -182,20 +182,20 @@ def as_inputs(
         if still:
             factors = factors[:, varying] if varying else None
     return Inputs(
-        codes,
-        factors,
-        tuple(names or ()),
-        stddev,
-        blocks,
-        parts,
-        facts,
-        discrete_codes,
-        _role("label", label, every, left_out),
-        _role("batch", batch, every, left_out),
-        clusters,
-        codes_test,
-        factors_test,
-        left_out,
+        codes=codes,
+        factors=factors,
+        names=tuple(names or ()),
+        stddev=stddev,
+        blocks=blocks,
+        parts=parts,
+        facts=facts,
+        discrete_codes=discrete_codes,
+        label=_role("label", label, every, left_out),
+        batch=_role("batch", batch, every, left_out),
+        clusters=clusters,
+        codes_test=codes_test,
+        factors_test=factors_test,
+        left_out=left_out,
     )
 
 

@@ -113,7 +113,7 @@ def _from_function(source: str, codes: list[str], factors: list[str]) -> Table:
         return result
     if hasattr(result, "mean") and hasattr(result, "factors") and hasattr(result, "space"):
         names = tuple(result.space.names)
-        return as_table(result.mean, result.factors, names, source, result.stddev)
+        return as_table(result.mean, result.factors, names, source, stddev=result.stddev)
     if isinstance(result, Mapping):
         return from_arrays(result, source, codes, factors)
     if hasattr(result, "columns"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,7 @@ class Table:
     mean: np.ndarray
     factors: np.ndarray
     names: tuple[str, ...]
+    _: KW_ONLY
     stddev: np.ndarray | None = None
     codes_test: np.ndarray | None = None
     factors_test: np.ndarray | None = None
@@ -203,7 +204,8 @@ def from_frame(frame: DataFrame, source: str, codes: list[str], factors: list[st
     deviations = [column for column in columns if _STDDEV_COLUMN.fullmatch(column)]
     stddev = frame[deviations].to_numpy(np.float64) if len(deviations) == len(chosen) else None
     named = {names[k]: v for k, v in values.items()}
-    return as_table(frame[chosen].to_numpy(np.float64), matrix, names, source, stddev, values=named)
+    matrix_of_codes = frame[chosen].to_numpy(np.float64)
+    return as_table(matrix_of_codes, matrix, names, source, stddev=stddev, values=named)
 
 
 def _columns(
@@ -319,6 +321,7 @@ def as_table(
     factors: np.ndarray,
     names: tuple[str, ...],
     source: str,
+    *,
     stddev: Any = None,
     codes_test: Any = None,
     factors_test: np.ndarray | None = None,
@@ -348,7 +351,16 @@ def as_table(
         factors_test = as_factors(factors_test, f"{source}: factors_test")
     if clusters is not None and len(clusters) != len(mean):
         raise ValueError(f"{source}: clusters has {len(clusters)} rows but codes has {len(mean)}")
-    return Table(mean, matrix, names, stddev, codes_test, factors_test, values or None, clusters)
+    return Table(
+        mean,
+        matrix,
+        names,
+        stddev=stddev,
+        codes_test=codes_test,
+        factors_test=factors_test,
+        values=values or None,
+        clusters=clusters,
+    )
 
 
 #: Readers by the ending of the file.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,7 @@ class Evaluation:
     confidence: float | None = None
     names: tuple[str, ...] = ()
     shape: tuple[int, ...] = ()
+    _: KW_ONLY
     seconds: float = 0.0
     left_out: Mapping[str, str] = field(default_factory=dict)
     failed: tuple[str, ...] = ()

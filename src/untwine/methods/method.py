@@ -268,12 +268,7 @@ def _settings(
         function = getattr(function, "__func__", function)
         parameters = inspect.signature(function).parameters.values()
         for p in parameters:
-            by_name = p.kind is p.KEYWORD_ONLY or (
-                name == "__init__"
-                and p.kind is p.POSITIONAL_OR_KEYWORD
-                and p.default is not p.empty
-            )
-            if by_name:
+            if p.default is not p.empty if name == "__init__" else p.kind is p.KEYWORD_ONLY:
                 settings.setdefault(p.name, (function, p))
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):
             break

@@ -87,11 +87,11 @@ def downstream_accuracy(
         factors,
         codes_test,
         factors_test,
-        train,
-        test,
-        blocks,
-        seed,
-        "downstream_accuracy",
+        train=train,
+        test=test,
+        blocks=blocks,
+        seed=seed,
+        metric="downstream_accuracy",
     )
     learned, judged = accuracies(data, len(data.z), predictor, jobs, seed)
     return Score(

@@ -104,11 +104,11 @@ def sample_efficiency(
         factors,
         codes_test,
         factors_test,
-        largest,
-        test,
-        blocks,
-        seed,
-        "sample_efficiency",
+        train=largest,
+        test=test,
+        blocks=blocks,
+        seed=seed,
+        metric="sample_efficiency",
     )
     available = len(data.z)
     if available <= few:

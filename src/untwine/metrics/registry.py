@@ -40,7 +40,7 @@ _NEEDS = {
 _Function = TypeVar("_Function", bound=Callable[..., Score])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Metric:
     """A metric's metadata, and the one way to call it.
 
@@ -228,22 +228,22 @@ def metric(
             return function(*arguments, **settings)
 
         METRICS[name] = Metric(
-            name,
-            checked,
-            low,
-            high,
-            higher_is_better,
-            captures,
-            stated,
-            paper,
-            link,
-            (*(_NEEDS[k] for k in required), *needs),
-            assumes,
-            rows,
-            repeats,
-            dict(suite or {}),
-            ("all", *(() if "factors" in required else ("unsupervised",)), *groups),
-            limits,
+            name=name,
+            function=checked,
+            low=low,
+            high=high,
+            higher_is_better=higher_is_better,
+            captures=captures,
+            source=stated,
+            paper=paper,
+            link=link,
+            needs=(*(_NEEDS[k] for k in required), *needs),
+            assumes=assumes,
+            rows=rows,
+            repeats=repeats,
+            suite=dict(suite or {}),
+            groups=("all", *(() if "factors" in required else ("unsupervised",)), *groups),
+            ranges=limits,
         )
         return cast(_Function, checked)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -71,6 +71,7 @@ class Findings:
     factors: np.ndarray
     strength: np.ndarray
     measure: str
+    _: KW_ONLY
     information: np.ndarray | None = None
     share: np.ndarray | None = None
     traversal: Traversal | None = None

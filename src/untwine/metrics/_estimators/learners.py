@@ -22,6 +22,7 @@ def labelled_parts(
     factors: Any,
     codes_test: Any,
     factors_test: Any,
+    *,
     train: int | None,
     test: int | None,
     blocks: Columns | None,

@@ -179,6 +179,9 @@ def test_scenes_of_unequal_length_give_clips_of_one(scenes):
 def test_unequal_lengths_in_one_array_are_refused_with_a_way_out(scenes):
     with pytest.raises(ValueError, match="Scenes"):
         FactorDataset.from_arrays(scenes)
+    clips = [np.zeros((8, 4, 4)), np.zeros((8, 4, 4)), np.zeros((7, 4, 4))]
+    with pytest.raises(ValueError, match=r"part 2 has shape \(7, 4, 4\) and part 0 \(8, 4, 4\)"):
+        FactorDataset.from_arrays(clips)
     with pytest.raises(ValueError, match="scene 1 has shape"):
         Scenes([np.zeros((3, 8, 8)), np.zeros((3, 8, 9))])
     with pytest.raises(ValueError, match="4 scenes but factors of 3"):

@@ -70,6 +70,63 @@ def test_tensors_frames_and_sparse_matrices_are_accepted():
     )
 
 
+def test_factors_of_tables_are_what_their_columns_say():
+    frame = pd.DataFrame(
+        {
+            "whole": [0, 2, 10, None, 2],
+            "nullable": pd.array([3, None, 0, 1, 3], dtype="Int64"),
+            "objects": np.array([0, 2, 10, pd.NA, 2], object),
+            "flag": pd.array([True, None, False, True, True], dtype="boolean"),
+            "yes": np.array([True, None, False, True, True], object),
+            "text": pd.array(["b", pd.NA, "a", "", "b"], dtype="string"),
+            "mixed": np.array(["b", pd.NA, "a", None, np.nan], object),
+            "grade": pd.Categorical(
+                ["low", "high", None, "mid", "low"], ["low", "mid", "high", "top"], ordered=True
+            ),
+            "code": pd.Categorical([7, 5, 5, None, 7], [7, 5]),
+        }
+    )
+    data = FactorDataset.from_arrays(np.zeros((5, 2)), frame)
+    expected = {
+        "whole": [0, 2, 10, -1, 2],
+        "nullable": [3, -1, 0, 1, 3],
+        "objects": [0, 2, 10, -1, 2],
+        "flag": [1, -1, 0, 1, 1],
+        "yes": [1, -1, 0, 1, 1],
+        "text": [1, -1, 0, -1, 1],
+        "mixed": [1, -1, 0, -1, -1],
+        "grade": [0, 2, -1, 1, 0],
+        "code": [0, 1, 1, -1, 0],
+    }
+    assert {n: data.factors[:, k].tolist() for k, n in enumerate(data.space.names)} == expected
+    assert data.space.sizes == (11, 4, 11, 2, 2, 2, 2, 4, 2)
+    names = {"grade": ("low", "mid", "high", "top"), "code": ("7", "5")}
+    assert data.values == {"text": ("a", "b"), "mixed": ("a", "b"), **names}
+    # each column alone, as a list, a mapping or a Series, says the same
+    for name, codes in expected.items():
+        for factors in (frame[name], {name: frame[name]}):
+            one = FactorDataset.from_arrays(np.zeros((5, 2)), factors)
+            assert (one.space.names, one.factors[:, 0].tolist()) == ((name,), codes)
+    one = FactorDataset.from_arrays(np.zeros((5, 2)), [0, 2, 10, None, 2])
+    assert one.factors[:, 0].tolist() == [0, 2, 10, -1, 2]
+
+
+def test_observations_of_tables_are_numbers_and_booleans():
+    frame = pd.DataFrame({"dose": [0.5, 2.0], "male": [True, False], "age": [30, 41]})
+    data = FactorDataset.from_arrays(frame, covariates=frame[["male"]])
+    assert data.observations([0, 1]).tolist() == [[0.5, 1, 30], [2, 0, 41]]
+    assert data.covariates.tolist() == [[1], [0]]
+    nullable = FactorDataset.from_arrays(frame.convert_dtypes())
+    assert torch.equal(nullable.observations([0, 1]), data.observations([0, 1]))
+    with pytest.raises(ValueError, match=r"column 'sex' of x holds .*expected numbers or bool"):
+        FactorDataset.from_arrays(frame.assign(sex=["m", "f"]))
+    for missing in ([1.0, np.nan], pd.array([1, None], dtype="Int64")):
+        with pytest.raises(ValueError, match=r"'age' of x is missing in row 1 \(1 of 2 rows"):
+            FactorDataset.from_arrays(frame.assign(age=missing))
+    with pytest.raises(ValueError, match="x holds object; expected numbers, none of them missing"):
+        FactorDataset.from_arrays([[1.0, None], [2.0, 3.0]])
+
+
 def test_one_factor_without_a_name_is_the_label():
     data = FactorDataset.from_arrays(np.zeros((3, 2)), [1.0, np.nan, 4.0])
     assert (data.space.names, data.space.sizes) == (("label",), (5,))

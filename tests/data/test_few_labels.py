@@ -1,5 +1,7 @@
 """Several labels, and labels that are not perfect."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -153,3 +155,36 @@ def test_labels_that_cannot_be_given(settings, message):
     table[:, 1] = -1
     with pytest.raises(ValueError, match="known='any' takes rows that have some"):
         FewLabelsSampler("*").labelled_set(SPACE, table)
+
+
+@pytest.mark.parametrize(("n", "seeds"), [(100, False), (700, True)])
+def test_a_rare_class_gets_advice_that_works(n, seeds):
+    digit = np.repeat(np.arange(10), [200] * 5 + [100] * 4 + [2])[:, None]
+    space = FactorSpace(("digit",), (10,))
+    messages = []
+    for balanced, start in ((True, r"class 9 .* has 2 rows"), (False, r"class 9 .* no labelled")):
+        for seed in range(50):
+            try:
+                FewLabelsSampler("digit", n, balanced=balanced, seed=seed).labelled_set(
+                    space, digit
+                )
+            except ValueError as error:
+                messages.append(str(error))
+                assert re.match(start, messages[-1])
+                break
+    assert len(messages) == 2
+    for message in messages:  # neither sends to the other's setting, where it fails
+        assert "labelled=20 or fewer with balanced=True" in message
+        assert ("balanced=False with another seed=" in message) == seeds
+    labels = FewLabelsSampler("digit", 20).labelled_set(space, digit)[1]
+    assert (np.bincount(labels) == 2).all()
+    if seeds:
+        drawn = [FewLabelsSampler("digit", n, balanced=False, seed=s) for s in range(50)]
+        assert any(_has_all(sampler, space, digit) for sampler in drawn)
+
+
+def _has_all(sampler, space, factors):
+    try:
+        return len(np.unique(sampler.labelled_set(space, factors)[1])) == space.sizes[0]
+    except ValueError:
+        return False

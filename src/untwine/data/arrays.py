@@ -78,13 +78,17 @@ class Arrays(ArrayDataset):
     """A data set of arrays in memory.
 
     Images are kept as they are given and become float32 in [0, 1] when a batch is made: bytes are
-    divided by 255, or by 1 where no byte of the set is larger than 1.
+    divided by 255, or by 1 where no byte of the set is larger than 1. A value that is missing (nan,
+    None, ``pandas.NA``) is refused in observations and covariates: what stands for it is yours to
+    say. In factors it is unknown.
 
     Args:
         x: The observations: images of bytes, of booleans, or of floats in [0, 1]; or vectors of
-            any numbers, of which a SciPy sparse matrix is kept sparse.
-        factors: ``(N, K)`` or ``(N,)``: an array, a tensor or a DataFrame; -1 and nan mean unknown.
-            Text and fractions are numbered in sorted order.
+            any numbers, of which a SciPy sparse matrix is kept sparse; or a DataFrame of numbers
+            and booleans.
+        factors: ``(N, K)`` or ``(N,)``: an array, a tensor, a DataFrame or a Series; -1, nan, None
+            and ``pandas.NA`` mean unknown. Text and fractions are numbered in sorted order,
+            categories in theirs.
         names: The factors' names.
         sizes: How many values each factor has; by default the largest value plus one.
         covariates: ``(N, C)`` or ``(N,)`` numbers, such as the batch of a cell, one-hot.
@@ -95,8 +99,9 @@ class Arrays(ArrayDataset):
         an axis for time after the first.
 
     Raises:
-        ValueError: for lengths, columns and names that do not match, values that are not finite,
-            and images of floats outside [0, 1].
+        ValueError: for lengths, columns and names that do not match, values that are missing or
+            not finite, columns of a DataFrame that are no numbers, and images of floats outside
+            [0, 1].
 
     Example:
         >>> data = Arrays(np.zeros((4, 16, 16, 3), np.uint8), [0, 0, 1, -1], names=["side"])
@@ -131,19 +136,45 @@ def _array(values: Any, name: str) -> Any:
         array = (values.float() if values.dtype == torch.bfloat16 else values).numpy()
     elif hasattr(values, "tocsr"):
         array = values.tocsr()
-    elif hasattr(values, "to_numpy"):
-        array = values.to_numpy()
+    elif hasattr(values, "columns") and hasattr(values, "iloc"):
+        array = _table(values, name)
     else:
         try:
             array = np.asarray(values)
         except ValueError as error:
+            shapes = [np.shape(part) for part in values]
+            wrong = next(i for i, shape in enumerate(shapes) if shape != shapes[0])
             raise ValueError(
-                f"{name} is a {type(values).__name__} whose parts have different shapes ({error}): "
-                "one array is needed; clips of unequal lengths go into data.Scenes"
+                f"{name} is a {type(values).__name__} whose part {wrong} has shape "
+                f"{shapes[wrong]} and part 0 {shapes[0]}: one array is needed; clips of unequal "
+                "lengths go into data.Scenes"
             ) from error
     if array.dtype.kind not in "fiub":
-        raise ValueError(f"{name} holds {array.dtype}; expected numbers")
+        raise ValueError(f"{name} holds {array.dtype}; expected numbers, none of them missing")
     return array
+
+
+def _table(frame: Any, name: str) -> np.ndarray:
+    """The numbers and booleans of a DataFrame."""
+    from pandas.api.types import is_numeric_dtype
+
+    columns = [frame.iloc[:, k] for k in range(frame.shape[1])]
+    for label, column in zip(frame.columns, columns, strict=True):
+        if not is_numeric_dtype(column.dtype):
+            raise ValueError(
+                f"column {label!r} of {name} holds {column.dtype}; expected numbers or booleans: "
+                "leave it out, give it as a factor, or code it (pandas.get_dummies)"
+            )
+        missing = column.isna().to_numpy()
+        if missing.any():
+            raise ValueError(
+                f"column {label!r} of {name} is missing in row {missing.argmax()} "
+                f"({missing.sum()} of {len(frame)} rows in all): drop those rows, or fill in what "
+                "stands for it (fillna), perhaps with a column that says where"
+            )
+    return np.column_stack(
+        [column.to_numpy(getattr(column.dtype, "numpy_dtype", column.dtype)) for column in columns]
+    )
 
 
 def _check_finite(x: Any, name: str) -> None:

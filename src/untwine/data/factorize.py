@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from .space import FactorSpace
 __all__ = ["as_text", "factorize"]
 
 _MOST_FRACTIONS = 256
+_MOST = 2**53  # up to here floats hold every whole number
 
 
 def factorize(
@@ -22,15 +24,18 @@ def factorize(
 ) -> tuple[np.ndarray, FactorSpace, dict[str, tuple[str, ...]]]:
     """Factors as integers from 0, with -1 for what is not known.
 
-    Whole numbers stay what they are; nan, None and empty text mean unknown. Text and fractions are
-    numbered in sorted order, and the names of the values are returned beside them.
+    Whole numbers and booleans stay what they are, whatever holds them. Text and fractions are
+    numbered in sorted order, categories in their order, including those that do not occur; the
+    names of the values are returned beside them. nan, None, ``pandas.NA`` and empty text mean
+    unknown.
 
     Args:
-        factors: An array ``(N, K)`` or ``(N,)``, a tensor, a DataFrame, or a mapping of names to
-            columns.
+        factors: An array ``(N, K)`` or ``(N,)``, a tensor, a DataFrame or a Series, or a mapping of
+            names to columns.
         rows: How many rows there must be.
         names: Of the columns; by default those of the table, or factor0, factor1, ...
-        sizes: How many values each factor has; by default the largest value plus one.
+        sizes: How many values each factor has; by default the number of its categories, or the
+            largest value plus one.
 
     Returns:
         The factors ``(N, K)`` of int64, their space, and the names of values by factor.
@@ -38,6 +43,10 @@ def factorize(
     Raises:
         ValueError: for names, sizes or rows that do not match, for negative values other than -1,
             and for a column of many different fractions.
+
+    Example:
+        >>> factorize([0, 2, 10, None, 2], 5)[0].ravel()
+        array([ 0,  2, 10, -1,  2])
     """
     columns = _columns(factors, names)
     if names is not None and len(names) != len(columns):
@@ -50,32 +59,39 @@ def factorize(
         )
     coded, values = [], {}
     for name, column in columns.items():
-        if column.shape != (rows,):
+        if np.shape(column) != (rows,):
             raise ValueError(
-                f"x has {rows} rows but factor {name!r} has shape {column.shape}: row i of both "
-                "must belong to the same observation"
+                f"x has {rows} rows but factor {name!r} has shape {np.shape(column)}: row i of "
+                "both must belong to the same observation"
             )
-        numbers, labels = _code(name, column)
-        coded.append(numbers)
+        codes, labels = _code(name, column)
+        coded.append(codes)
         if labels:
             values[name] = labels
     table = np.stack(coded, axis=1) if coded else np.empty((rows, 0), np.int64)
     if sizes is None:
-        sizes = [max(int(column.max(initial=0)) + 1, 1) for column in coded]
+        sizes = [
+            max(int(column.max(initial=0)) + 1, len(values.get(name, ())))
+            for name, column in zip(columns, coded, strict=True)
+        ]
     space = FactorSpace(tuple(columns), tuple(sizes))
     return space.check(table, unknown=True), space, values
 
 
-def _columns(factors: Any, names: Sequence[str] | None) -> dict[str, np.ndarray]:
-    """The columns by name, as NumPy arrays."""
+def _columns(factors: Any, names: Sequence[str] | None) -> dict[str, Any]:
+    """The columns by name: NumPy arrays, or what pandas has."""
+    columns: list[Any]
     if factors is None:
         return {}
     if hasattr(factors, "columns") and hasattr(factors, "iloc"):  # a DataFrame
-        columns = [factors.iloc[:, k].to_numpy() for k in range(factors.shape[1])]
+        columns = [factors.iloc[:, k] for k in range(factors.shape[1])]
         labels = [str(name) for name in factors.columns]
     elif isinstance(factors, Mapping):
-        columns = [np.asarray(column) for column in factors.values()]
+        columns = [c if hasattr(c, "dtype") else np.asarray(c) for c in factors.values()]
         labels = [str(name) for name in factors]
+    elif _is_category(factors) or hasattr(factors, "iloc"):  # a Series, or categories without one
+        name = getattr(factors, "name", None)
+        columns, labels = [factors], ["label" if name is None else str(name)]
     else:
         array = factors.detach().cpu().numpy() if hasattr(factors, "detach") else factors
         array = np.asarray(array)
@@ -93,41 +109,72 @@ def _columns(factors: Any, names: Sequence[str] | None) -> dict[str, np.ndarray]
     return dict(zip(labels, columns, strict=True))
 
 
-def _code(name: str, column: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-    if column.dtype.kind in "OSU":
-        return _code_text(column)
+def _is_category(column: Any) -> bool:
+    return getattr(getattr(column, "dtype", None), "name", None) == "category"
+
+
+def _code(name: str, column: Any) -> tuple[np.ndarray, tuple[str, ...]]:
+    """A column's codes, and the names of its values if they have other names than their numbers."""
+    if _is_category(column):
+        import pandas as pd
+
+        categories = pd.Categorical(column)
+        return categories.codes.astype(np.int64), tuple(map(as_text, categories.categories))
+    array = column.detach().cpu().numpy() if hasattr(column, "detach") else np.asarray(column)
+    if array.dtype.kind not in "OSUT":
+        return _code_numbers(name, array)
+    texts = array.astype(object)
+    unknown = _missing(texts)
+    present = texts[~unknown]
+    if len(present) and all(isinstance(v, numbers.Real | np.bool_) for v in present):
+        values = np.full(len(array), np.nan)
+        values[~unknown] = present.astype(np.float64)
+        return _code_numbers(name, values)
+    labels, codes = np.unique([as_text(value) for value in present], return_inverse=True)
+    coded = np.full(len(array), -1, np.int64)
+    coded[~unknown] = codes
+    return coded, tuple(labels.tolist())
+
+
+def _code_numbers(name: str, column: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
     if column.dtype.kind == "f":
         unknown = np.isnan(column)
         present = column[~unknown]
         if not np.isfinite(present).all():
             raise ValueError(f"factor {name!r} is infinite in row {np.isinf(column).argmax()}")
         if (present != np.round(present)).any():
-            distinct, numbers = np.unique(present, return_inverse=True)
+            distinct, codes = np.unique(present, return_inverse=True)
             if len(distinct) > _MOST_FRACTIONS:
                 raise ValueError(
                     f"factor {name!r} has {len(distinct)} different fractional values; a factor "
                     "has few values, numbered from 0: bin it first, for example with np.digitize"
                 )
             coded = np.full(len(column), -1, np.int64)
-            coded[~unknown] = numbers
+            coded[~unknown] = codes
             return coded, tuple(f"{value:g}" for value in distinct)
+        if (np.abs(present) > _MOST).any():
+            raise ValueError(
+                f"factor {name!r} has the value {present[np.abs(present).argmax()]:g}; a factor "
+                "has few values, numbered from 0"
+            )
         column = np.where(unknown, -1, column)
     elif column.dtype.kind not in "iub":
         raise ValueError(f"factor {name!r} holds {column.dtype}; expected numbers or text")
-    numbers = column.astype(np.int64)
-    if (numbers < -1).any():
-        row = int((numbers < -1).argmax())
+    codes = column.astype(np.int64)
+    if (codes < -1).any():
+        row = int((codes < -1).argmax())
         raise ValueError(
-            f"factor {name!r} is {numbers[row]} in row {row}; expected 0, 1, ..., or -1 for unknown"
+            f"factor {name!r} is {codes[row]} in row {row}; expected 0, 1, ..., or -1 for unknown"
         )
-    return numbers, ()
+    return codes, ()
 
 
-def _code_text(column: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-    texts = [_text(value) for value in column.tolist()]
-    labels = sorted({text for text in texts if text})
-    number = {text: i for i, text in enumerate(labels)} | {"": -1}
-    return np.array([number[text] for text in texts], np.int64), tuple(labels)
+def _missing(values: np.ndarray) -> np.ndarray:
+    """Where objects are nan, None, NA, or empty text."""
+    import pandas as pd
+
+    empty = [isinstance(value, str | bytes) and not value for value in values]
+    return pd.isna(values) | np.array(empty, np.bool_)
 
 
 def as_text(value: Any) -> str:
@@ -140,12 +187,3 @@ def as_text(value: Any) -> str:
         return value.decode() if isinstance(value, bytes) else str(value)
     except UnicodeDecodeError as error:
         raise ValueError(f"the text {value!r} is not in UTF-8 ({error})") from error
-
-
-def _text(value: Any) -> str:
-    """The text of a value; empty where it is missing."""
-    if isinstance(value, bytes):
-        return as_text(value)
-    if value is None or value != value or str(value) == "<NA>":  # nan differs from itself
-        return ""
-    return str(value)

@@ -206,8 +206,9 @@ class FewLabelsSampler(Sampler[tuple[np.ndarray, ...]]):
             missing = np.setdiff1d(classes, truth[rows])
             if len(missing):
                 raise ValueError(
-                    f"class {missing[0]} of factor {name!r} has no labelled row among {n}: label "
-                    "more rows, or draw them with balanced=True"
+                    f"class {missing[0]} of factor {name!r} has no labelled row among {n} drawn "
+                    f"({(truth == missing[0]).sum()} of {len(labelled)} rows are of that class): "
+                    + _advice(truth[labelled], n)
                 )
             return rows
         if n < len(classes):
@@ -223,7 +224,7 @@ class FewLabelsSampler(Sampler[tuple[np.ndarray, ...]]):
             if len(rows) < count:
                 raise ValueError(
                     f"class {value} of factor {name!r} has {len(rows)} rows, fewer than its share "
-                    f"of {count} in a balanced set of {n}: label fewer rows, or balanced=False"
+                    f"of {count} in a balanced set of {n}: " + _advice(truth[labelled], n)
                 )
             parts.append(generator.permutation(rows)[:count])
         return np.sort(np.concatenate(parts))
@@ -314,6 +315,20 @@ class FewLabelsSampler(Sampler[tuple[np.ndarray, ...]]):
         shift = generator.integers(1, max(len(classes), 2), size=len(wrong))
         labels[wrong] = classes[(place + shift) % len(classes)]
         return labels
+
+
+def _advice(truth: np.ndarray, n: int) -> str:
+    """How a set can be drawn that has every class, from the classes of the rows."""
+    counts = np.unique(truth, return_counts=True)[1]
+    balanced = int(counts.min()) * len(counts)
+    ways = [
+        f"labelled={balanced} or fewer with balanced=True"
+        if balanced < n
+        else "balanced=True takes as many of each class"
+    ]
+    if np.prod(1 - (1 - n / len(truth)) ** counts) > 0.5:  # about the chance that a draw has all
+        ways.append("balanced=False with another seed=")
+    return "; or ".join([*ways, "labelled=None takes all rows", "leave the rare class out (-1)"])
 
 
 def _binned(values: np.ndarray, size: int, bins: int) -> np.ndarray:

@@ -160,7 +160,7 @@ def test_unknown_factors_leave_their_points_out(metric, unknown):
     part[20:40, 0] = unknown
     score = metric(codes, part)
     assert score.parts["known"].tolist() == [40] + [60] * (factors.shape[1] - 1)
-    assert score.protocol["unknown"] == "left out, per factor"
+    assert score.protocol["unknown_rows_left_out"] == [20] + [0] * (factors.shape[1] - 1)
     kept = np.r_[0:20, 40:60]  # with the extremes, so that the bins are the same
     alone = metric(codes[kept], factors[kept]).parts["mutual_information"]
     whole = metric(codes, factors).parts["mutual_information"]

@@ -367,7 +367,6 @@ def test_blocks_are_columns_of_one_code(name, metric):
         (lambda z, v: (np.where(np.arange(600)[:, None] == 7, np.nan, z), v), r"\[7, 0\] is nan"),
         (lambda z, v: (z, np.where([True, False, False], 2, v)), "factor 0"),
         (lambda z, v: (z.astype(str), v), "holds <U"),
-        (lambda z, v: (z, v.astype(str)), "holds <U"),
         (lambda z, v: (z[:1], v[:1]), "single value|few|1 point|value"),
         (lambda z, v: (z[:, :, None], v), r"shape \(600, 4, 1\)"),
     ],

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..encoding import Facts
-from ..metrics._estimators.arrays import as_codes, as_factors, constant
+from ..metrics._estimators.arrays import UNKNOWN, as_codes, as_factors, constant, factor_parts
 from ..metrics.registry import Metric
 
 __all__ = ["Inputs", "as_inputs"]
@@ -128,6 +128,7 @@ def as_inputs(
     clusters: Any = None,
     codes_test: Any = None,
     factors_test: Any = None,
+    unknown: float | str | None = UNKNOWN,
 ) -> Inputs:
     """Unpacks `Codes`, tables and arrays; the arguments are those of `untwine.evaluate`.
 
@@ -162,7 +163,7 @@ def as_inputs(
         if stddev.shape != codes.shape:
             raise ValueError(f"stddev has shape {stddev.shape} but codes has {codes.shape}")
     if codes_test is not None:
-        codes_test, factors_test = _test_part(codes, codes_test, factors_test)
+        codes_test = _test_part(codes, codes_test, factors_test)
     if clusters is not None:
         clusters = np.asarray(clusters.detach().cpu() if hasattr(clusters, "detach") else clusters)
         if len(clusters) != len(codes):
@@ -170,7 +171,10 @@ def as_inputs(
     left_out: dict[str, str] = {}
     every: list[str] = []
     if factors is not None:
-        factors = as_factors(factors)
+        if factors_test is None:
+            factors = as_factors(factors, unknown=unknown)
+        else:
+            factors, factors_test = factor_parts(factors, factors_test, unknown=unknown)
         names = _names(codes, factors, names)
         still = constant(factors)
         every = names
@@ -235,11 +239,8 @@ def _names(codes: np.ndarray, factors: np.ndarray, names: Sequence[str] | None) 
     return [str(name) for name in names]
 
 
-def _test_part(
-    codes: np.ndarray, codes_test: Any, factors_test: Any
-) -> tuple[np.ndarray, np.ndarray]:
+def _test_part(codes: np.ndarray, codes_test: Any, factors_test: Any) -> np.ndarray:
     codes_test = as_codes(codes_test, "codes_test")
-    factors_test = as_factors(factors_test, "factors_test")
     if len(codes_test) != len(factors_test):
         raise ValueError(
             f"codes_test has {len(codes_test)} rows but factors_test has {len(factors_test)}"
@@ -248,4 +249,4 @@ def _test_part(
         raise ValueError(
             f"codes_test has {codes_test.shape[1]} dimensions but codes has {codes.shape[1]}"
         )
-    return codes_test, factors_test
+    return codes_test

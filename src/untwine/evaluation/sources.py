@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..metrics._estimators.arrays import as_codes, as_factors
+from ..metrics._estimators.arrays import as_codes, as_factors, coded_column
 from ..reading import check_npy, open_hdf5, open_npz
 
 if TYPE_CHECKING:
@@ -306,13 +306,10 @@ def coded(factors: Any) -> tuple[np.ndarray, dict[int, tuple[str, ...]], tuple[s
         names = tuple(f"factor_{k}" for k in range(array.shape[1]))
     columns, values = [], {}
     for k in range(frame.shape[1]):
-        column = frame.iloc[:, k]
-        if _numeric(column):
-            columns.append(column.to_numpy(np.float64, na_value=np.nan))
-            continue
-        text = pd.Categorical(column)
-        columns.append(text.codes.astype(np.float64))
-        values[k] = tuple(str(value) for value in text.categories)
+        numbers, texts = coded_column(frame.iloc[:, k])
+        columns.append(numbers)
+        if texts is not None:
+            values[k] = texts
     return np.stack(columns, axis=1), values, names
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..metrics._estimators.arrays import sentinel
 from ..metrics._estimators.sharing import sharing
 from ..metrics._estimators.threads import one_thread
 from ..metrics.registry import GROUPS, METRICS, Metric, entry
@@ -43,6 +44,7 @@ def evaluate(
     clusters: Any = None,
     codes_test: Any = None,
     factors_test: Any = None,
+    unknown: float | str | None = -1,
     exact: bool = False,
     progress: bool | None = None,
 ) -> Evaluation:
@@ -92,6 +94,9 @@ def evaluate(
         codes_test: Rows ``(M, D)`` for the test part of metrics that fit something; without them
             they split the given rows.
         factors_test: Their factors ``(M, K)``.
+        unknown: The value that means unknown, beside nan: a number, or a text of a column of texts.
+            The default, -1, is for labels that count from 0: in a column with fractional or other
+            negative values it is a value. ``None`` for nan alone.
         exact: Use the reference's slow predictors (``dci`` with scikit-learn's boosting) where the
             default here is a fast one.
         progress: Whether to show a progress bar; by default if standard error is a terminal.
@@ -129,6 +134,7 @@ def evaluate(
         clusters=clusters,
         codes_test=codes_test,
         factors_test=factors_test,
+        unknown=unknown,
     )
     tasks = {
         name: _Task(data, metric, settings, points, seed)
@@ -215,6 +221,8 @@ def _plan(
         settings = dict(chosen)
         metric = entry(settings.pop("metric", name))
         metric.refuse_unknown(settings)
+        if "unknown" in settings:
+            raise ValueError("unknown= is of the factors, not of a metric: give it to evaluate")
         plan[name] = (metric, settings if exact else {**metric.suite, **settings})
     return plan
 
@@ -325,6 +333,8 @@ class _Task:
         if data.codes_test is not None and data.factors_test is not None:
             extras["codes_test"] = data.codes_test[test]
             extras["factors_test"] = data.factors_test[test]
+        if metric.takes("unknown") and data.factors is not None:
+            settings["unknown"] = sentinel(data.factors)  # they have been read
         if metric.takes("points"):
             settings = {"points": self.points, **settings}
         if self.points is not None and metric.rows != "points":

@@ -24,7 +24,13 @@ __all__ = ["ami"]
     groups=("default",),
 )
 def ami(
-    codes: Any, factors: Any, *, clusters: Any = None, restarts: int = 10, seed: int = 0
+    codes: Any,
+    factors: Any,
+    *,
+    clusters: Any = None,
+    restarts: int = 10,
+    unknown: float | str | None = -1,
+    seed: int = 0,
 ) -> Score:
     r"""Adjusted mutual information: what clusters and labels share above chance.
 
@@ -40,6 +46,7 @@ def ami(
         factors: Discrete factors; -1 or nan where unknown, which leaves those rows out.
         clusters: Cluster assignments of the rows, or responsibilities, instead of k-means.
         restarts: Of k-means; the best one counts.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         seed: Of k-means.
 
     Shape:
@@ -63,4 +70,6 @@ def ami(
     """
     from sklearn.metrics import adjusted_mutual_info_score
 
-    return clustered(codes, factors, clusters, restarts, seed, adjusted_mutual_info_score, "ami")
+    return clustered(
+        codes, factors, clusters, restarts, seed, unknown, adjusted_mutual_info_score, "ami"
+    )

@@ -24,7 +24,13 @@ __all__ = ["ari"]
     groups=("default",),
 )
 def ari(
-    codes: Any, factors: Any, *, clusters: Any = None, restarts: int = 10, seed: int = 0
+    codes: Any,
+    factors: Any,
+    *,
+    clusters: Any = None,
+    restarts: int = 10,
+    unknown: float | str | None = -1,
+    seed: int = 0,
 ) -> Score:
     r"""Adjusted Rand index: pairs that clusters and labels agree about, above chance.
 
@@ -39,6 +45,7 @@ def ari(
         factors: Discrete factors; -1 or nan where unknown, which leaves those rows out.
         clusters: Cluster assignments of the rows, or responsibilities, instead of k-means.
         restarts: Of k-means; the best one counts.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         seed: Of k-means.
 
     Shape:
@@ -61,4 +68,4 @@ def ari(
     """
     from sklearn.metrics import adjusted_rand_score
 
-    return clustered(codes, factors, clusters, restarts, seed, adjusted_rand_score, "ari")
+    return clustered(codes, factors, clusters, restarts, seed, unknown, adjusted_rand_score, "ari")

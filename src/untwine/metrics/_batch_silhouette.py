@@ -32,6 +32,7 @@ def batch_silhouette(
     *,
     within: Any = None,
     points: int | None = 5_000,
+    unknown: float | str | None = -1,
     seed: int = 0,
 ) -> Score:
     r"""Batch silhouette: how little a batch is seen in the codes, label by label.
@@ -48,6 +49,7 @@ def batch_silhouette(
         within: The label of each row, inside which batches are compared, -1 or nan where unknown;
             without, all rows together.
         points: Rows to use, a seeded draw of the given ones; all if ``None``.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         seed: Of the draw.
 
     Shape:
@@ -71,7 +73,7 @@ def batch_silhouette(
     """
     size = len(as_codes(codes))
     label = None if within is None else column_of(within, size, "within")
-    columns, stated = labelled(codes, factors, points, seed)
+    columns, stated = labelled(codes, factors, points, seed, unknown)
     values = [mixed(column, label) for column in columns]
     per_factor = np.array([mean for mean, _ in values])
     stated["within"] = "each label" if within is not None else "all rows"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._estimators.arrays import check
+from ._estimators.arrays import check, stated_unknown
 from ._estimators.interventions import Interventions, chunks
 from ._estimators.logistic import SOLVER, fit_logistic
 from ._estimators.protocols import choose
@@ -47,6 +47,7 @@ def beta_vae_score(
     bins: int | None = None,
     rescale: bool = False,
     blocks: Columns | None = None,
+    unknown: float | str | None = -1,
     seed: int = 0,
 ) -> Score:
     r"""Accuracy of a linear classifier that sees how pairs differ and names the factor they share.
@@ -73,6 +74,7 @@ def beta_vae_score(
         bins: Share factors by bins of equal width instead of by exact values.
         rescale: Whether to map chance, :math:`1/K`, to 0.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         seed: Of the draws.
 
     Shape:
@@ -100,7 +102,7 @@ def beta_vae_score(
     """
     settings = choose(PROTOCOLS, protocol, {"train": train, "test": test, "batch": batch})
     train, test, batch = settings["train"], settings["test"], settings["batch"]
-    _, factors = check(codes, factors, unknown=True)
+    _, factors = check(codes, factors, unknown=unknown)
     z = reduced(codes, blocks)
     z = np.asarray(z, dtype=np.float64)
     n_factors = factors.shape[1]
@@ -142,7 +144,7 @@ def beta_vae_score(
         "rescale": rescale,
         "seed": seed,
     }
-    stated |= stated_blocks(blocks)
+    stated |= stated_blocks(blocks) | stated_unknown(factors)
     if rescale:
         value = (value - 1.0 / n_factors) / (1.0 - 1.0 / n_factors)
     return Score(value, parts, stated, "beta_vae_score")

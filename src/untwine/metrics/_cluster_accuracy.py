@@ -24,7 +24,13 @@ __all__ = ["cluster_accuracy"]
     groups=("default",),
 )
 def cluster_accuracy(
-    codes: Any, factors: Any, *, clusters: Any = None, restarts: int = 10, seed: int = 0
+    codes: Any,
+    factors: Any,
+    *,
+    clusters: Any = None,
+    restarts: int = 10,
+    unknown: float | str | None = -1,
+    seed: int = 0,
 ) -> Score:
     r"""Accuracy of clusters as labels, under the best one-to-one naming of clusters.
 
@@ -41,6 +47,7 @@ def cluster_accuracy(
         factors: Discrete factors; -1 or nan where unknown, which leaves those rows out.
         clusters: Cluster assignments of the rows, or responsibilities, instead of k-means.
         restarts: Of k-means; the best one counts.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         seed: Of k-means.
 
     Shape:
@@ -62,4 +69,4 @@ def cluster_accuracy(
         >>> float(cluster_accuracy(np.stack([label, 1 - label], 1) * 1.0, label))
         1.0
     """
-    return clustered(codes, factors, clusters, restarts, seed, matched, "cluster_accuracy")
+    return clustered(codes, factors, clusters, restarts, seed, unknown, matched, "cluster_accuracy")

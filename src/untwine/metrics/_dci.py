@@ -53,6 +53,7 @@ def dci(
     blocks: Columns | None = None,
     components: int = 1,
     jobs: int | None = None,
+    unknown: float | str | None = -1,
     seed: int = 0,
 ) -> Score:
     r"""How exclusively dimensions serve factors, and factors use dimensions, in predicting them.
@@ -99,6 +100,7 @@ def dci(
             components, and its importance is the sum of theirs; D is the number of blocks.
         components: Principal components per block.
         jobs: How many factors to predict at a time; the number of cores by default.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         seed: Of the split and of the predictor.
 
     Shape:
@@ -135,6 +137,7 @@ def dci(
         metric="dci",
         blocks=blocks,
         components=components,
+        unknown=unknown,
     )
     columns = range(data.factors.shape[1])
     # The longest first, so that no thread is left alone with one at the end.

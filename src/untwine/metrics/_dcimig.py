@@ -31,6 +31,7 @@ def dcimig(
     discrete_codes: bool = False,
     continuous_factors: bool | None = None,
     blocks: Columns | None = None,
+    unknown: float | str | None = -1,
 ) -> Score:
     r"""Each factor's best gap among the dimensions that prefer it, over the factors' entropy.
 
@@ -52,6 +53,7 @@ def dcimig(
         continuous_factors: Whether to bin all factors (``True``) or none; by default those with
             fractional values.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
 
     Shape:
         - codes: ``(N, D)``
@@ -80,6 +82,7 @@ def dcimig(
         discrete_codes=discrete_codes,
         continuous_factors=continuous_factors,
         blocks=blocks,
+        unknown=unknown,
     )
     per_code = gap(information.mutual, axis=1)
     preferred = information.mutual.argmax(axis=1)

@@ -38,6 +38,7 @@ def downstream_accuracy(
     test: int | None = 5_000,
     blocks: Columns | None = None,
     jobs: int | None = None,
+    unknown: float | str | None = -1,
     seed: int = 0,
 ) -> Score:
     r"""Mean test accuracy of a classifier that learns each factor from the codes.
@@ -62,6 +63,7 @@ def downstream_accuracy(
         test: Rows to be judged on; all if ``None``.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
         jobs: How many factors to learn at a time; the number of cores by default.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         seed: Of the split and of the predictor.
 
     Shape:
@@ -90,6 +92,7 @@ def downstream_accuracy(
         train=train,
         test=test,
         blocks=blocks,
+        unknown=unknown,
         seed=seed,
         metric="downstream_accuracy",
     )

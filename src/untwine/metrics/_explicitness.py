@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._estimators.arrays import as_factors
+from ._estimators.arrays import UNKNOWN, as_factors, factor_parts
 from ._estimators.logistic import SOLVER, area_under_curve, fit_logistic
 from ._estimators.protocols import choose
 from ._estimators.splits import Columns, Target, equal_width, scale, train_test
@@ -67,6 +67,7 @@ def explicitness(
     train: int | None = 10_000,
     test: int | None = 5_000,
     blocks: Columns | None = None,
+    unknown: float | str | None = -1,
     seed: int = 0,
 ) -> Score:
     r"""Mean area under the ROC curve of a linear classifier, over all values of all factors.
@@ -102,6 +103,7 @@ def explicitness(
         train: Rows to learn from; all if ``None``.
         test: Rows to be judged on; all if ``None``.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         seed: Of the split.
 
     Shape:
@@ -138,7 +140,8 @@ def explicitness(
         },
     )
     if bins is not None:
-        factors, factors_test = binned(factors, factors_test, bins)
+        factors, factors_test = binned(factors, factors_test, bins, unknown)
+        unknown = UNKNOWN
     data = train_test(
         codes,
         factors,
@@ -149,6 +152,7 @@ def explicitness(
         seed=seed,
         metric="explicitness",
         blocks=blocks,
+        unknown=unknown,
     )
     scaled = scale(data.z, data.z_test, settings["scaling"])
     data = replace(data, z=scaled["z"], z_test=scaled["z_test"])
@@ -194,12 +198,14 @@ def _areas(target: Target, settings: dict[str, Any]) -> tuple[float, float]:
     return areas[0], areas[1]
 
 
-def binned(factors: Any, factors_test: Any, bins: int) -> tuple[np.ndarray, np.ndarray | None]:
+def binned(
+    factors: Any, factors_test: Any, bins: int, unknown: float | str | None
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Both parts' factors in bins of equal width between the first part's extremes."""
-    first = as_factors(factors)
-    one = np.stack([equal_width(column, bins) for column in first.T], axis=1)
     if factors_test is None:
-        return one, None
-    second = as_factors(factors_test, "factors_test")
-    columns = zip(second.T, first.T, strict=False)
+        first = as_factors(factors, unknown=unknown)
+        return np.stack([equal_width(column, bins) for column in first.T], axis=1), None
+    first, second = factor_parts(factors, factors_test, unknown=unknown)
+    one = np.stack([equal_width(column, bins) for column in first.T], axis=1)
+    columns = zip(second.T, first.T, strict=True)
     return one, np.stack([equal_width(new, bins, old) for new, old in columns], axis=1)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._estimators.arrays import check
+from ._estimators.arrays import check, stated_unknown
 from ._estimators.interventions import Interventions
 from ._estimators.protocols import choose
 from ._estimators.splits import Columns, reduced
@@ -74,6 +74,7 @@ def factor_vae_score(
     bins: int | None = None,
     rescale: bool = False,
     blocks: Columns | None = None,
+    unknown: float | str | None = -1,
     seed: int = 0,
 ) -> Score:
     r"""How surely the least varying code dimension tells which factor is held fixed.
@@ -105,6 +106,7 @@ def factor_vae_score(
         bins: Hold factors in bins of equal width instead of at exact values.
         rescale: Whether to map chance, :math:`1/K`, to 0.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         seed: Of the draws.
 
     Shape:
@@ -135,7 +137,7 @@ def factor_vae_score(
         protocol,
         {"votes": votes, "test_votes": test_votes, "batch": batch, "threshold": threshold},
     )
-    _, factors = check(codes, factors, unknown=True)
+    _, factors = check(codes, factors, unknown=unknown)
     world = Interventions(factors, metric="factor_vae_score", bins=bins)
     score = vote(
         reduced(codes, blocks),
@@ -148,7 +150,13 @@ def factor_vae_score(
     return score.describe(
         "factor_vae_score",
         rescale,
-        {"protocol": protocol, **settings, "bins": bins, "seed": seed},
+        {
+            "protocol": protocol,
+            **settings,
+            "bins": bins,
+            "seed": seed,
+            **stated_unknown(factors),
+        },
         left_out=world.left_out,
         blocks=blocks,
     )

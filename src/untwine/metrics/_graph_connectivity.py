@@ -35,6 +35,7 @@ def graph_connectivity(
     neighbors: int = 15,
     connection: str = "strong",
     points: int | None = 10_000,
+    unknown: float | str | None = -1,
     seed: int = 0,
 ) -> Score:
     r"""Graph connectivity: the share of a label's rows in its largest component.
@@ -54,6 +55,7 @@ def graph_connectivity(
         connection: ``"strong"`` (there is a way along the arrows to and back, as in scib-metrics)
             or ``"weak"`` (arrows lead both ways, as in scIB).
         points: Rows to use, a seeded draw of the given ones; all if ``None``.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         seed: Of the draw.
 
     Shape:
@@ -75,7 +77,7 @@ def graph_connectivity(
         >>> float(graph_connectivity(codes, label, neighbors=2))
         0.75
     """
-    columns, stated = labelled(codes, factors, points, seed)
+    columns, stated = labelled(codes, factors, points, seed, unknown)
     per_label = [_largest(column, neighbors, connection) for column in columns]
     per_factor = np.array([np.mean(shares) for shares in per_label])
     stated |= {"neighbors": neighbors, "connection": connection}

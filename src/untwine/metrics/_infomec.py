@@ -62,6 +62,7 @@ def infomec(
     continuous_factors: bool | None = None,
     points: int | None = 10_000,
     blocks: Columns | None = None,
+    unknown: float | str | None = -1,
     seed: int = 0,
 ) -> Score:
     r"""Three scores from the normalized mutual information of codes and factors.
@@ -104,6 +105,7 @@ def infomec(
             fractional values.
         points: At most how many rows, drawn without replacement, or ``None`` for all.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         seed: Of that draw, and of the noise that breaks ties between codes.
 
     Shape:
@@ -134,7 +136,7 @@ def infomec(
         settings["estimator"] = "discrete"
     if discrete_codes and active is None:
         settings["active"] = 0.0
-    z, y = check(codes, factors, unknown=True)
+    z, y = check(codes, factors, unknown=unknown)
     if y.shape[1] < 2:
         raise ValueError("infomec compares factors and got 1: give at least two columns of factors")
     z, y = rows(np.random.default_rng(seed), points, z, y)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._estimators.arrays import check
+from ._estimators.arrays import check, stated_unknown
 from ._estimators.interventions import label
 from ._estimators.protocols import choose
 from ._estimators.splits import Columns, reduced, rows, stated_blocks
@@ -42,6 +42,7 @@ def irs(
     exact: bool = False,
     points: int | None = 10_000,
     blocks: Columns | None = None,
+    unknown: float | str | None = -1,
     seed: int = 0,
 ) -> Score:
     r"""Robustness of each code dimension, given its factor, to everything else.
@@ -72,6 +73,7 @@ def irs(
         exact: Group by exact factor values, whatever the protocol's bins.
         points: Rows to use, a seeded draw of the given ones; all if ``None``.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         seed: Of the draw.
 
     Shape:
@@ -97,7 +99,7 @@ def irs(
     if exact:
         settings["bins"] = None
     q = settings["quantile"]
-    _, y = check(codes, factors, unknown=True)
+    _, y = check(codes, factors, unknown=unknown)
     z, y = rows(np.random.default_rng(seed), points, reduced(codes, blocks), y)
     z = z.astype(np.float64)
     moving = np.ptp(z, axis=0) > 0
@@ -116,7 +118,7 @@ def irs(
         parents[moving] = matrix[moving].argmax(axis=1)
         value = float(np.average(robustness[moving], weights=farthest[moving]))
     stated = {"protocol": protocol, **settings, "points": len(z), "seed": seed}
-    stated |= stated_blocks(blocks)
+    stated |= stated_blocks(blocks) | stated_unknown(y)
     parts = {
         "per_code": robustness,
         "factor_of_code": parents,

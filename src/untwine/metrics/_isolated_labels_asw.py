@@ -35,6 +35,7 @@ def isolated_labels_asw(
     batch: Any,
     most: int | None = None,
     points: int | None = 5_000,
+    unknown: float | str | None = -1,
     seed: int = 0,
 ) -> Score:
     r"""Isolated labels: the silhouette of labels that few batches have.
@@ -53,6 +54,7 @@ def isolated_labels_asw(
         most: A label in no more batches than these is isolated; by default the smallest number of
             batches that a label is in.
         points: Rows to use, a seeded draw of the given ones; all if ``None``.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         seed: Of the draw.
 
     Shape:
@@ -76,7 +78,7 @@ def isolated_labels_asw(
         >>> round(float(score), 4), score.parts["isolated"]
         (0.9373, [[1]])
     """
-    columns, stated = labelled(codes, factors, points, seed)
+    columns, stated = labelled(codes, factors, points, seed, unknown)
     size = len(as_codes(codes))
     alone = [isolated(column, batch, most, size) for column in columns]
     per_factor = []

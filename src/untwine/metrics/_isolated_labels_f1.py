@@ -38,6 +38,7 @@ def isolated_labels_f1(
     most: int | None = None,
     neighbors: int = 15,
     points: int | None = 10_000,
+    unknown: float | str | None = -1,
     seed: int = 0,
 ) -> Score:
     r"""Isolated labels: the best F1 that a cluster reaches for labels that few batches have.
@@ -59,6 +60,7 @@ def isolated_labels_f1(
             batches that a label is in.
         neighbors: Of each row in the graph, itself included.
         points: Rows to use, a seeded draw of the given ones; all if ``None``.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         seed: Of the draw.
 
     Shape:
@@ -87,7 +89,7 @@ def isolated_labels_f1(
         >>> float(isolated_labels_f1(codes, label, batch=[0, 1, 1, 1], neighbors=3))
         1.0
     """
-    columns, stated = labelled(codes, factors, points, seed)
+    columns, stated = labelled(codes, factors, points, seed, unknown)
     size = len(as_codes(codes))
     alone = [isolated(column, batch, most, size) for column in columns]
     assigned = None if clusters is None else assignment(clusters, size)

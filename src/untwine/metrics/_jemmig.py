@@ -31,6 +31,7 @@ def jemmig(
     discrete_codes: bool = False,
     continuous_factors: bool | None = None,
     blocks: Columns | None = None,
+    unknown: float | str | None = -1,
 ) -> Score:
     r"""Joint entropy minus mutual information gap, normalized so that 1 is best.
 
@@ -54,6 +55,7 @@ def jemmig(
         continuous_factors: Whether to bin all factors (``True``) or none; by default those with
             fractional values.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
 
     Shape:
         - codes: ``(N, D)``; with ``D = 1`` the second largest counts as 0.
@@ -83,6 +85,7 @@ def jemmig(
         discrete_codes=discrete_codes,
         continuous_factors=continuous_factors,
         blocks=blocks,
+        unknown=unknown,
     )
     assert information.code_entropy is not None
     assert information.levels is not None

@@ -37,6 +37,7 @@ def kbet(
     neighbors: int | None = None,
     alpha: float = 0.05,
     points: int | None = 10_000,
+    unknown: float | str | None = -1,
     seed: int = 0,
 ) -> Score:
     r"""Batch effect test of nearest neighbors: the share of neighborhoods that look well mixed.
@@ -59,6 +60,7 @@ def kbet(
             batch, at least 10 and at most 70.
         alpha: Level of the test.
         points: Rows to use, a seeded draw of the given ones; all if ``None``.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         seed: Of the draw.
 
     Shape:
@@ -89,7 +91,7 @@ def kbet(
         >>> float(kbet(batch * 900.0 + np.arange(200), batch))
         0.0
     """
-    columns, stated = labelled(codes, factors, points, seed)
+    columns, stated = labelled(codes, factors, points, seed, unknown)
     size = len(as_codes(codes))
     label = np.zeros(size, int) if within is None else column_of(within, size, "within")
     values = [_tested(column, label[column.rows], neighbors, alpha) for column in columns]

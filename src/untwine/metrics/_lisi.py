@@ -36,6 +36,7 @@ def lisi(
     *,
     perplexity: float = 30.0,
     points: int | None = 10_000,
+    unknown: float | str | None = -1,
     seed: int = 0,
 ) -> Score:
     r"""Local inverse Simpson index: how many values of a factor a neighborhood has.
@@ -55,6 +56,7 @@ def lisi(
         factors: Discrete factors; -1 or nan where unknown, which leaves those rows out.
         perplexity: Effective number of neighbors; three times as many are looked at.
         points: Rows to use, a seeded draw of the given ones; all if ``None``.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         seed: Of the draw.
 
     Shape:
@@ -79,7 +81,7 @@ def lisi(
     """
     if not perplexity >= 1:
         raise ValueError(f"perplexity is {perplexity}; expected a number of neighbors, at least 1")
-    columns, stated = labelled(codes, factors, points, seed)
+    columns, stated = labelled(codes, factors, points, seed, unknown)
     values = []
     for column in columns:
         if len(column.z) <= 3 * perplexity:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ._estimators.arrays import check
-from ._estimators.splits import Columns, is_known, reduced, same_rows, stated_blocks
+from ._estimators.arrays import check, is_known, stated_unknown
+from ._estimators.splits import Columns, reduced, same_rows, stated_blocks
 from .ranges import one_of
 from .registry import metric
 from .score import Score
@@ -32,6 +32,7 @@ def mcc(
     correlation: str = "pearson",
     points: int | None = None,
     blocks: Columns | None = None,
+    unknown: float | str | None = -1,
     seed: int = 0,
 ) -> Score:
     r"""Mean absolute correlation of factors and codes under the best one-to-one assignment.
@@ -51,6 +52,7 @@ def mcc(
         correlation: ``"pearson"`` or ``"spearman"``.
         points: Rows to use, a seeded draw of the given ones; all if ``None``.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         seed: Of the draw.
 
     Shape:
@@ -74,7 +76,7 @@ def mcc(
     """
     from scipy.optimize import linear_sum_assignment
 
-    _, y = check(codes, factors, unknown=True)
+    _, y = check(codes, factors, unknown=unknown)
     z = reduced(codes, blocks)
     if points is not None and points < len(z):
         chosen = np.random.default_rng(seed).choice(len(z), points, replace=False)
@@ -91,7 +93,7 @@ def mcc(
     assigned = np.full(y.shape[1], -1)
     assigned[matched] = dims
     stated = {"correlation": correlation, "matching": "Hungarian", "points": len(z), "seed": seed}
-    stated |= stated_blocks(blocks)
+    stated |= stated_blocks(blocks) | stated_unknown(y)
     parts = {"per_factor": per_factor, "code_of_factor": assigned, "matrix": matrix}
     return Score(per_factor.mean(), parts, stated, "mcc")
 

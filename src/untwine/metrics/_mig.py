@@ -43,6 +43,7 @@ def mig(
     discrete_codes: bool = False,
     continuous_factors: bool | None = None,
     blocks: Columns | None = None,
+    unknown: float | str | None = -1,
 ) -> Score:
     r"""Mean gap between the two dimensions that say most about a factor, relative to its entropy.
 
@@ -71,6 +72,7 @@ def mig(
         continuous_factors: Whether to bin all factors (``True``) or none; by default those with
             fractional values.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
 
     Shape:
         - codes, stddev: ``(N, D)``; with ``D = 1`` the second largest counts as 0.
@@ -113,6 +115,7 @@ def mig(
             bins=settings["bins"],
             continuous_factors=continuous_factors,
             blocks=blocks,
+            unknown=unknown,
         )
     elif stddev is not None:
         raise ValueError(f"protocol {protocol!r} takes no stddev; expected with 'chen2018' only")
@@ -124,6 +127,7 @@ def mig(
             discrete_codes=discrete_codes,
             continuous_factors=continuous_factors,
             blocks=blocks,
+            unknown=unknown,
         )
     per_factor = gap(information.normalized(settings["normalizer"]), axis=0)
     return Score(

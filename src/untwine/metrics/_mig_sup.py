@@ -42,6 +42,7 @@ def mig_sup(
     discrete_codes: bool = False,
     continuous_factors: bool | None = None,
     blocks: Columns | None = None,
+    unknown: float | str | None = -1,
 ) -> Score:
     r"""Mean gap between the two factors that a dimension says most about, relative to entropies.
 
@@ -68,6 +69,7 @@ def mig_sup(
         continuous_factors: Whether to bin all factors (``True``) or none; by default those with
             fractional values.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
 
     Shape:
         - codes: ``(N, D)``
@@ -100,6 +102,7 @@ def mig_sup(
         discrete_codes=discrete_codes,
         continuous_factors=continuous_factors,
         blocks=blocks,
+        unknown=unknown,
     )
     per_code = gap(information.normalized(settings["normalizer"]), axis=1)
     counted = information.active(active)

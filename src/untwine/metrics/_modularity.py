@@ -33,6 +33,7 @@ def modularity(
     discrete_codes: bool = False,
     continuous_factors: bool | None = None,
     blocks: Columns | None = None,
+    unknown: float | str | None = -1,
 ) -> Score:
     r"""Mean squared deviation of each dimension from one that informs about a single factor.
 
@@ -55,6 +56,7 @@ def modularity(
         continuous_factors: Whether to bin all factors (``True``) or none; by default those with
             fractional values.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
 
     Shape:
         - codes: ``(N, D)``
@@ -86,6 +88,7 @@ def modularity(
         discrete_codes=discrete_codes,
         continuous_factors=continuous_factors,
         blocks=blocks,
+        unknown=unknown,
     )
     number = len(information.factor_entropy)
     if number < 2:

@@ -24,7 +24,13 @@ __all__ = ["nmi"]
     groups=("default",),
 )
 def nmi(
-    codes: Any, factors: Any, *, clusters: Any = None, restarts: int = 10, seed: int = 0
+    codes: Any,
+    factors: Any,
+    *,
+    clusters: Any = None,
+    restarts: int = 10,
+    unknown: float | str | None = -1,
+    seed: int = 0,
 ) -> Score:
     r"""Normalized mutual information of clusters and labels.
 
@@ -39,6 +45,7 @@ def nmi(
         factors: Discrete factors; -1 or nan where unknown, which leaves those rows out.
         clusters: Cluster assignments of the rows, or responsibilities, instead of k-means.
         restarts: Of k-means; the best one counts.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         seed: Of k-means.
 
     Shape:
@@ -62,4 +69,6 @@ def nmi(
     """
     from sklearn.metrics import normalized_mutual_info_score
 
-    return clustered(codes, factors, clusters, restarts, seed, normalized_mutual_info_score, "nmi")
+    return clustered(
+        codes, factors, clusters, restarts, seed, unknown, normalized_mutual_info_score, "nmi"
+    )

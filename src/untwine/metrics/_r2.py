@@ -42,6 +42,7 @@ def r2(
     train: int | None = None,
     test: int | None = None,
     blocks: Columns | None = None,
+    unknown: float | str | None = -1,
     seed: int = 0,
 ) -> Score:
     r"""How much of the factors' variance a regression from the codes explains on held-out rows.
@@ -68,6 +69,7 @@ def r2(
             cost grows with their third power.
         test: Rows to be judged on; by default half as many.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         seed: Of the split.
 
     Shape:
@@ -101,6 +103,7 @@ def r2(
         seed=seed,
         metric="r2",
         blocks=blocks,
+        unknown=unknown,
     )
     per_factor = np.empty(data.factors.shape[1])
     for columns in same_rows(data.factors, data.factors_test):

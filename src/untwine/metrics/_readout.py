@@ -39,6 +39,7 @@ def readout(
     factors_test: Any = None,
     train: int | None = 10_000,
     test: int | None = 5_000,
+    unknown: float | str | None = -1,
     seed: int = 0,
 ) -> Score:
     r"""How much better a factor is read off the best part of the code than off the next best.
@@ -62,6 +63,7 @@ def readout(
         factors_test: Their factors.
         train: Rows to learn from; all if ``None``.
         test: Rows to be judged on; all if ``None``.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         seed: Of the split.
 
     Shape:
@@ -95,6 +97,7 @@ def readout(
         test=test,
         seed=seed,
         metric="readout",
+        unknown=unknown,
     )
     columns = columns_of(blocks, data.z.shape[1])
     count = data.factors.shape[1]

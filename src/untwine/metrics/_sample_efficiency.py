@@ -51,6 +51,7 @@ def sample_efficiency(
     test: int | None = 5_000,
     blocks: Columns | None = None,
     jobs: int | None = None,
+    unknown: float | str | None = -1,
     seed: int = 0,
 ) -> Score:
     r"""Accuracy from few labels relative to accuracy from many.
@@ -76,6 +77,7 @@ def sample_efficiency(
         test: Rows to be judged on; all if ``None``.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
         jobs: How many factors to learn at a time; the number of cores by default.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         seed: Of the split, the draws and the predictor.
 
     Shape:
@@ -107,6 +109,7 @@ def sample_efficiency(
         train=largest,
         test=test,
         blocks=blocks,
+        unknown=unknown,
         seed=seed,
         metric="sample_efficiency",
     )

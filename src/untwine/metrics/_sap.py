@@ -38,6 +38,7 @@ def sap(
     train: int | None = 10_000,
     test: int | None = 5_000,
     blocks: Columns | None = None,
+    unknown: float | str | None = -1,
     seed: int = 0,
 ) -> Score:
     r"""Mean gap between the two code dimensions that predict a factor best, each on its own.
@@ -65,6 +66,7 @@ def sap(
         train: Rows to learn from; all if ``None``.
         test: Rows to be judged on (the regression form uses none); all if ``None``.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         seed: Of the split.
 
     Shape:
@@ -101,6 +103,7 @@ def sap(
         seed=seed,
         metric="sap",
         blocks=blocks,
+        unknown=unknown,
     )
     columns = range(data.factors.shape[1])
     continuous = [k for k in columns if not data.discrete(k)]

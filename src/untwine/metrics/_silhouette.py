@@ -26,7 +26,14 @@ __all__ = ["silhouette"]
     repeats=10,
     groups=("default",),
 )
-def silhouette(codes: Any, factors: Any, *, points: int | None = 5_000, seed: int = 0) -> Score:
+def silhouette(
+    codes: Any,
+    factors: Any,
+    *,
+    points: int | None = 5_000,
+    unknown: float | str | None = -1,
+    seed: int = 0,
+) -> Score:
     r"""Silhouette: how much nearer a code is to its own label's codes than to the next label's.
 
     .. math::
@@ -40,6 +47,7 @@ def silhouette(codes: Any, factors: Any, *, points: int | None = 5_000, seed: in
         codes: Codes, real or discrete.
         factors: Discrete factors; -1 or nan where unknown, which leaves those rows out.
         points: Rows to use, a seeded draw of the given ones; all if ``None``.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         seed: Of the draw.
 
     Shape:
@@ -59,7 +67,7 @@ def silhouette(codes: Any, factors: Any, *, points: int | None = 5_000, seed: in
         >>> round(float(silhouette(codes, label)), 4)
         0.8745
     """
-    columns, stated = labelled(codes, factors, points, seed)
+    columns, stated = labelled(codes, factors, points, seed, unknown)
     values = [silhouettes(column.z, column.label) for column in columns]
     per_factor = np.array([value.mean() for value in values])
     parts = {

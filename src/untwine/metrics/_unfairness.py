@@ -42,6 +42,7 @@ def unfairness(
     test: int | None = None,
     blocks: Columns | None = None,
     jobs: int | None = None,
+    unknown: float | str | None = -1,
     seed: int = 0,
 ) -> Score:
     r"""Total variation of a classifier's predictions between the values of a sensitive factor.
@@ -72,6 +73,7 @@ def unfairness(
         test: Rows to be judged on; by default all others, at least a third, at most 100,000.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
         jobs: How many targets to learn at a time; the number of cores by default.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         seed: Of the split, the shuffling and the predictor.
 
     Shape:
@@ -110,6 +112,7 @@ def unfairness(
         seed=seed,
         metric="unfairness",
         blocks=blocks,
+        unknown=unknown,
     )
     n_factors = data.factors.shape[1]
     if n_factors < 2:

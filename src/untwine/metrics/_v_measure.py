@@ -35,6 +35,7 @@ def v_measure(
     clusters: Any = None,
     beta: float = 1.0,
     restarts: int = 10,
+    unknown: float | str | None = -1,
     seed: int = 0,
 ) -> Score:
     r"""Harmonic mean of homogeneity and completeness of clusters.
@@ -55,6 +56,7 @@ def v_measure(
         clusters: Cluster assignments of the rows, or responsibilities, instead of k-means.
         beta: Weight of completeness; above 1 it counts more.
         restarts: Of k-means; the best one counts.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         seed: Of k-means.
 
     Shape:
@@ -89,7 +91,7 @@ def v_measure(
         completeness.append(c)
         return float(v)
 
-    score = clustered(codes, factors, clusters, restarts, seed, compare, "v_measure")
+    score = clustered(codes, factors, clusters, restarts, seed, unknown, compare, "v_measure")
     parts = {
         **score.parts,
         "homogeneity": float(np.mean(homogeneity)),

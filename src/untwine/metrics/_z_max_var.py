@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._estimators.arrays import check
+from ._estimators.arrays import check, stated_unknown
 from ._estimators.interventions import Interventions
 from ._estimators.splits import Columns, reduced
 from ._estimators.votes import vote
@@ -38,6 +38,7 @@ def z_max_var(
     bins: int | None = None,
     rescale: bool = False,
     blocks: Columns | None = None,
+    unknown: float | str | None = -1,
     seed: int = 0,
 ) -> Score:
     r"""How surely the most varying code dimension tells which single factor varies.
@@ -69,6 +70,7 @@ def z_max_var(
         bins: Compare factors by bins of equal width instead of by exact values.
         rescale: Whether to map chance, :math:`1/K`, to 0.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         seed: Of the draws.
 
     Shape:
@@ -89,7 +91,7 @@ def z_max_var(
         >>> float(z_max_var(factors * 1.0, factors, votes=200, test_votes=100))
         1.0
     """
-    _, factors = check(codes, factors, unknown=True)
+    _, factors = check(codes, factors, unknown=unknown)
     world = Interventions(factors, metric="z_max_var", bins=bins)
     settings: dict[str, Any] = {
         "votes": votes,
@@ -109,7 +111,7 @@ def z_max_var(
     return outcome.describe(
         "z_max_var",
         rescale,
-        {**settings, "bins": bins, "seed": seed},
+        {**settings, "bins": bins, "seed": seed, **stated_unknown(factors)},
         left_out=world.left_out,
         blocks=blocks,
     )

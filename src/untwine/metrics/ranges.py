@@ -136,6 +136,9 @@ SHARED: Mapping[str, Range] = {
     "test_votes": whole(0),
     "threshold": number(0),
     "train": whole(1, none=True),
+    "unknown": Range(
+        "a number, a text, or None", lambda value: value is None or np.ndim(value) == 0
+    ),
     "votes": whole(1),
 }
 

@@ -8,15 +8,24 @@ from typing import Any
 import numpy as np
 
 __all__ = [
+    "UNKNOWN",
     "as_codes",
     "as_factors",
     "check",
+    "coded_column",
     "columns_of",
     "constant",
+    "factor_parts",
+    "is_known",
     "reduce_blocks",
     "same_observations",
+    "sentinel",
     "split",
+    "stated_unknown",
 ]
+
+#: The label that means unknown, unless another one is said to.
+UNKNOWN = -1
 
 
 def as_codes(codes: Any, name: str = "codes") -> np.ndarray:
@@ -54,67 +63,88 @@ def as_codes(codes: Any, name: str = "codes") -> np.ndarray:
     return array
 
 
-def as_factors(factors: Any, name: str = "factors") -> np.ndarray:
-    """Factors as an array ``(N, K)``, of integers if discrete and of floats if continuous.
+def as_factors(
+    factors: Any, name: str = "factors", *, unknown: float | str | None = UNKNOWN
+) -> np.ndarray:
+    """Factors as an array ``(N, K)`` of labels, or of floats if any is continuous or signed.
 
-    Whole numbers stored as floats become integers; ``nan`` means unknown, and so does -1 in a
-    column of whole numbers. A DataFrame's text columns are coded 0, 1, ... in sorted order.
+    A factor is unknown where it is nan, ``None`` or masked, and where it equals ``unknown``. The
+    default, -1, is for labels that count from 0: in a column with fractional or other negative
+    values it is a value. Text is coded 0, 1, ... in sorted order, categories in their own.
+
+    Returns:
+        Integers with -1 where unknown, if all known values are whole numbers of at least 0; else
+        floats with nan where unknown.
 
     Raises:
-        ValueError: for text in an array, for more than two axes, and for infinite values.
+        ValueError: for more than two axes, no rows, and infinite values.
     """
-    if hasattr(factors, "columns") and hasattr(factors, "iloc"):
-        import pandas as pd
+    return _canonical(_numbers(factors, name, unknown), name, unknown)
 
-        columns = []
-        for column in factors.columns:
-            values = factors[column]
-            if not pd.api.types.is_numeric_dtype(values):
-                values = pd.Series(pd.Categorical(values).codes)
-            columns.append(values.to_numpy(dtype=np.float64, na_value=np.nan))
-        array = np.stack(columns, axis=1) if columns else np.empty((len(factors), 0))
-    else:
-        array = _array(factors, name)
-    if array.ndim == 1:
-        array = array[:, None]
-    if array.ndim != 2:
-        raise ValueError(f"{name} has shape {array.shape}; expected (points, factors)")
-    if array.dtype.kind not in "fiub":
+
+def factor_parts(
+    factors: Any, factors_test: Any, *, unknown: float | str | None = UNKNOWN
+) -> tuple[np.ndarray, np.ndarray]:
+    """Factors of two parts, each as by `as_factors`, read together: one value, one label.
+
+    Raises:
+        ValueError: as `as_factors`, and for another number of columns.
+    """
+    one, two = (_table(f, n) for f, n in ((factors, "factors"), (factors_test, "factors_test")))
+    if one.shape[1] != two.shape[1]:
         raise ValueError(
-            f"{name} holds {array.dtype}; expected numbers: code text as integers "
-            "(np.unique(column, return_inverse=True)[1]), or pass a DataFrame"
+            f"factors has {one.shape[1]} columns but factors_test has {two.shape[1]}: both parts "
+            "need the same columns in the same order"
         )
-    if array.shape[0] == 0 or array.shape[1] == 0:
-        raise ValueError(f"{name} is empty: shape {array.shape}")
-    if array.dtype.kind == "f":
-        if np.isinf(array).any():
-            row, column = np.argwhere(np.isinf(array))[0]
-            raise ValueError(f"{name}[{row}, {column}] is {array[row, column]}")
-        missing = np.isnan(array)
-        whole = (missing | (array == np.round(array))).all(axis=0)
-        if not whole.all():
-            # Beside a continuous factor all columns are floats, and unknown is nan in each.
-            return np.where(whole & (array == -1), np.nan, array)
-        array = np.where(missing, -1, array)
-    return array.astype(np.int64)
+    import pandas as pd
+
+    frames = [pd.DataFrame(part) for part in (one, two)]
+    names = frames[0].columns
+    both = pd.concat([frame.set_axis(names, axis=1) for frame in frames], ignore_index=True)
+    numbers = as_factors(both, unknown=unknown)
+    return numbers[: len(one)], numbers[len(one) :]
+
+
+def is_known(values: np.ndarray) -> np.ndarray:
+    """Where a factor is known: not -1 in a column of integers, not nan in one of floats."""
+    return ~np.isnan(values) if values.dtype.kind == "f" else values >= 0
+
+
+def sentinel(factors: np.ndarray) -> float | None:
+    """What ``unknown`` is in factors that `as_factors` has read: -1 in integers, else nan alone."""
+    return None if factors.dtype.kind == "f" else UNKNOWN
+
+
+def stated_unknown(*parts: np.ndarray) -> dict[str, list[int]]:
+    """What a protocol says of unknown factors: how many rows were left out, by factor.
+
+    Args:
+        parts: ``(N, K)`` each, see `as_factors`.
+    """
+    columns = range(parts[0].shape[1])
+    left_out = [sum(int((~is_known(part[:, k])).sum()) for part in parts) for k in columns]
+    return {"unknown_rows_left_out": left_out} if any(left_out) else {}
 
 
 def check(
-    codes: Any, factors: Any, *, names: Sequence[str] | None = None, unknown: bool = False
+    codes: Any,
+    factors: Any,
+    *,
+    names: Sequence[str] | None = None,
+    unknown: float | str | None = UNKNOWN,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Both arrays, of equal length, each factor with at least two values.
+    """Both arrays, of equal length, each factor with at least two known values.
 
     Args:
         codes: ``(N, D)``, see `as_codes`.
         factors: ``(N, K)``, see `as_factors`.
         names: The factors' names, for the error messages.
-        unknown: Whether a metric can leave out points whose factor is unknown (-1 or nan).
+        unknown: The value that means unknown, see `as_factors`.
 
     Raises:
-        ValueError: for unequal lengths, a constant factor, or unknown values where ``unknown`` is
-            false.
+        ValueError: for unequal lengths, or a constant factor.
     """
-    codes, factors = as_codes(codes), as_factors(factors)
+    codes, factors = as_codes(codes), as_factors(factors, unknown=unknown)
     if len(codes) != len(factors):
         raise ValueError(
             f"codes has {len(codes)} rows but factors has {len(factors)}: row i of both must "
@@ -124,23 +154,11 @@ def check(
         raise ValueError(
             f"factors has {factors.shape[1]} columns but names has {len(names)}: {list(names)}"
         )
-    for k in range(factors.shape[1]):
+    for k, why in constant(factors).items():
         label = f"factor {names[k]!r}" if names is not None else f"factor {k}"
-        column = factors[:, k]
-        missing = np.isnan(column) if column.dtype.kind == "f" else column < 0
-        if missing.any() and not unknown:
-            raise ValueError(
-                f"{label} is unknown (-1 or nan) at {np.count_nonzero(missing)} points, first at "
-                f"row {np.flatnonzero(missing)[0]}: this metric needs it everywhere; drop those "
-                "rows, or use a metric that takes unknown values"
-            )
-        values = column[~missing]
-        if values.size == 0 or (values == values[0]).all():
-            value = values[0] if values.size else "unknown"
-            raise ValueError(
-                f"{label} has a single value ({value}) in all {len(column)} rows: a factor that "
-                "does not vary cannot be scored; drop that column"
-            )
+        raise ValueError(
+            f"{label} has {why}: a factor that does not vary cannot be scored; drop that column"
+        )
     return codes, factors
 
 
@@ -156,12 +174,95 @@ def constant(factors: np.ndarray) -> dict[int, str]:
     """
     reasons = {}
     for k, column in enumerate(factors.T):
-        values = column[~np.isnan(column)] if column.dtype.kind == "f" else column[column >= 0]
+        values = column[is_known(column)]
         if values.size == 0:
             reasons[k] = "no known value"
         elif (values == values[0]).all():
-            reasons[k] = f"a single value ({values[0]}) in all {len(column)} rows"
+            reasons[k] = f"a single value ({values[0]:g}) in all {len(values)} rows"
+            if len(values) < len(column):
+                reasons[k] += (
+                    f" where it is known; {len(column) - len(values)} are unknown (if -1 is a "
+                    "value, as in labels of -1 and 1, give unknown=None)"
+                )
     return reasons
+
+
+def coded_column(column: Any) -> tuple[np.ndarray, tuple[str, ...] | None]:
+    """A column of a data frame as floats, nan where missing, and the texts that they stand for.
+
+    Args:
+        column: A pandas Series. Text is coded in sorted order, categories in their own order.
+
+    Returns:
+        The numbers ``(N,)``, and the text of each code, or ``None`` where there were numbers.
+
+    Example:
+        >>> import pandas as pd
+        >>> coded_column(pd.Series(["b", "a", None]))
+        (array([ 1.,  0., nan]), ('a', 'b'))
+    """
+    import pandas as pd
+
+    if column.dtype == object:
+        column = column.convert_dtypes()  # numbers beside None are numbers
+    if pd.api.types.is_numeric_dtype(column):
+        return column.to_numpy(dtype=np.float64, na_value=np.nan), None
+    text = pd.Categorical(column)
+    codes = np.where(text.codes < 0, np.nan, text.codes.astype(np.float64))
+    return codes, tuple(str(value) for value in text.categories)
+
+
+def _table(factors: Any, name: str) -> Any:
+    """A data frame as it is; anything else as an array ``(N, K)``.
+
+    Raises:
+        ValueError: for more than two axes, and for no rows or columns.
+    """
+    framed = hasattr(factors, "columns") and hasattr(factors, "iloc")
+    array = factors if framed else _array(factors, name)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2:
+        raise ValueError(f"{name} has shape {array.shape}; expected (points, factors)")
+    if array.shape[0] == 0 or array.shape[1] == 0:
+        raise ValueError(f"{name} is empty: shape {array.shape}")
+    return array
+
+
+def _numbers(factors: Any, name: str, unknown: float | str | None) -> np.ndarray:
+    """Factors as numbers, with nan where they are missing, or a text is ``unknown``."""
+    table = _table(factors, name)
+    if isinstance(table, np.ndarray) and table.dtype.kind in "fiub":
+        return table
+    import pandas as pd
+
+    frame = pd.DataFrame(table)
+    columns = []
+    for k in range(frame.shape[1]):
+        column = frame.iloc[:, k]
+        columns.append(
+            coded_column(column.mask(column == unknown) if isinstance(unknown, str) else column)[0]
+        )
+    return np.stack(columns, axis=1)
+
+
+def _canonical(array: np.ndarray, name: str, unknown: float | str | None) -> np.ndarray:
+    """Integers with -1 where unknown, or floats with nan, see `as_factors`."""
+    sought = None if isinstance(unknown, str) else unknown
+    if array.dtype.kind in "iub" and array.min() >= 0 and (sought is None or sought < 0):
+        return array.astype(np.int64)
+    values = array.astype(np.float64)
+    if np.isinf(values).any():
+        row, column = np.argwhere(np.isinf(values))[0]
+        raise ValueError(f"{name}[{row}, {column}] is {values[row, column]}")
+    missing = np.isnan(values)
+    whole = (missing | (values == np.round(values))).all(axis=0)
+    if sought is not None:
+        labels = whole & ~((values < 0) & (values != UNKNOWN)).any(axis=0)
+        missing |= (values == sought) & (labels | (sought != UNKNOWN))
+    if whole.all() and not ((values < 0) & ~missing).any():
+        return np.where(missing, UNKNOWN, values).astype(np.int64)
+    return np.where(missing, np.nan, values)
 
 
 def columns_of(
@@ -295,6 +396,12 @@ def _array(values: Any, name: str) -> np.ndarray:
         return values.numpy()
     if hasattr(values, "to_numpy"):
         return values.to_numpy()
+    if isinstance(values, np.ma.MaskedArray):
+        if values.dtype.kind in "fiub":
+            return np.where(np.ma.getmaskarray(values), np.nan, values.data)
+        texts = values.data.astype(object)
+        texts[np.ma.getmaskarray(values)] = None
+        return texts
     try:
         return np.asarray(values)
     except ValueError as error:

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..score import Score
-from .arrays import as_codes, as_factors, check
+from .arrays import UNKNOWN, as_codes, as_factors, check, is_known, stated_unknown
 from .sharing import once
-from .splits import is_known
 
 __all__ = [
     "Labelled",
@@ -49,10 +48,14 @@ class Labelled:
 
 
 def labelled(
-    codes: Any, factors: Any, points: int | None, seed: int
+    codes: Any,
+    factors: Any,
+    points: int | None,
+    seed: int,
+    unknown: float | str | None = UNKNOWN,
 ) -> tuple[list[Labelled], dict[str, Any]]:
     """For each factor the rows where it is known, of at most ``points``; and the protocol."""
-    z, y = check(codes, factors, unknown=True)
+    z, y = check(codes, factors, unknown=unknown)
     refuse_continuous(y)
     drawn = np.arange(len(z))
     if points is not None and points < len(z):
@@ -63,7 +66,7 @@ def labelled(
         every = len(rows) == len(z)
         label = np.unique(column[rows], return_inverse=True)[1]
         parts.append(Labelled(z if every else z[rows], label, rows))
-    return parts, {"points": len(drawn), "seed": seed}
+    return parts, {"points": len(drawn), "seed": seed, **stated_unknown(y[drawn])}
 
 
 def per_row(size: int, values: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
@@ -107,6 +110,7 @@ def clustered(
     clusters: Any,
     restarts: int,
     seed: int,
+    unknown: float | str | None,
     compare: Callable[[np.ndarray, np.ndarray], float],
     name: str,
 ) -> Score:
@@ -115,7 +119,7 @@ def clustered(
         if clusters is None:
             raise ValueError(f"{name} needs codes to cluster, or clusters=")
         codes = np.zeros(len(clusters))
-    parts, stated = labelled(codes, factors, None, seed)
+    parts, stated = labelled(codes, factors, None, seed, unknown)
     assigned = None if clusters is None else assignment(clusters, len(as_codes(codes)))
     if assigned is not None:
         stated["clusters"] = "given"

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import check, reduce_blocks
-from .splits import Columns, is_known, whole
+from .arrays import UNKNOWN, check, is_known, reduce_blocks, stated_unknown
+from .splits import Columns, whole
 
 __all__ = [
     "Information",
@@ -118,6 +118,7 @@ def histogram_information(
     discrete_codes: bool = False,
     continuous_factors: bool | None = None,
     blocks: Columns | None = None,
+    unknown: float | str | None = UNKNOWN,
 ) -> Information:
     r"""Plug-in mutual information and entropies of all dimensions and factors.
 
@@ -138,6 +139,7 @@ def histogram_information(
         continuous_factors: Whether to cut all factors (``True``) or none (``False``) into bins;
             decided per column by default.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        unknown: The value that means unknown, see `arrays.as_factors`.
 
     Shape:
         - codes: ``(N, D)``
@@ -151,7 +153,7 @@ def histogram_information(
         >>> histogram_information(z, np.array([0, 0, 1, 1])).mutual.round(4)
         array([[0.6931]])
     """
-    z, y = check(codes, factors, unknown=True)
+    z, y = check(codes, factors, unknown=unknown)
     protocol: dict[str, Any] = {
         "estimator": "plug-in",
         "codes": "discrete" if discrete_codes else "equal-width bins",
@@ -233,10 +235,7 @@ def binning_protocol(factors: np.ndarray, continuous: bool | None) -> dict[str, 
     binned = [
         k for k in columns if (not whole(factors[:, k]) if continuous is None else continuous)
     ]
-    stated: dict[str, Any] = {"binned_factors": binned} if binned else {}
-    if any(not is_known(factors[:, k]).all() for k in columns):
-        stated["unknown"] = "left out, per factor"
-    return stated
+    return {**({"binned_factors": binned} if binned else {}), **stated_unknown(factors)}
 
 
 def label_values(column: np.ndarray) -> Labels:

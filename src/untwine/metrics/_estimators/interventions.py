@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .splits import equal_width, is_known, whole
+from .arrays import is_known
+from .splits import equal_width, whole
 
 __all__ = ["FactorGroups", "Interventions", "chunks", "label"]
 

@@ -26,6 +26,7 @@ def labelled_parts(
     train: int | None,
     test: int | None,
     blocks: Columns | None,
+    unknown: float | str | None,
     seed: int,
     metric: str,
 ) -> TrainTest:
@@ -40,6 +41,7 @@ def labelled_parts(
         seed=seed,
         metric=metric,
         blocks=blocks,
+        unknown=unknown,
     )
     for k in range(data.factors.shape[1]):
         if not data.discrete(k):

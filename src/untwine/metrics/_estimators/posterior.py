@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import as_codes, check, reduce_blocks
+from .arrays import UNKNOWN, as_codes, check, reduce_blocks
 from .gaussian_sums import GaussianSum
 from .information import Information, binning_protocol, entropy, factor_labels
 from .splits import Columns
@@ -43,6 +43,7 @@ def posterior_information(
     bins: int = 20,
     continuous_factors: bool | None = None,
     blocks: Columns | None = None,
+    unknown: float | str | None = UNKNOWN,
 ) -> Information:
     r"""Mutual information of each latent variable and factor under Gaussian posteriors.
 
@@ -61,6 +62,7 @@ def posterior_information(
             fractional values.
         blocks: Columns of vector-valued codes; each posterior is projected on the block's first
             principal component, and stays Gaussian.
+        unknown: The value that means unknown, see `arrays.as_factors`.
 
     Shape:
         - codes, stddev: ``(N, D)``
@@ -80,7 +82,7 @@ def posterior_information(
         array([[0.6931]])
     """
     mean, stddev = as_posterior(codes, stddev)
-    _, y = check(mean, factors, unknown=True)
+    _, y = check(mean, factors, unknown=unknown)
     protocol: dict[str, Any] = {
         "estimator": "aggregate posterior, integrated",
         "bins": bins,

@@ -8,14 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import as_codes, check, reduce_blocks, split
+from .arrays import (
+    UNKNOWN,
+    as_codes,
+    check,
+    factor_parts,
+    is_known,
+    reduce_blocks,
+    sentinel,
+    split,
+    stated_unknown,
+)
 
 __all__ = [
     "Columns",
     "Target",
     "TrainTest",
     "equal_width",
-    "is_known",
     "reduced",
     "rows",
     "same_rows",
@@ -34,11 +43,6 @@ def whole(values: np.ndarray) -> bool:
         return True
     labels = values[~np.isnan(values)]
     return bool((labels == np.round(labels)).all())
-
-
-def is_known(values: np.ndarray) -> np.ndarray:
-    """Where a factor is known: not -1 in a column of integers, not nan in one of floats."""
-    return ~np.isnan(values) if values.dtype.kind == "f" else values >= 0
 
 
 def equal_width(values: np.ndarray, bins: int, reference: np.ndarray | None = None) -> np.ndarray:
@@ -143,6 +147,7 @@ def train_test(
     metric: str,
     blocks: Columns | None = None,
     components: int = 1,
+    unknown: float | str | None = UNKNOWN,
 ) -> TrainTest:
     """Checked codes and factors in two parts.
 
@@ -161,13 +166,14 @@ def train_test(
         metric: Who asks, for the error messages.
         blocks: Columns of vector-valued codes, reduced by principal components of the first part.
         components: Principal components per block.
+        unknown: The value that means unknown, see `arrays.as_factors`.
 
     Raises:
         ValueError: for a test part without factors or the reverse, or of another width.
     """
-    z, y = check(codes, factors, unknown=True)
     rng = np.random.default_rng(seed)
     if codes_test is None and factors_test is None:
+        z, y = check(codes, factors, unknown=unknown)
         learn, judge = split(len(z), train, test, seed, metric=metric)
         z, y, z_test, y_test = z[learn], y[learn], z[judge], y[judge]
         source = "split of the given rows"
@@ -175,13 +181,14 @@ def train_test(
         missing = "codes_test" if codes_test is None else "factors_test"
         raise ValueError(f"{metric}: {missing} is missing: give both parts of the test rows")
     else:
-        z_test, y_test = check(codes_test, factors_test, unknown=True)
-        for name, one, two in (("codes", z, z_test), ("factors", y, y_test)):
-            if one.shape[1] != two.shape[1]:
-                raise ValueError(
-                    f"{metric}: {name} has {one.shape[1]} columns but {name}_test has "
-                    f"{two.shape[1]}: both parts need the same columns in the same order"
-                )
+        factors, factors_test = factor_parts(factors, factors_test, unknown=unknown)
+        z, y = check(codes, factors, unknown=sentinel(factors))
+        z_test, y_test = check(codes_test, factors_test, unknown=sentinel(factors))
+        if z.shape[1] != z_test.shape[1]:
+            raise ValueError(
+                f"{metric}: codes has {z.shape[1]} columns but codes_test has {z_test.shape[1]}: "
+                "both parts need the same columns in the same order"
+            )
         z, y = rows(rng, train, z, y)
         z_test, y_test = rows(rng, test, z_test, y_test)
         source = "given"
@@ -190,6 +197,7 @@ def train_test(
         "test": len(z_test),
         "test_rows": source,
         "seed": seed,
+        **stated_unknown(y, y_test),
     }
     if blocks is not None:
         z, z_test = (

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .dataset import FactorDataset, Index, as_index
 from .factorize import factorize
+from .space import Kinds
 
 __all__ = ["ArrayDataset", "Arrays"]
 
@@ -34,6 +35,8 @@ class ArrayDataset(FactorDataset):
         sizes: Sequence[int] | None = None,
         covariates: Any = None,
         layout: Layout | None = None,
+        *,
+        kinds: Kinds = None,
     ) -> None:
         self._x = _array(x, "x")
         if len(self._x.shape) < 2 or 0 in self._x.shape:
@@ -51,7 +54,7 @@ class ArrayDataset(FactorDataset):
             self._last = _channels_last(self._x.shape, layout)
             self.shape = _image_shape(self._x.shape, self._last)
             self._scale = _scale(self._x)
-        self._factors, self.space, self.values = factorize(factors, n, names, sizes)
+        self._factors, self.space, self.values = factorize(factors, n, names, sizes, kinds)
         if covariates is not None:
             self.covariates = _covariates(covariates, n)
 
@@ -91,6 +94,8 @@ class Arrays(ArrayDataset):
             categories in theirs.
         names: The factors' names.
         sizes: How many values each factor has; by default the largest value plus one.
+        kinds: What each factor's values are, in order or by name: ``"nominal"``, ``"ordinal"``,
+            ``"real"`` or ``"angle"``, see `FactorSpace`.
         covariates: ``(N, C)`` or ``(N,)`` numbers, such as the batch of a cell, one-hot.
         layout: Whether channels come first or last; needed only where the shape does not tell.
 
@@ -118,8 +123,9 @@ class Arrays(ArrayDataset):
         covariates: Any = None,
         *,
         layout: Layout | None = None,
+        kinds: Kinds = None,
     ) -> None:
-        super().__init__(x, factors, names, sizes, covariates, layout)
+        super().__init__(x, factors, names, sizes, covariates, layout, kinds=kinds)
 
     @property
     def arguments(self) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from .arrays import ArrayDataset
 from .dataset import FactorDataset
 from .files import existing_file
 from .modalities import Multimodal
+from .space import Kinds
 
 __all__ = ["H5AD", "Cells", "MultimodalCells"]
 
@@ -29,6 +30,9 @@ class Cells(ArrayDataset):
         layer: The layer that holds the observations, such as ``"counts"``; by default ``X``.
         like: Another data set of cells, such as the one that a method was trained on: layer,
             covariates, their values and the order of genes are taken from there.
+
+        kinds: What each factor's values are, in order or by name, see `FactorSpace`; by default
+            categories are ordinal where pandas has them in an order, and nominal otherwise.
 
     Attributes:
         features: The names of the genes.
@@ -63,6 +67,7 @@ class Cells(ArrayDataset):
         covariates: Sequence[str] | None = None,
         layer: str | None = None,
         like: Cells | None = None,
+        kinds: Kinds = None,
     ) -> None:
         adata, name = _read(cells, "h5ad")
         levels_before: Mapping[str, tuple[str, ...]] = {}
@@ -87,7 +92,7 @@ class Cells(ArrayDataset):
         x = adata.X if layer is None else adata.layers[layer]
         if x is None:
             raise ValueError(f"{name} has no X; its layers are {list(adata.layers)}: name layer=")
-        super().__init__(x, adata.obs[list(factors)], covariates=c)
+        super().__init__(x, adata.obs[list(factors)], covariates=c, kinds=kinds)
 
 
 class H5AD(Cells):
@@ -99,6 +104,7 @@ class H5AD(Cells):
         covariates: The columns of ``obs`` that are covariates: numbers as they are, text and
             categories one-hot.
         layer: The layer that holds the observations; by default ``X``.
+        kinds: What each factor's values are, see `Cells`.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -113,8 +119,11 @@ class H5AD(Cells):
         factors: Sequence[str] | None = None,
         covariates: Sequence[str] | None = None,
         layer: str | None = None,
+        kinds: Kinds = None,
     ) -> None:
-        super().__init__(existing_file(path), factors=factors, covariates=covariates, layer=layer)
+        super().__init__(
+            existing_file(path), factors=factors, covariates=covariates, layer=layer, kinds=kinds
+        )
 
 
 class MultimodalCells(Multimodal):

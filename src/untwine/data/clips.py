@@ -42,7 +42,11 @@ class Frames(FactorDataset):
             )
         self.data = data
         self.length, self.shape = data.shape[0], data.shape[1:]
-        self.space = FactorSpace((*data.space.names, "frame"), (*data.space.sizes, data.shape[0]))
+        self.space = FactorSpace(
+            (*data.space.names, "frame"),
+            (*data.space.sizes, data.shape[0]),
+            (*data.space.kinds, None),
+        )
         self.values = data.values
 
     def __len__(self) -> int:

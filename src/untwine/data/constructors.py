@@ -11,6 +11,7 @@ from .cells import H5AD
 from .dataset import FactorDataset
 from .files import H5, Npz
 from .folder import Folder
+from .space import Kinds
 
 __all__ = ["from_arrays", "from_folder", "from_h5", "from_h5ad", "from_npz"]
 
@@ -23,9 +24,10 @@ def from_arrays(
     covariates: Any = None,
     *,
     layout: Literal["CHW", "HWC"] | None = None,
+    kinds: Kinds = None,
 ) -> FactorDataset:
     """A data set of arrays in memory; see `Arrays`."""
-    return Arrays(x, factors, names, sizes, covariates, layout=layout)
+    return Arrays(x, factors, names, sizes, covariates, layout=layout, kinds=kinds)
 
 
 def from_npz(path: str | Path, **options: Any) -> FactorDataset:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .space import FactorSpace
+from .space import FactorSpace, Kind, Kinds, as_kinds
 
 __all__ = ["as_text", "factorize"]
 
@@ -21,6 +21,7 @@ def factorize(
     rows: int,
     names: Sequence[str] | None = None,
     sizes: Sequence[int] | None = None,
+    kinds: Kinds = None,
 ) -> tuple[np.ndarray, FactorSpace, dict[str, tuple[str, ...]]]:
     """Factors as integers from 0, with -1 for what is not known.
 
@@ -36,6 +37,8 @@ def factorize(
         names: Of the columns; by default those of the table, or factor0, factor1, ...
         sizes: How many values each factor has; by default the number of its categories, or the
             largest value plus one.
+        kinds: What each factor's values are, see `FactorSpace`; by default text is nominal, and
+            categories are ordinal where they have an order and nominal otherwise.
 
     Returns:
         The factors ``(N, K)`` of int64, their space, and the names of values by factor.
@@ -58,14 +61,16 @@ def factorize(
             f"factors has {len(columns)} columns but sizes has {len(sizes)}: {list(sizes)}"
         )
     coded, values = [], {}
+    seen: dict[str, Kind | None] = {}
     for name, column in columns.items():
         if np.shape(column) != (rows,):
             raise ValueError(
                 f"x has {rows} rows but factor {name!r} has shape {np.shape(column)}: row i of "
                 "both must belong to the same observation"
             )
-        codes, labels = _code(name, column)
+        codes, labels, kind = _code(name, column)
         coded.append(codes)
+        seen[name] = kind
         if labels:
             values[name] = labels
     table = np.stack(coded, axis=1) if coded else np.empty((rows, 0), np.int64)
@@ -74,7 +79,9 @@ def factorize(
             max(int(column.max(initial=0)) + 1, len(values.get(name, ())))
             for name, column in zip(columns, coded, strict=True)
         ]
-    space = FactorSpace(tuple(columns), tuple(sizes))
+    stated = as_kinds(kinds, tuple(columns))
+    stated = tuple(kind or seen.get(name) for name, kind in zip(columns, stated, strict=True))
+    space = FactorSpace(tuple(columns), tuple(sizes), stated)
     return space.check(table, unknown=True), space, values
 
 
@@ -113,27 +120,29 @@ def _is_category(column: Any) -> bool:
     return getattr(getattr(column, "dtype", None), "name", None) == "category"
 
 
-def _code(name: str, column: Any) -> tuple[np.ndarray, tuple[str, ...]]:
-    """A column's codes, and the names of its values if they have other names than their numbers."""
+def _code(name: str, column: Any) -> tuple[np.ndarray, tuple[str, ...], Kind | None]:
+    """A column's codes, the names of its values if they are not their numbers, and its kind."""
     if _is_category(column):
         import pandas as pd
 
         categories = pd.Categorical(column)
-        return categories.codes.astype(np.int64), tuple(map(as_text, categories.categories))
+        labels = tuple(map(as_text, categories.categories))
+        kind: Kind = "ordinal" if categories.ordered else "nominal"
+        return categories.codes.astype(np.int64), labels, kind
     array = column.detach().cpu().numpy() if hasattr(column, "detach") else np.asarray(column)
     if array.dtype.kind not in "OSUT":
-        return _code_numbers(name, array)
+        return *_code_numbers(name, array), None
     texts = array.astype(object)
     unknown = _missing(texts)
     present = texts[~unknown]
     if len(present) and all(isinstance(v, numbers.Real | np.bool_) for v in present):
         values = np.full(len(array), np.nan)
         values[~unknown] = present.astype(np.float64)
-        return _code_numbers(name, values)
-    labels, codes = np.unique([as_text(value) for value in present], return_inverse=True)
+        return *_code_numbers(name, values), None
+    texts_sorted, codes = np.unique([as_text(value) for value in present], return_inverse=True)
     coded = np.full(len(array), -1, np.int64)
     coded[~unknown] = codes
-    return coded, tuple(labels.tolist())
+    return coded, tuple(texts_sorted.tolist()), "nominal"
 
 
 def _code_numbers(name: str, column: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -11,12 +11,14 @@ import numpy as np
 from ..reading import open_hdf5, open_npz, regular_file
 from .arrays import ArrayDataset, Layout
 from .factorize import as_text
+from .space import Kinds
 
 __all__ = ["H5", "Npz", "existing_file"]
 
 _X = ("x", "X", "images", "imgs")
 _FACTORS = ("factors", "latents_classes", "labels", "label", "y")
 _NAMES = ("factor_names", "names")
+_KINDS = ("factor_kinds", "kinds")
 
 
 class Npz(ArrayDataset):
@@ -32,6 +34,8 @@ class Npz(ArrayDataset):
         names: The factors' names, instead of those in the file.
         sizes: How many values each factor has; by default the largest value plus one.
         layout: Whether channels come first or last; needed only where the shape does not tell.
+        kinds: What each factor's values are, in order or by name, see `FactorSpace`; by default
+            what the array ``factor_kinds`` or ``kinds`` says, if there.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -50,6 +54,7 @@ class Npz(ArrayDataset):
         names: Sequence[str] | None = None,
         sizes: Sequence[int] | None = None,
         layout: Layout | None = None,
+        kinds: Kinds = None,
     ) -> None:
         with open_npz(path) as archive:
             arrays = _choose(
@@ -61,6 +66,7 @@ class Npz(ArrayDataset):
                 names_key=names_key,
                 covariates=covariates_key,
                 names=names,
+                kinds=kinds,
             )
         super().__init__(**arrays, sizes=sizes, layout=layout)
 
@@ -79,6 +85,8 @@ class H5(ArrayDataset):
         names: The factors' names, instead of those in the file.
         sizes: How many values each factor has; by default the largest value plus one.
         layout: Whether channels come first or last; needed only where the shape does not tell.
+        kinds: What each factor's values are, in order or by name, see `FactorSpace`; by default
+            what the array ``factor_kinds`` or ``kinds`` says, if there.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -98,6 +106,7 @@ class H5(ArrayDataset):
         names: Sequence[str] | None = None,
         sizes: Sequence[int] | None = None,
         layout: Layout | None = None,
+        kinds: Kinds = None,
     ) -> None:
         with open_hdf5(path) as file:
             import h5py
@@ -124,6 +133,7 @@ class H5(ArrayDataset):
                 names_key=names_key,
                 covariates=covariates_key,
                 names=names,
+                kinds=kinds,
             )
         super().__init__(**arrays, sizes=sizes, layout=layout)
 
@@ -148,6 +158,7 @@ def _choose(
     names_key: str | None,
     covariates: str | None,
     names: Sequence[str] | None,
+    kinds: Kinds,
 ) -> dict[str, Any]:
     """The arrays of a data set among those of a file."""
 
@@ -178,9 +189,13 @@ def _choose(
         key = known(names_key) if names_key is not None else first(_NAMES)
         if key is not None:
             names = [as_text(name) for name in np.ravel(read(key)).tolist()]
+    if kinds is None and table is not None and (key := first(_KINDS)) is not None:
+        texts: list[Any] = [as_text(kind) or None for kind in np.ravel(read(key)).tolist()]
+        kinds = texts
     return {
         "x": read(x),
         "factors": table,
         "names": names,
+        "kinds": kinds,
         "covariates": None if covariates is None else read(known(covariates)),
     }

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..reading import check_within, expanded, memory_limit, open_picture, read_text
 from .arrays import ArrayDataset
+from .space import Kinds
 
 __all__ = ["Folder"]
 
@@ -43,6 +44,7 @@ class Folder(ArrayDataset):
         background: Of transparent pixels, a grey value or red, green and blue, 0 to 255: each
             becomes alpha times its color plus (1 - alpha) times the background. Without it images
             with transparent pixels are refused, since their hidden colors are arbitrary.
+        kinds: What each factor's values are, in order or by name, see `FactorSpace`.
 
     Warns:
         UserWarning: if hidden files or subfolders with images were passed over.
@@ -64,6 +66,7 @@ class Folder(ArrayDataset):
         names: Sequence[str] | None = None,
         outside: bool = False,
         background: int | tuple[int, int, int] | None = None,
+        kinds: Kinds = None,
     ) -> None:
         root = expanded(path)
         if not root.is_dir():
@@ -98,7 +101,9 @@ class Folder(ArrayDataset):
                     f"{file} has {image.shape[0]} x {image.shape[1]} pixels but {files[0]} has "
                     f"{images[0].shape[0]} x {images[0].shape[1]} (height x width): pass size="
                 )
-        super().__init__(np.stack(images), columns, names, layout="HWC" if color else None)
+        super().__init__(
+            np.stack(images), columns, names, layout="HWC" if color else None, kinds=kinds
+        )
         self._scale = 255.0  # files hold bytes, also where all of them are nearly black
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..spec import Recorded
 from .batches import Modalities
 from .dataset import FactorDataset, Index, as_index
-from .space import FactorSpace
+from .space import FactorSpace, Kind
 
 __all__ = ["Data", "Multimodal"]
 
@@ -152,6 +152,7 @@ class Multimodal(Recorded):
     def _merge(self) -> tuple[FactorSpace, np.ndarray]:
         names: list[str] = []
         sizes: list[int] = []
+        kinds: list[Kind | None] = []
         columns: list[np.ndarray] = []
         for modality, part in self.parts.items():
             for k, name in enumerate(part.space.names):
@@ -159,6 +160,7 @@ class Multimodal(Recorded):
                 if name not in names:
                     names.append(name)
                     sizes.append(size)
+                    kinds.append(part.space.kinds[k])
                     columns.append(column)
                     continue
                 at = names.index(name)
@@ -177,8 +179,9 @@ class Multimodal(Recorded):
                     )
                 columns[at] = np.maximum(columns[at], column)
                 sizes[at] = max(sizes[at], size)
+                kinds[at] = kinds[at] or part.space.kinds[k]
         table = np.stack(columns, axis=1) if columns else np.empty((len(self), 0), np.int64)
-        return FactorSpace(tuple(names), tuple(sizes)), table
+        return FactorSpace(tuple(names), tuple(sizes), tuple(kinds)), table
 
 
 Data = FactorDataset | Multimodal

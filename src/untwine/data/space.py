@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from ..spec import Recorded
 
-__all__ = ["Factor", "FactorSpace"]
+__all__ = ["Factor", "FactorSpace", "Kind", "Kinds", "as_kinds"]
+
+Kind = Literal["nominal", "ordinal", "real", "angle"]
+"""What a factor's values are: names without an order, numbered levels, measurements, or places on
+a circle."""
+
+Kinds = Sequence[Kind | None] | Mapping[str, Kind] | None
+"""Kinds of factors in their order, ``None`` where none is stated, or those that are, by name."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +52,14 @@ class FactorSpace(Recorded):
     Args:
         names: One per factor, all different.
         sizes: How many values each factor has; factor k takes the values 0 to ``sizes[k] - 1``.
+        kinds: What each factor's values are, for metrics; ``None`` where it is not stated.
+            ``"nominal"``: names without an order. ``"ordinal"``: levels in an order. ``"real"``:
+            measurements, such as ages in years, which are no classes. ``"angle"``: ``v`` stands
+            for :math:`2 \pi v / s`.
 
     Raises:
-        ValueError: for names and sizes of unequal number, a repeated name or a size below 1.
+        ValueError: for names, sizes and kinds of unequal number, a repeated name, a size below 1 or
+            an unknown kind.
 
     Example:
         >>> space = FactorSpace(("shape", "color"), (3, 4))
@@ -60,6 +73,7 @@ class FactorSpace(Recorded):
 
     names: tuple[str, ...]
     sizes: tuple[int, ...]
+    kinds: tuple[Kind | None, ...] = ()
 
     def __post_init__(self) -> None:
         for size in self.sizes:
@@ -77,6 +91,7 @@ class FactorSpace(Recorded):
                 raise ValueError(f"factor {name!r} has size {size}; expected at least 1")
         object.__setattr__(self, "names", names)
         object.__setattr__(self, "sizes", sizes)
+        object.__setattr__(self, "kinds", as_kinds(self.kinds or None, names))
 
     def __len__(self) -> int:
         """The number of combinations."""
@@ -222,6 +237,10 @@ class FactorSpace(Recorded):
         """Combinations drawn uniformly and independently, ``(n, K)`` of int64."""
         return generator.integers(0, self.sizes, size=(n, len(self.sizes)), dtype=np.int64)
 
+    def __repr__(self) -> str:
+        kinds = f", kinds={self.kinds}" if any(self.kinds) else ""
+        return f"FactorSpace(names={self.names}, sizes={self.sizes}{kinds})"
+
     def __str__(self) -> str:
         return ", ".join(f"{n} {s}" for n, s in zip(self.names, self.sizes, strict=True))
 
@@ -238,3 +257,35 @@ class FactorSpace(Recorded):
                 f"factors has shape {combination.shape}; expected one combination, (K,)"
             )
         return combination
+
+
+def as_kinds(kinds: Kinds, names: Sequence[str]) -> tuple[Kind | None, ...]:
+    """One kind per factor, ``None`` where none is stated.
+
+    Args:
+        kinds: In the order of the factors, or by name.
+        names: The factors'.
+
+    Raises:
+        ValueError: for an unknown kind or name, and for another number of kinds than of factors.
+
+    Example:
+        >>> as_kinds({"age": "real"}, ["sex", "age"])
+        (None, 'real')
+    """
+    if kinds is None:
+        return (None,) * len(names)
+    if isinstance(kinds, Mapping):
+        for name in kinds:
+            if name not in names:
+                raise ValueError(f"kinds names factor {name!r}; the factors are {list(names)}")
+        kinds = [kinds.get(name) for name in names]
+    if isinstance(kinds, str) or len(kinds) != len(names):
+        raise ValueError(f"kinds is {kinds!r}; expected one kind for each of {list(names)}")
+    for name, kind in zip(names, kinds, strict=True):
+        if kind is not None and kind not in get_args(Kind):
+            raise ValueError(
+                f"the kind of factor {name!r} is {kind!r}; expected "
+                f"{', '.join(map(repr, get_args(Kind)))}, or None"
+            )
+    return tuple(kinds)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import digamma
 
-from untwine.metrics import block_mutual_information
+from untwine.metrics import block_mutual_information, infomec, silhouette
 from untwine.metrics._estimators.neighbors import kraskov, neighbor_information, spread_ties
 
 
@@ -120,3 +120,36 @@ def test_refusals():
         block_mutual_information(codes, [[0, 1]])
     with pytest.raises(ValueError, match="column 1 is in block 0 and in block 1"):
         block_mutual_information(codes, [[0, 1], [1]])
+
+
+@pytest.mark.parametrize("rare", [20, 2_000])
+def test_a_code_that_is_constant_but_for_two_rows_tells_nothing(rare):
+    """Of 200,000 points; the true value is below 1e-4 of the factor's entropy."""
+    rng = np.random.default_rng(0)
+    factor = np.zeros(200_000, int)
+    factor[rng.choice(len(factor), rare, replace=False)] = 1
+    code = np.full((len(factor), 1), 5.0)
+    code[[3, 77], 0] = 6.0, 4.0
+    p = rare / len(factor)
+    entropy = -p * np.log(p) - (1 - p) * np.log(1 - p)
+    spread = spread_ties(code, seed=0)[:, 0]
+    assert neighbor_information(spread, factor, 10) / entropy < 1e-3
+
+
+def test_where_codes_lie_does_not_matter():
+    rng = np.random.default_rng(0)
+    factors = rng.integers(0, 5, (2_000, 2))
+    codes = factors + 0.3 * rng.normal(size=factors.shape)
+    here, there = (infomec(codes + offset, factors).parts["nmi"] for offset in (0.0, 1e10))
+    np.testing.assert_allclose(here, there, atol=2e-3)  # 1e10 leaves codes 2e-6 apart
+    moved = block_mutual_information(codes + 1e8, [[0], [1]]).value
+    assert moved == pytest.approx(block_mutual_information(codes, [[0], [1]]).value, abs=2e-3)
+    label = factors[:, 0]
+    moved = silhouette(codes + 1e8, label).value
+    assert moved == pytest.approx(silhouette(codes, label).value, abs=1e-6)
+
+
+def test_a_binary_code_of_many_points_is_told_exactly():
+    label = np.arange(1_000_000) % 2
+    spread = spread_ties(label[:, None] * 1.0, seed=0)[:, 0]
+    assert neighbor_information(spread, label, 10) == pytest.approx(np.log(2), rel=2e-3)

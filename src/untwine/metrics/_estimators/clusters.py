@@ -209,7 +209,8 @@ def silhouettes(z: np.ndarray, label: np.ndarray) -> np.ndarray:
     if len(np.unique(label)) >= len(label):
         raise ValueError(f"a silhouette needs two rows of some value; got {len(label)} rows, each "
                          "of a value of its own: too few rows")  # fmt: skip
-    return silhouette_samples(z.astype(np.float64), label)
+    z = z.astype(np.float64)
+    return silhouette_samples(z - z.mean(axis=0), label)  # it squares distances from the origin
 
 
 def mixed(part: Labelled, within: np.ndarray | None) -> tuple[float, np.ndarray]:

@@ -1,19 +1,25 @@
 """Equations: pure, stateless, differentiable functions."""
 
 from .adversarial import (
+    critic_losses,
     cross_entropy_to,
     cross_entropy_to_uniform,
     density_ratio,
+    fooling_loss,
+    gradient_penalty,
     permute_dims,
+    r1_penalty,
 )
 from .block_information import block_information
 from .contrastive import nt_xent
 from .decomposition import Decomposition, decompose, log_densities, log_importance_weights
+from .discrepancies import mmd, score, sliced_wasserstein, stein, stein_direction
 from .divergences import kl, kl_blocks, kl_rule
 from .experts import mixture_of_experts, product_of_experts
 from .f_distribution import log_betainc, log_f_cdf
 from .hessians import hessian_penalty, second_differences
 from .importance import self_normalized
+from .kernels import RBF, InverseMultiquadric, Kernel, squared_distances
 from .labels import label_covariance, label_cross_entropy, label_squares
 from .mixture_divergences import (
     convexity_upper_bound,
@@ -31,7 +37,10 @@ from .sharing import average, changed, geometric, pool, product, share
 from .transitions import laplace_transition
 
 __all__ = [
+    "RBF",
     "Decomposition",
+    "InverseMultiquadric",
+    "Kernel",
     "Linear",
     "Schedule",
     "at",
@@ -40,13 +49,16 @@ __all__ = [
     "changed",
     "convexity_upper_bound",
     "covariance",
+    "critic_losses",
     "cross_entropy_to",
     "cross_entropy_to_uniform",
     "decompose",
     "density_ratio",
     "dip",
     "durrieu_bounds",
+    "fooling_loss",
     "geometric",
+    "gradient_penalty",
     "hessian_penalty",
     "kernel_multiinformation",
     "kl",
@@ -63,15 +75,22 @@ __all__ = [
     "matched_upper_bound",
     "mixture_log_ratio",
     "mixture_of_experts",
+    "mmd",
     "nt_xent",
     "one_hot",
     "permute_dims",
     "pool",
     "product",
     "product_of_experts",
+    "r1_penalty",
+    "score",
     "second_differences",
     "self_normalized",
     "share",
+    "sliced_wasserstein",
+    "squared_distances",
+    "stein",
+    "stein_direction",
     "variational_approximation",
     "variational_upper_bound",
 ]

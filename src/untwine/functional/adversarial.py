@@ -1,12 +1,27 @@
-"""Adversarial objectives: cross entropies, density ratio, permuted dimensions."""
+"""Adversarial objectives: losses of critics, gradient penalties, density ratio, shuffled codes."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["cross_entropy_to", "cross_entropy_to_uniform", "density_ratio", "permute_dims"]
+__all__ = [
+    "critic_losses",
+    "cross_entropy_to",
+    "cross_entropy_to_uniform",
+    "density_ratio",
+    "fooling_loss",
+    "gradient_penalty",
+    "permute_dims",
+    "r1_penalty",
+]
+
+Form = Literal["non_saturating", "hinge", "wasserstein"]
+_FORMS = ("non_saturating", "hinge", "wasserstein")
 
 
 def permute_dims(z: Tensor) -> Tensor:
@@ -57,3 +72,101 @@ def cross_entropy_to_uniform(logits: Tensor) -> Tensor:
         https://arxiv.org/abs/1705.10915, equation 4 (two classes).
     """
     return -F.log_softmax(logits, -1).mean(-1)
+
+
+def critic_losses(
+    real: Tensor, fake: Tensor, form: Form = "non_saturating"
+) -> tuple[Tensor, Tensor]:
+    r"""What a critic minimizes over real and over fake examples, one value per example each.
+
+    .. math::
+        \text{non\_saturating:} &\quad -\log \sigma(d_r), \; -\log \sigma(-d_f) \\
+        \text{hinge:} &\quad \max(0, 1 - d_r), \; \max(0, 1 + d_f) \\
+        \text{wasserstein:} &\quad -d_r, \; d_f
+
+    Args:
+        real: The critic's logits of real examples, :math:`d_r`.
+        fake: Its logits of fake ones, :math:`d_f`.
+        form: Which loss. Its counterpart is `fooling_loss`.
+
+    Raises:
+        ValueError: for another word.
+
+    References:
+        Goodfellow et al., "Generative Adversarial Networks", 2014,
+        https://arxiv.org/abs/1406.2661; Lim, Ye, "Geometric GAN", 2017,
+        https://arxiv.org/abs/1705.02894 (hinge); Arjovsky, Chintala, Bottou, "Wasserstein GAN",
+        2017, https://arxiv.org/abs/1701.07875.
+    """
+    if form == "non_saturating":
+        return F.softplus(-real), F.softplus(fake)
+    if form == "hinge":
+        return F.relu(1 - real), F.relu(1 + fake)
+    if form == "wasserstein":
+        return -real, fake
+    raise ValueError(f"form is {form!r}; expected one of {', '.join(map(repr, _FORMS))}")
+
+
+def fooling_loss(fake: Tensor, form: Form = "non_saturating") -> Tensor:
+    r"""What fake examples minimize so that a critic takes them for real, one value per example.
+
+    .. math::
+        \text{non\_saturating:} \; -\log \sigma(d_f), \qquad
+        \text{hinge, wasserstein:} \; -d_f
+
+    Args:
+        fake: The critic's logits of fake examples.
+        form: As in `critic_losses`.
+
+    Raises:
+        ValueError: for another word.
+    """
+    if form not in _FORMS:
+        raise ValueError(f"form is {form!r}; expected one of {', '.join(map(repr, _FORMS))}")
+    return F.softplus(-fake) if form == "non_saturating" else -fake
+
+
+def r1_penalty(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:
+    r"""Squared norm of a critic's gradient at real examples, :math:`\|\nabla_x d(x)\|^2`.
+
+    Shape: ``(B, ...)`` to ``(B,)``. The paper's weight is :math:`\gamma / 2`.
+
+    Args:
+        critic: From examples to logits, one each; it must treat examples of a batch separately.
+        real: Real examples.
+
+    References:
+        Mescheder, Geiger, Nowozin, "Which Training Methods for GANs Do Actually Converge?", 2018,
+        https://arxiv.org/abs/1801.04406, equation 9.
+    """
+    return _slopes(critic, real).square().sum(1)
+
+
+def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
+    r"""How far the norm of a critic's gradient is from 1 between real and fake examples.
+
+    .. math::
+        (\|\nabla d(\hat x)\| - 1)^2, \qquad
+        \hat x = u \, x_r + (1 - u) \, x_f, \quad u \sim \mathcal{U}[0, 1]
+
+    Shape: ``(B, ...)`` both to ``(B,)``. The paper's weight is 10.
+
+    Args:
+        critic: As in `r1_penalty`.
+        real: Real examples.
+        fake: As many fake ones.
+
+    References:
+        Gulrajani, Ahmed, Arjovsky, Dumoulin, Courville, "Improved Training of Wasserstein GANs",
+        2017, https://arxiv.org/abs/1704.00028, equation 3.
+    """
+    u = torch.rand(len(real), *[1] * (real.ndim - 1), device=real.device, dtype=real.dtype)
+    return (_slopes(critic, u * real + (1 - u) * fake).norm(dim=1) - 1) ** 2
+
+
+def _slopes(critic: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Gradients of a critic's logits with respect to its examples, ``(B, D)``, differentiable."""
+    with torch.enable_grad():
+        point = x.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(critic(point).sum(), point, create_graph=True)
+    return gradient.flatten(1)

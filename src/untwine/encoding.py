@@ -19,6 +19,7 @@ from torch.distributions import (
 )
 
 from .data.batches import Batch, Images
+from .data.seeds import check_seed
 from .distributions import Blocks, Point
 from .methods.abilities import HasPrior, Represents
 
@@ -169,7 +170,7 @@ class Codes:
 
 def encode(method: Represents, data: Data, n: int | None = None, seed: int = 0) -> Codes:
     """Encodes a data set, or ``n`` observations of it drawn with ``seed``; see `Codes.of`."""
-    return Codes.of(method, data, n, np.random.default_rng(seed))
+    return Codes.of(method, data, n, np.random.default_rng(check_seed(seed)))
 
 
 @contextmanager

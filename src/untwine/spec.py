@@ -216,6 +216,8 @@ def locate(path: str) -> Any:
         ImportError: naming the part of the path that is missing.
     """
     parts = path.split(".")
+    if not all(part.isidentifier() for part in parts):
+        raise ImportError(f"{path!r} is no dotted path, such as mypackage.MyVAE")
     for cut in range(len(parts) - 1, 0, -1):
         name = ".".join(parts[:cut])
         try:

@@ -210,6 +210,17 @@ def test_data_sets_are_made_of_data_sets(untwine):
     assert inner["init_args"]["data"] == {"class_path": "untwine.data.DSprites", "init_args": {}}
 
 
+def test_a_file_stands_for_the_data_set_of_it(untwine, folder):
+    base = f"--method VAE {FEW.removesuffix(' --no-progress')}"
+    spec = printed(untwine, f"{base} --data small.npz --data.names [a,b,c]")
+    assert spec["data"]["class_path"] == "untwine.data.Npz"
+    assert spec["data"]["init_args"] == {"path": "small.npz", "names": ["a", "b", "c"]}
+    spec = printed(untwine, f"{base} --data ./photos")
+    assert spec["data"] == {"class_path": "untwine.data.Folder", "init_args": {"path": "./photos"}}
+    assert untwine(f"train --method VAE {FEW} --data small.npz --out one")[0] == 0
+    assert Run.load(folder / "one").data.space.names == ("size", "row", "column")
+
+
 def test_steps_by_stage(untwine, folder):
     line = f"train --method LORD {DATA} --batch_size 8 --no-progress --out staged"
     assert untwine(f"{line} --steps optimize=3,amortize=2")[0] == 0

@@ -104,6 +104,30 @@ def test_columns_by_name_and_pattern(tmp_path, arrays):
     np.testing.assert_allclose(table.mean, codes[:, ::-1])
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".tsv"])
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("z0,z0,factor_a", "2 columns are called 'z0'"),
+        ("z0,factor_a,factor_a", "2 columns are called 'factor_a'"),
+        ("z0,factor_a,factors_a", "2 factors are called 'a'"),
+    ],
+)
+def test_names_that_come_twice_in_a_table_are_refused(tmp_path, suffix, header, said):
+    text = f"{header}\n1,2,3\n4,5,6\n"
+    path = tmp_path / f"a{suffix}"
+    path.write_text(text if suffix == ".csv" else text.replace(",", "\t"))
+    with pytest.raises(ValueError, match=rf"a{suffix}: {said}: give each"):
+        read(path)
+
+
+def test_names_that_come_twice_in_arrays_are_refused(tmp_path, arrays):
+    codes, factors = arrays
+    np.savez(tmp_path / "a.npz", codes=codes, factors=factors, names=["shape", "shape"])
+    with pytest.raises(ValueError, match=r"a.npz: 2 factors are called 'shape'"):
+        read(tmp_path / "a.npz")
+
+
 def test_an_empty_cell_is_an_unknown_factor(tmp_path):
     (tmp_path / "a.csv").write_text("z0,factor_a,factor_b\n0,1,red\n1,,blue\n2,3,\n")
     table = read(tmp_path / "a.csv")

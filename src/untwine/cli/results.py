@@ -61,6 +61,8 @@ def measure(
     from ..training.files import replace_file
 
     path = None if out is None else expanded(out)
+    if path is not None and path.suffix not in (".json", ".csv"):
+        raise UsageError(f"--out is {out!r}: expected a name that ends in .json or .csv")
     settings: dict[str, Any] = {
         "seed": seed,
         "confidence": 0.95 if repeats is not None and confidence is None else confidence,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ _LOGGERS = {
     "wandb": "lightning.pytorch.loggers.WandbLogger",
     "mlflow": "lightning.pytorch.loggers.MLFlowLogger",
 }
+_FILES = {".npz": "Npz", ".h5": "H5", ".hdf5": "H5", ".h5ad": "H5AD"}
 _LONGEST = 1 << 22  # bytes of a file of options
 
 
@@ -41,7 +43,7 @@ class Order:
 
     Attributes:
         method: What to train.
-        data: What to train it on.
+        data: What to train it on: a class, or a file (.npz, .h5, .h5ad) or folder of your own.
         sampler: How examples are drawn; by default as the method needs them.
         steps: Training steps, or STAGE=N,STAGE=N for methods of several stages.
         batch_size: Examples per step.
@@ -133,6 +135,9 @@ def order(argv: Sequence[str]) -> Order | None:
     words = [word for word in argv if word not in ("-h", "--help")]
     helps = len(words) < len(argv)
     loose, texts = split(words, takes)
+    data = texts.get("data", "")
+    if Path(data).suffix in _FILES or {"/", os.sep} & set(data):  # --data mine.npz, photos/mine
+        texts |= {"data": _FILES.get(Path(data).suffix, "Folder"), "data.path": data}
     file = {} if "config" not in texts else _read_file(texts["config"], [*_ROOTS, *takes])
     trust = trusted(texts.get("trust"))
     trees = {root: Tree(texts, texts.get("config", ""), trust, helps) for root in _ROOTS}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..reading import opened
+from ..reading import expanded, opened
 from ..spec import Recorded
 
 __all__ = ["changed_files", "file_digests"]
@@ -110,9 +110,9 @@ def _sources(data: Any) -> list[_Source]:
     folder = arguments.get("path")
     for name, value in arguments.items():
         if name in _PATHS and isinstance(value, str | os.PathLike):
-            place = Path(value).expanduser()
+            place = expanded(value)
             if name == "csv" and folder is not None and not place.exists():
-                place = Path(folder).expanduser() / value
+                place = expanded(folder) / value
             sources.append(_Source(os.fspath(value), place, getattr(data, "files", None)))
         elif isinstance(value, Recorded):
             sources += _sources(value)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..reading import expanded
 from .sources import READERS, Table, as_table, coded, from_arrays, from_frame
 
 __all__ = ["Table", "read"]
@@ -62,7 +63,7 @@ def read(
         ((5, 2), ('factor_0',))
     """
     text = str(source)
-    path = Path(source)
+    path = expanded(source)
     wanted_codes, wanted_factors = _listed(codes), _listed(factors)
     if _FUNCTION.fullmatch(text) and not path.exists():
         return _from_function(text, wanted_codes, wanted_factors)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
@@ -164,9 +165,11 @@ def _from_csv(path: Path, codes: list[str], factors: list[str]) -> Table:
 
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
     try:
+        header = pd.read_csv(path, sep=separator, header=None, nrows=1, dtype=str)
         frame = pd.read_csv(path, sep=separator)
     except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
         raise ValueError(f"{path} is no readable table: {error}") from error
+    _check_unique(header.iloc[0].dropna(), "columns", str(path))  # pandas has renamed them
     return from_frame(frame, str(path), codes, factors)
 
 
@@ -187,6 +190,7 @@ def from_frame(frame: DataFrame, source: str, codes: list[str], factors: list[st
         ValueError: for columns that are not there, and text among the codes; ``source`` is named.
     """
     columns = [str(column) for column in frame.columns]
+    _check_unique(columns, "columns", source)
     frame = frame.set_axis(columns, axis=1)
     chosen = _columns(columns, codes, _CODE_COLUMN, "codes", "z0, z1, ...", source)
     labels = _columns(columns, factors, _FACTOR_COLUMN, "factors", "factor_<name>", source)
@@ -328,8 +332,10 @@ def as_table(
     """A checked table; errors begin with ``source``.
 
     Raises:
-        ValueError: for arrays that do not match, or hold something else than numbers.
+        ValueError: for arrays that do not match, or hold something else than numbers, and for
+            factors of one name.
     """
+    _check_unique(names, "factors", source)
     mean = as_codes(codes, f"{source}: codes")
     matrix = as_factors(factors, f"{source}: factors")
     if len(mean) != len(matrix):
@@ -358,6 +364,15 @@ def as_table(
         values=values or None,
         clusters=clusters,
     )
+
+
+def _check_unique(names: Iterable[str], what: str, source: str) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(
+            f"{source}: {Counter(names)[twice[0]]} {what} are called {twice[0]!r}: give each of "
+            "them a name of its own"
+        )
 
 
 #: Readers by the ending of the file.

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..data.seeds import check_seed
 from ..metrics._estimators.arrays import sentinel
 from ..metrics._estimators.sharing import sharing
 from ..metrics._estimators.threads import one_thread
@@ -122,6 +123,7 @@ def evaluate(
         raise ValueError(f"repeats is {repeats}; expected at least 2 for an interval, or None")
     if points is not None and points < 2:
         raise ValueError(f"points is {points}; expected at least 2, or None for all rows")
+    check_seed(seed)
     data = as_inputs(
         codes,
         factors,

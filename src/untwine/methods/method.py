@@ -16,6 +16,7 @@ from torch.distributions import Distribution
 from torch.optim import Adam, Optimizer
 
 from ..data.batches import Batch
+from ..data.seeds import check_seed
 from ..spec import Recorded
 from .loss import Loss
 from .play import Move, Moves, play
@@ -199,7 +200,8 @@ class Method(Recorded, nn.Module, ABC):
         Raises:
             TypeError: for an argument that neither takes, naming those there are, and for one that
                 the constructor replaces.
-            ValueError: for data with covariates, if the method takes none.
+            ValueError: for data with covariates, if the method takes none, and for a seed that is
+                no integer from 0 to :math:`2^{64} - 1`.
         """
         takes = build_parameters(cls)
         for name in arguments:
@@ -217,6 +219,7 @@ class Method(Recorded, nn.Module, ABC):
         drawn = seed is None
         if seed is None:
             seed = int(torch.randint(2**31, ()))
+        seed = check_seed(seed)
         of_parts = _settings(cls, "parts")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

@@ -11,7 +11,9 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from ..data.seeds import check_seed
 from ..evaluation import Evaluation, evaluate
+from ..reading import expanded
 from ..training import Run
 from ..training.files import replace_file
 from ..training.plan import plan
@@ -63,8 +65,8 @@ def report(
 
     Raises:
         FileNotFoundError: if there is no run in the folder.
-        ValueError: if something made by hand is needed and was not given, or there is no place to
-            write to.
+        ValueError: if something made by hand is needed and was not given, there is no place to
+            write to or its name is no page's, or the seed is none.
         TypeError: if the data is no `FactorDataset`.
 
     Example:
@@ -78,6 +80,7 @@ def report(
         ...     report(run, n=100).name
         'report.html'
     """
+    check_seed(seed)
     subject = _subject(run, method, data, out, trust)
     found = find(subject.method, subject.data, n=n, seed=seed)
     evaluation, reason = _scores(subject, found, n, seed) if scores else (None, "not asked for")
@@ -112,7 +115,7 @@ def _subject(
         with warnings.catch_warnings():
             # the page says it: an unfinished run is shown as of its newest checkpoint
             warnings.filterwarnings("ignore", "the run has not finished")
-            run = Run.load(Path(run).expanduser(), method=method, data=data, trust=trust)
+            run = Run.load(expanded(run), method=method, data=data, trust=trust)
         method = run.method
     folder = run.path if run is not None else None
     if out is None and folder is None:
@@ -136,8 +139,10 @@ def _subject(
             f"a report shows observations and factors, but the data is a {type(data).__name__}: "
             "give data=, a FactorDataset"
         )
-    target = folder / "report.html" if out is None and folder is not None else Path(str(out))
-    return Subject(run, method, data, target.expanduser(), own, unfinished)
+    target = folder / "report.html" if out is None and folder is not None else expanded(str(out))
+    if target.suffix not in (".html", ".htm"):
+        raise ValueError(f"out is {str(out)!r}; expected the name of a page, such as page.html")
+    return Subject(run, method, data, target, own, unfinished)
 
 
 def _scores(

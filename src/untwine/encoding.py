@@ -19,6 +19,7 @@ from torch.distributions import (
 )
 
 from .data.batches import Batch, Images
+from .data.modalities import check_data
 from .data.seeds import check_seed
 from .distributions import Blocks, Point
 from .methods.abilities import HasPrior, Represents
@@ -136,7 +137,14 @@ class Codes:
 
         Raises:
             ValueError: if ``n`` is below 1, or the codes are not finite.
+            TypeError: for what does not represent, or is no data set.
         """
+        if isinstance(method, type) or not isinstance(method, Represents):
+            raise TypeError(
+                f"method is {method!r:.60}; expected an object with represent(x) -> Distribution; "
+                "a network is given one by untwine.methods.VAE(Model(encoder, decoder, prior))"
+            )
+        check_data(data)
         size = len(data)
         if n is not None and n < 1:
             raise ValueError(f"n is {n}; expected at least 1 observation, or None for all")
@@ -212,8 +220,18 @@ def carried(batch: Batch) -> Batch | Tensor:
 
 
 def posterior_of(method: Represents, data: Data, rows: Any) -> Distribution:
-    """q(z|x) of some rows of a data set; what encodes a data set calls ``represent`` here."""
-    return method.represent(carried(batch_of(method, data, rows)))
+    """q(z|x) of some rows of a data set; what encodes a data set calls ``represent`` here.
+
+    Raises:
+        TypeError: if ``represent`` returns no distribution.
+    """
+    q = method.represent(carried(batch_of(method, data, rows)))
+    if not isinstance(q, Distribution):
+        raise TypeError(
+            f"represent returns a {type(q).__name__}; expected a Distribution, such as "
+            "untwine.distributions.Point(codes) where codes are certain"
+        )
+    return q
 
 
 def _blocks(q: Distribution) -> dict[str, slice | list[int]]:

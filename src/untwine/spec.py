@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Self
 
+from .checks import check_kind, hints_of
+
 __all__ = [
     "Recorded",
     "check_trust",
@@ -44,7 +46,23 @@ class Recorded:
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         self = super().__new__(cls)
         object.__setattr__(self, "_made", (None, args, dict(kwargs)))
+        try:
+            arguments = self.arguments
+        except (TypeError, ValueError):  # which the constructor will say, or does not name
+            return self
+        cls.check_arguments(arguments)
         return self
+
+    @classmethod
+    def check_arguments(cls, arguments: Mapping[str, Any]) -> None:
+        """Refuses arguments of the constructor, before it runs.
+
+        Raises:
+            TypeError: for an object of another kind than the constructor's annotation says.
+        """
+        hints = hints_of(cls)  # type: ignore[arg-type]
+        for name, value in arguments.items():
+            check_kind(name, value, hints.get(name, Any))
 
     @property
     def arguments(self) -> dict[str, Any]:

@@ -186,3 +186,17 @@ class Multimodal(Recorded):
 
 Data = FactorDataset | Multimodal
 """What methods learn from."""
+
+
+def check_data(data: Any) -> None:
+    """Refuses what is no data set.
+
+    Raises:
+        TypeError: saying how to make one.
+    """
+    if not isinstance(data, Data):
+        kind = f"the class {data.__name__}" if isinstance(data, type) else type(data).__name__
+        raise TypeError(
+            f"data is {kind}; expected a FactorDataset: FactorDataset.from_arrays(x, factors) "
+            "makes one of arrays and tensors, from_folder, from_npz, from_h5 and from_h5ad of files"
+        )

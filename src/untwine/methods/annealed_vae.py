@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch.distributions import Distribution
 
+from ..checks import check_scale
 from ..functional import Linear, at, kl, kl_rule
 from .loss import Loss
 from .method import ADAM, Context, MakeOptimizer
@@ -28,7 +29,7 @@ class Capacity(Penalty):
         warmup: :math:`T`, the steps over which the capacity grows from 0.
 
     Raises:
-        ValueError: if the capacity is negative or the warm-up shorter than 1 step.
+        ValueError: if the weight or the capacity is negative or the warm-up shorter than 1 step.
 
     References:
         Burgess et al., "Understanding disentangling in beta-VAE", 2018,
@@ -36,8 +37,8 @@ class Capacity(Penalty):
     """
 
     def __init__(self, gamma: float = 1000.0, capacity: float = 25.0, warmup: int = 100_000):
-        if capacity < 0:
-            raise ValueError(f"capacity is {capacity}; expected at least 0 nats")
+        check_scale("gamma", gamma, zero=True)
+        check_scale("capacity", capacity, zero=True)
         self.gamma = gamma
         self.capacity = Linear(0.0, capacity, warmup)
 

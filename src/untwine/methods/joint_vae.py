@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch.optim import Adam
 
+from ..checks import check_scale
 from ..distributions import (
     Block,
     BlocksPrior,
@@ -83,6 +84,8 @@ class JointVAE(MultiLatentVAE):
         total_correlation: float | Schedule = 0.0,
         optimizer: MakeOptimizer = partial(Adam, lr=5e-4, fused=True),
     ) -> None:
+        check_scale("continuous_capacity", continuous_capacity, zero=True)
+        check_scale("discrete_capacity", discrete_capacity, zero=True)
         capacities = {
             name: Linear(0.0, discrete_capacity if discrete else continuous_capacity, warmup)
             for name, discrete in _kinds(model.prior).items()

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.optim import Adam
 
+from ..checks import check_scale
 from ..data.batches import Batch, Indexed
 from ..distributions import Blocks, Conditional, Likelihood, Point
 from ..distributions.conditional import check_observations
@@ -108,6 +109,13 @@ class LORD(Swaps):
         self.content_encoder, self.class_encoder = content_encoder, class_encoder
         self.contents, self.classes, self.label = contents, classes, label
         self.features = features
+        for name, value in {
+            "sigma": sigma,
+            "decay": decay,
+            "perceptual": perceptual,
+            "imitation": imitation,
+        }.items():
+            check_scale(name, value, zero=True)
         self.sigma, self.decay = sigma, decay
         self.perceptual, self.imitation = perceptual, imitation
         self.code_optimizer = code_optimizer

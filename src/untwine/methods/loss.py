@@ -26,6 +26,8 @@ class Loss(Mapping[str, "Tensor | tuple[Weight, Tensor]"]):
 
     Raises:
         TypeError: if a term is no tensor.
+        ValueError: if a term has more than one axis: averaging it would divide it by the number of
+            features.
 
     Example:
         >>> loss = Loss(nll=torch.tensor([1.0, 3.0]), kl=(4.0, torch.tensor([0.5, 0.5])))
@@ -45,6 +47,12 @@ class Loss(Mapping[str, "Tensor | tuple[Weight, Tensor]"]):
             weight, value = term if isinstance(term, tuple) else (1.0, term)
             if not isinstance(value, Tensor):
                 raise TypeError(f"term {name!r} is a {type(value).__name__}; expected a Tensor")
+            if value.ndim > 1:
+                raise ValueError(
+                    f"term {name!r} has shape {tuple(value.shape)}; expected one value for each "
+                    "example, (B,), or a scalar: sum over an example's features first, as a "
+                    "distribution does whose features are Independent(..., n)"
+                )
             self._weighted[name] = weight, value
 
     @property

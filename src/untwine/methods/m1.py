@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.distributions import Categorical
 from torch.optim import Adam
 
+from ..checks import check_scale
 from ..data.batches import Batch, FewLabels
 from ..data.space import Factor
 from ..distributions import Likelihood, Posterior, Prior
@@ -83,6 +84,7 @@ class M1(VAE):
     ) -> None:
         super().__init__(model, penalty=penalty, optimizer=optimizer)
         self.classifier, self.classes, self.label = classifier, label.size, label.name
+        check_scale("decay", decay, zero=True)
         self.decay = decay
         self.classifier_optimizer = classifier_optimizer
         self.register_buffer("shift", torch.zeros(model.latent_dim))

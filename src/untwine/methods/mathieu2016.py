@@ -228,16 +228,16 @@ class Mathieu2016(ModelMethod, Swaps):
         by_z = OfPart(lambda code: self.decoder(torch.cat([s, code], -1)))
         penalty = self.penalty(Trace(by_z, x, q, z, p, self.prior()), ctx)
         of_critic = Loss(
-            swapped=(weight, F.softplus(-self.critic(swapped, y_other))),
-            sampled=(weight, F.softplus(-self.critic(sampled, y_other))),
+            swapped=(weight, F.softplus(-self.critic(swapped, y_other)).flatten()),
+            sampled=(weight, F.softplus(-self.critic(sampled, y_other)).flatten()),
         )
         yield {"autoencoder": likelihoods + penalty + of_critic}
         y = one_hot(batch.label, self.classes)
         yield {
             "critic": Loss(
-                real=F.softplus(-self.critic(x, y)),
-                swapped=(0.5, F.softplus(self.critic(swapped.detach(), y_other))),
-                sampled=(0.5, F.softplus(self.critic(sampled.detach(), y_other))),
+                real=F.softplus(-self.critic(x, y)).flatten(),
+                swapped=(0.5, F.softplus(self.critic(swapped.detach(), y_other)).flatten()),
+                sampled=(0.5, F.softplus(self.critic(sampled.detach(), y_other)).flatten()),
             )
         }
 

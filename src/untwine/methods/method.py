@@ -15,8 +15,11 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.optim import Adam, Optimizer
 
+from ..checks import check_kind, check_size, hints_of
 from ..data.batches import Batch
+from ..data.modalities import check_data
 from ..data.seeds import check_seed
+from ..functional.schedules import check_weights
 from ..spec import Recorded
 from .loss import Loss
 from .play import Move, Moves, play
@@ -124,7 +127,8 @@ class Method(Recorded, nn.Module, ABC):
     change from step to step, schedules computed from ``ctx.step`` with tensor operations.
 
     Its constructor takes its parts, then settings by keyword, and keeps each setting as an
-    attribute of the same name. `parts` makes those parts for a data set.
+    attribute of the same name. `parts` makes those parts for a data set. What the constructor
+    annotates as ``float | Schedule`` is a weight, and not negative.
     """
 
     supervision: ClassVar[type[Batch]]
@@ -135,6 +139,12 @@ class Method(Recorded, nn.Module, ABC):
 
     seed_drawn: bool = False
     """Whether `build` drew the seed of the initial weights because none was given."""
+
+    @classmethod
+    def check_arguments(cls, arguments: Mapping[str, Any]) -> None:
+        """Refuses objects of a wrong kind, and weights below 0."""
+        super().check_arguments(arguments)
+        check_weights(cls, arguments)
 
     @abstractmethod
     def players(self) -> Mapping[str, Player]:
@@ -198,11 +208,12 @@ class Method(Recorded, nn.Module, ABC):
             **arguments: Of `parts` and of the constructor, by name.
 
         Raises:
-            TypeError: for an argument that neither takes, naming those there are, and for one that
-                the constructor replaces.
-            ValueError: for data with covariates, if the method takes none, and for a seed that is
-                no integer from 0 to :math:`2^{64} - 1`.
+            TypeError: for an argument that neither takes, naming those there are, for one that
+                the constructor replaces, and for objects of a wrong kind.
+            ValueError: for data with covariates, if the method takes none, for sizes and seeds out
+                of range, and for weights below 0.
         """
+        check_data(data)
         takes = build_parameters(cls)
         for name in arguments:
             if name not in takes:
@@ -212,6 +223,11 @@ class Method(Recorded, nn.Module, ABC):
                     + (f": did you mean {close[0]!r}?" if close else "")
                     + f" It has: {', '.join(takes)}"
                 )
+        hints = hints_of(cls, "parts")
+        for name, value in {"latent_dim": latent_dim, **arguments}.items():
+            check_kind(name, value, hints.get(name, Any))
+        cls.check_arguments({k: v for k, v in arguments.items() if k not in hints})
+        check_size("latent_dim", latent_dim)
         if cls.without_covariates is not None and data.covariates is not None:
             raise ValueError(
                 f"the data has covariates, and {cls.__name__} takes none: {cls.without_covariates}"

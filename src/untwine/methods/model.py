@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
+from ..checks import check_kind, check_size, hints_of
 from ..data.batches import Batch
 from ..distributions import (
     Bernoulli,
@@ -46,6 +47,8 @@ class Model(nn.Module):
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, prior: nn.Module) -> None:
         super().__init__()
+        for name, part in {"encoder": encoder, "decoder": decoder, "prior": prior}.items():
+            check_kind(name, part, nn.Module)
         self.encoder, self.decoder, self.prior = encoder, decoder, prior
 
     @classmethod
@@ -77,6 +80,14 @@ class Model(nn.Module):
             ValueError: if ``latent_dim`` is below 1, or the prior is over another number of
                 dimensions.
         """
+        hints = hints_of(Model, "of")
+        for name, value in {
+            "net": net,
+            "likelihood": likelihood,
+            "posterior": posterior,
+            "prior": prior,
+        }.items():
+            check_kind(name, value, hints[name])
         encoder, decoder = autoencoder(data, latent_dim, net, likelihood, posterior, classes)
         return cls(encoder, decoder, fitting_prior(prior, latent_dim, data, encoder))
 
@@ -174,8 +185,7 @@ def autoencoder(
     Raises:
         ValueError: if ``latent_dim`` is below 1.
     """
-    if latent_dim < 1:
-        raise ValueError(f"latent_dim is {latent_dim}; expected at least 1")
+    check_size("latent_dim", latent_dim)
     posterior = Diagonal() if posterior is None else posterior
     if likelihood is None:
         likelihood = Bernoulli() if len(data.shape) == 3 else Gaussian()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.optim import Adam
 
+from ..checks import check_scale
 from ..data.batches import Batch, Modalities
 from ..distributions import (
     ClusteredPrior,
@@ -130,7 +131,8 @@ class MultimodalVAE(Method):
         self.weights = dict(weights or {})
         self.subsets, self.optimizer = subsets, optimizer
         known = {*self.names, *(f"{s}->{t}" for s in self.names for t in self.names)}
-        for name in self.weights:
+        for name, weight in self.weights.items():
+            check_scale(f"weights[{name!r}]", weight, zero=True)
             if name not in known:
                 raise ValueError(f"weights names {name!r}; expected some of {sorted(known)}")
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor
 from torch.distributions import Distribution
 
 from ..functional import Schedule, at, kl, kl_rule
+from ..functional.schedules import check_weights
 from ..spec import Recorded
 from .abilities import Decodes
 from .loss import Loss, Terms
@@ -65,7 +67,16 @@ class Trace:
 
 
 class Penalty(Recorded, ABC):
-    """``(trace, ctx)`` to named, weighted terms, each ``(B,)`` or a scalar, in nats."""
+    """``(trace, ctx)`` to named, weighted terms, each ``(B,)`` or a scalar, in nats.
+
+    What its constructor annotates as ``float | Schedule`` is a weight, and not negative.
+    """
+
+    @classmethod
+    def check_arguments(cls, arguments: Mapping[str, Any]) -> None:
+        """Refuses objects of a wrong kind, and weights below 0."""
+        super().check_arguments(arguments)
+        check_weights(cls, arguments)
 
     @abstractmethod
     def __call__(self, t: Trace, ctx: Context) -> Terms:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..checks import check_scale
 from ..data.batches import Pairs
 from ..distributions import diagonal_normal
 from ..functional import Schedule, at, laplace_transition
@@ -72,8 +73,7 @@ class SlowVAE(VAE):
         optimizer: MakeOptimizer = ADAM,
     ) -> None:
         super().__init__(model, penalty=penalty, optimizer=optimizer)
-        if not rate > 0:
-            raise ValueError(f"rate is {rate}; expected a positive number")
+        check_scale("rate", rate)
         self.gamma, self.rate, self.time = gamma, rate, time
 
     def sampler(self) -> Sampler | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,9 @@ from .checkpoint import Position
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
-__all__ = ["Callback", "Every", "State", "call"]
+__all__ = ["Callback", "Every", "State", "call", "check_callbacks"]
+
+_HOOKS = ("on_start", "on_step", "on_checkpoint", "on_end")
 
 
 @dataclass
@@ -88,6 +90,27 @@ class Every(Callback):
             with torch.no_grad():
                 self.function(state)
             state.method.train()
+
+
+def check_callbacks(callbacks: Any) -> None:
+    """Refuses objects that have none of the hooks, and so would never be called.
+
+    Raises:
+        TypeError: naming the object.
+    """
+    if not isinstance(callbacks, Sequence):
+        raise TypeError(
+            f"callbacks is a {type(callbacks).__name__}; expected a list, such as [callback]"
+        )
+    for callback in callbacks:
+        if isinstance(callback, type):
+            raise TypeError(f"a callback is the class {callback.__name__}; expected an object")
+        if not any(callable(getattr(callback, hook, None)) for hook in _HOOKS):
+            raise TypeError(
+                f"a callback is a {type(callback).__module__}.{type(callback).__qualname__}, which "
+                f"has none of the hooks {', '.join(_HOOKS)}: derive it from "
+                "untwine.training.Callback, or give a function as Every(n, function)"
+            )
 
 
 def call(callbacks: Iterable[Any], hook: str, *arguments: Any) -> None:

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..checks import check_kind
 from ..encoding import placement
 from ..methods.method import Method
 from ..reading import expanded
+from .callbacks import check_callbacks
 from .loop import Loop
 from .memory import keep_freed_memory
 from .plan import check_positive, moves_by_stage, plan
@@ -84,7 +86,8 @@ def fit(
         FileExistsError: if another run is in ``out``.
         NotADirectoryError: if ``out`` is a file.
         CheckpointError: if the disk is full, or no checkpoint is complete.
-        TypeError: if the batches are not what the method learns from.
+        TypeError: if the batches are not what the method learns from, and for objects of a wrong
+            kind, such as callbacks without any hook.
         ValueError: for steps, sizes, players or optimizers that make no sense.
         KeyboardInterrupt: after Ctrl-C, once the step is done and a checkpoint is written.
         SystemExit: after SIGTERM, or SIGHUP where it is not ignored, in the same way.
@@ -99,10 +102,18 @@ def fit(
         (3, ['vae/kl', 'vae/nll', 'vae/total'])
     """
     from lightning.fabric import Fabric
+    from lightning.fabric.loggers import Logger
 
-    from ..data import as_loader
+    from ..data import Sampler, as_loader
     from ..data.seeds import check_seed
 
+    if not isinstance(method, Method):
+        what = f"the class {method.__name__}" if isinstance(method, type) else type(method).__name__
+        raise TypeError(f"method is {what}; expected a Method, such as VAE.build(data)")
+    check_callbacks(callbacks)
+    check_kind("sampler", sampler, Sampler | None)
+    check_kind("fabric", fabric, Fabric | None)
+    check_kind("loggers", loggers, Sequence[Logger])
     stages = method.stages()
     moves = moves_by_stage(steps, stages)
     for name, number in {

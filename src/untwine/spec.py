@@ -12,7 +12,11 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from numbers import Integral
 from typing import Any, Self
+
+import numpy as np
+from torch import Tensor
 
 from .checks import check_kind, hints_of
 
@@ -93,12 +97,15 @@ class Recorded:
 def describe(value: Any) -> Any:
     """Writes a value down as plain data; the inverse of `instantiate`.
 
+    Numbers of NumPy and tensors without axes become plain numbers.
+
     Raises:
         ValueError: for a value that is neither plain data, nor `Recorded`, nor an importable class
             or function, nor a `functools.partial` of one.
     """
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
+    plain = _plain(value)
+    if plain is not None or value is None:
+        return plain
     if isinstance(value, Mapping):
         return {str(k): describe(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -117,6 +124,19 @@ def describe(value: Any) -> Any:
         f"a {type(value).__name__} cannot be written into a spec: give plain values, objects of "
         "untwine's classes, or functools.partial of an importable class"
     )
+
+
+def _plain(value: Any) -> bool | int | float | str | None:
+    """A number or a text, of whatever subclass or library, as Python's own; otherwise ``None``."""
+    if isinstance(value, np.bool_ | bool):
+        return bool(value)
+    if isinstance(value, Tensor) and value.ndim == 0 and not value.requires_grad:
+        return value.item()
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, float | np.floating):
+        return float(value)
+    return str.__str__(value) if isinstance(value, str) else None
 
 
 def instantiate(

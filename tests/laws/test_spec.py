@@ -1,17 +1,22 @@
 """Objects are written down as plain data and made again from it."""
 
+from enum import IntEnum
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
+import yaml
 from torch.optim import SGD, Adam
 
 from untwine import data, distributions, nets
+from untwine.data import FactorDataset
 from untwine.distributions import Gaussian, Prior
 from untwine.functional import Linear
-from untwine.methods import DIP, KL, Penalty, TotalCorrelation
+from untwine.methods import DIP, KL, BetaVAE, Penalty, TotalCorrelation
 from untwine.nets import MLP
 from untwine.spec import Recorded, describe, instantiate, locate
+from untwine.training import Run, fit
 
 
 @pytest.mark.parametrize(
@@ -43,6 +48,47 @@ def test_plain_data_and_optimizers():
     assert (
         instantiate(describe(SGD | None) if False else describe(partial(SGD, lr=1.0))).func is SGD
     )
+
+
+@pytest.mark.parametrize(
+    ("number", "plain"),
+    [
+        (np.linspace(1, 4, 2)[0], 1.0),
+        (np.float32(0.5), 0.5),
+        (np.int64(3), 3),
+        (np.bool_(True), True),
+        (np.str_("mws"), "mws"),
+        (torch.tensor(3), 3),
+        (torch.tensor(0.5), 0.5),
+        ([np.int64(3), (np.float64(0.5),)], [3, [0.5]]),
+        ({np.str_("z"): np.float64(0.5)}, {"z": 0.5}),
+        (IntEnum("Size", "small")(1), 1),
+    ],
+)
+def test_numbers_are_written_as_plain_ones(number, plain):
+    spec = describe({"value": number})
+    assert spec == {"value": plain}
+    assert yaml.safe_load(yaml.safe_dump(spec)) == spec
+
+
+def test_a_run_of_numpy_numbers_is_written_and_read_again(tmp_path):
+    points = FactorDataset.from_arrays(np.random.default_rng(0).random((20, 4)))
+    np.savez(tmp_path / "set.npz", x=points.observations(range(20)).numpy())
+    data = FactorDataset.from_npz(tmp_path / "set.npz")
+    beta, net = np.linspace(1, 4, 2)[0], MLP([np.int64(8)])
+    method = BetaVAE.build(
+        data,
+        latent_dim=np.int64(3),
+        beta=beta,
+        net=net,
+        seed=np.int64(1),
+    )
+    out = tmp_path / "run"
+    fit(method, data, steps=np.int64(2), seed=np.uint8(3), out=out, progress=False)
+    again = Run.load(out)
+    assert (again.method.penalty.beta, again.method.model.latent_dim) == (1.0, 3)
+    assert again.spec["method"]["init_args"]["latent_dim"] == 3
+    assert "parts" not in again.spec["method"]
 
 
 def test_public_paths_are_the_shortest():

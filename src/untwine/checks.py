@@ -10,7 +10,7 @@ from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-__all__ = ["check_kind", "check_scale", "check_size", "hints_of"]
+__all__ = ["check_kind", "check_scale", "check_size", "check_sizes", "hints_of"]
 
 _MOST = 1 << 24
 
@@ -29,6 +29,16 @@ def check_size(name: str, value: Any, least: int = 1) -> None:
     whole = isinstance(value, Integral) and not isinstance(value, bool)
     if not whole or not least <= value <= _MOST:
         raise ValueError(f"{name} is {value!r}; expected an integer from {least} to {_MOST:,}")
+
+
+def check_sizes(name: str, values: Iterable[Any]) -> None:
+    """Refuses what are no sizes, naming the place.
+
+    Raises:
+        ValueError: naming it.
+    """
+    for place, value in enumerate(values):
+        check_size(f"{name}[{place}]", value)
 
 
 def check_scale(name: str, value: Any, zero: bool = False) -> None:
@@ -72,6 +82,9 @@ def check_kind(name: str, value: Any, hint: Any) -> None:
         >>> check_kind("weights", {"a": "large"}, Mapping[str, float] | None)
         Traceback (most recent call last):
         TypeError: weights['a'] is 'large'; expected a number
+        >>> check_kind("names", "size", Sequence[str])
+        Traceback (most recent call last):
+        TypeError: names is 'size'; expected a Sequence: for example ['size']
     """
     options = get_args(hint) if _is_union(hint) else (hint,)
     option = next((o for o in options if _accepts(o, value)), None)
@@ -89,7 +102,8 @@ def check_kind(name: str, value: Any, hint: Any) -> None:
         raise TypeError(f"{name} is the class {value.__name__}; expected {expected}")
     short = isinstance(value, str | Real) and len(repr(value)) < 60
     what = repr(value) if short else _a(type(value).__name__)
-    raise TypeError(f"{name} is {what}; expected {_words(options)}{_examples(value, classes)}")
+    examples = _examples(value, classes)
+    raise TypeError(f"{name} is {what}; expected {_words(options)}{examples}")
 
 
 @lru_cache(maxsize=1024)
@@ -178,6 +192,8 @@ def _examples(value: Any, classes: Sequence[type]) -> str:
     """Objects that would do, where a text was given that may have meant one."""
     if not isinstance(value, str):
         return ""
+    if Sequence in classes:
+        return f": for example [{value!r}]"
     names = sorted({sub.__name__ for cls in classes for sub in _below(cls)})
     plain = value.replace("_", "").replace("-", "").lower()
     meant = [name for name in names if name.lower() == plain] or names[:4]

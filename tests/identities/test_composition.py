@@ -122,7 +122,7 @@ def test_mathieu_takes_the_divergence_of_z_alone(data, pairs):
 
 
 def test_a_vamp_prior_encodes_with_the_unspecified_part(data):
-    method = m.Mathieu2016.build(data, 6, specified_dim=2, seed=0, prior=VampPrior(4, 7)).double()
+    method = m.Mathieu2016.build(data, 6, specified_dim=2, seed=0, prior=VampPrior(4)).double()
     inputs = method.prior.pseudo_inputs()
     expected = method.infer(inputs)[1].mean
     torch.testing.assert_close(method.prior().component_distribution.mean, expected)
@@ -189,9 +189,9 @@ def test_priors_that_do_not_fit_are_refused(data):
     with pytest.raises(ValueError, match=r"over \(6,\) but its code has 4 dimensions"):
         m.Mathieu2016.build(data, 6, specified_dim=2, prior=LaplacePrior(6))
     with pytest.raises(ValueError, match="VampPrior, which encodes pseudo-inputs, but q"):
-        m.M2.build(data, 4, prior=VampPrior(4, 5))
+        m.M2.build(data, 4, prior=VampPrior(4))
     with pytest.raises(ValueError, match=r"given x alone, but given is \['x', 'y'\]"):
-        Variable(dim=4, given=("x", "y"), prior=VampPrior(4, 5))
+        Variable(dim=4, given=("x", "y"), prior=VampPrior(4))
     with pytest.raises(ValueError, match=r"prior_given \['y'\]"):
         Variable(dim=4, prior_given=("y",), prior=LaplacePrior(4))
     with pytest.raises(ValueError, match="here dim is None"):
@@ -206,7 +206,7 @@ def test_priors_that_do_not_fit_are_refused(data):
 def test_a_variable_with_a_vamp_prior_is_written_down_and_made_again(data):
     graph = Graph(
         y=Variable(classes=3, supervised="size"),
-        z=Variable(dim=2, prior=VampPrior(2, 5)),
+        z=Variable(dim=2, prior=VampPrior(2)),
     )
     method = m.GeneralizedM2.build(data, graph=graph, seed=0)
     again = m.GeneralizedM2.build(

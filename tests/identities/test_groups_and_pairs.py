@@ -203,7 +203,9 @@ def test_hyperparameters_out_of_range(vae, make, message):
 
 
 def test_what_does_not_fit_is_refused(data, vae, x):
-    with pytest.raises(ValueError, match="k is 5, but the code has 4 dimensions"):
+    with pytest.raises(
+        ValueError, match="changed is 5; expected a number of dimensions from 1 to 4"
+    ):
         losses(like(vae, m.AdaGVAE, changed=5), Pairs(x, x))
     with pytest.raises(ValueError, match=r"present has shape \(8, 3\), but the groups \(8, 4, "):
         losses(like(vae, m.MLVAE, 2), groups(x, 4, torch.ones(8, 3, dtype=torch.bool)))

@@ -15,6 +15,7 @@ from untwine.distributions import (
 )
 from untwine.functional import mixture_of_experts, product_of_experts
 from untwine.methods import VAE, Context, Model, MultimodalVAE
+from untwine.nets import MLP
 
 CTX = Context(torch.tensor(0), 40)
 RNG = np.random.default_rng(0)
@@ -214,7 +215,7 @@ def test_covariates_that_are_missing_are_asked_for():
     ("make", "message"),
     [
         (lambda: MultimodalVAE.build(dataset(), fusion="sum"), "fusion is 'sum'"),
-        (lambda: MultimodalVAE.build(dataset(), nets={"d": None}), "nets names 'd'"),
+        (lambda: MultimodalVAE.build(dataset(), nets={"d": MLP()}), "nets names 'd'"),
         (lambda: MultimodalVAE.build(dataset(), weights={"a->d": 1.0}), "weights names 'a->d'"),
         (
             lambda: MultimodalVAE.build(dataset(), latent_dim=2, prior=StandardNormal(3)),

@@ -11,9 +11,11 @@ import untwine as ut
 import untwine.distributions as d
 import untwine.methods as m
 from tests.training_toys import Noisy, Points
+from untwine.checks import hints_of
+from untwine.data import Multimodal
 from untwine.functional import Linear
 from untwine.methods.method import build_parameters
-from untwine.nets import MLP
+from untwine.nets import MLP, AdaIN, Conv
 from untwine.spec import Recorded
 
 DATA = ut.FactorDataset.from_arrays(np.random.default_rng(0).random((20, 4)), np.arange(20) % 4)
@@ -39,6 +41,12 @@ def without_independent():
 
 def fit(method=None, **options):
     return ut.fit(method or Noisy(), Points(), steps=1, progress=False, **options)
+
+
+def trained_by(optimizer):
+    method = Noisy()
+    method.players = lambda: {"vae": m.Player((method.encoder, method.decoder), optimizer)}
+    return method
 
 
 class Own(m.VAE):
@@ -164,7 +172,8 @@ def weights():
 
 
 def suited(cls):
-    return IMAGES if cls.__name__ == "InfoGANCR" else DATA
+    special = {"InfoGANCR": IMAGES, "MultimodalVAE": Multimodal({"one": DATA, "two": DATA})}
+    return special.get(cls.__name__, DATA)
 
 
 @pytest.mark.parametrize(("cls", "name"), list(weights()))
@@ -172,6 +181,50 @@ def suited(cls):
 def test_weights_below_zero_are_refused(cls, name, value):
     with pytest.raises(ValueError, match=rf"{name} is (-1|nan|inf)"):
         cls.build(suited(cls), latent_dim=2, **{name: value})
+
+
+def integers():
+    """Every argument of a method that is a whole number."""
+    for cls in [getattr(m, name) for name in m.__all__]:
+        for name in build_parameters(cls):
+            hints = {**hints_of(cls), **hints_of(cls, "parts"), "latent_dim": int, "seed": int}
+            if hints.get(name) in (int, int | None):
+                yield pytest.param(cls, name, id=f"{cls.__name__}-{name}")
+
+
+@pytest.mark.parametrize(("cls", "name"), list(integers()))
+@pytest.mark.parametrize("value", [-3, 2.5, 10**13, "2", True])
+def test_sizes_and_seeds_out_of_range_are_refused(cls, name, value):
+    if value == 10**13 and name in ("seed", "warmup"):
+        return  # which may be as large
+    with pytest.raises((ValueError, TypeError), match=str(value)[:3]) as caught:
+        cls.build(suited(cls), **{name: value})
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: MLP(hidden=[0]), r"hidden\[0\] is 0; expected an integer from 1"),
+        (lambda: MLP(hidden=[8, -3]), r"hidden\[1\] is -3; expected an integer from 1"),
+        (lambda: Conv(hidden=[0]), r"hidden\[0\] is 0"),
+        (lambda: Conv(width=0), r"width is 0"),
+        (lambda: AdaIN(width=4), r"width is 4; expected an integer from 8"),
+        (lambda: m.VAE.build(DATA, latent_dim=0), r"latent_dim is 0"),
+        (
+            lambda: m.VAE.build(DATA, latent_dim=10**6, net=MLP([10**7])),
+            r"a layer from 10,000,000 to 2,000,000 features takes 298,023 GiB in training",
+        ),
+        (lambda: ut.encode(m.VAE.build(DATA), DATA, seed=-1), r"seed is -1"),
+        (lambda: fit(seed=-1), r"seed is -1"),
+        (lambda: fit(trained_by(partial(torch.optim.Adam, lr=-1.0))), r"learning rate: -1.0"),
+        (lambda: fit(trained_by(torch.optim.LBFGS)), r"LBFGS, evaluates the loss several times"),
+        (lambda: fit(trained_by(torch.optim.SparseAdam)), r"SparseAdam, takes sparse gradients"),
+    ],
+)
+def test_numbers_that_make_no_sense(make, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        make()
 
 
 def test_weights_by_name_and_schedules_are_looked_at():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..checks import check_size
 from .blocks import Block
 from .posteriors.angles import AnglesPosterior
 from .posteriors.base import Posterior
@@ -27,8 +28,7 @@ class GaussianBlock(Block):
     def __init__(
         self, dim: int, posterior: Posterior | None = None, prior: Prior | None = None
     ) -> None:
-        if dim < 1:
-            raise ValueError(f"dim is {dim}; a block has at least 1 entry")
+        check_size("dim", dim)
         super().__init__(
             dim,
             Diagonal() if posterior is None else posterior,

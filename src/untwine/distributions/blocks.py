@@ -12,6 +12,7 @@ from torch.distributions import (
     constraints,
 )
 
+from ..checks import check_size
 from ..spec import Recorded
 
 if TYPE_CHECKING:
@@ -158,8 +159,7 @@ class Block(Recorded):
     """
 
     def __init__(self, dim: int, posterior: Posterior, prior: Prior) -> None:
-        if dim < 1:
-            raise ValueError(f"dim is {dim}; a block has at least 1 entry")
+        check_size("dim", dim)
         if prior.attaches:
             raise ValueError(
                 f"a {type(prior).__name__} looks at the data through the encoder of the whole "

@@ -46,8 +46,8 @@ class AdaGVAE(VAE):
         optimizer: Of all parameters; called with them.
 
     Raises:
-        ValueError: for an unknown ``aggregate``, or a ``changed`` below 1 (above the number of
-            code dimensions: at the first batch).
+        ValueError: for an unknown ``aggregate``, or a ``changed`` that is no number of code
+            dimensions.
 
     References:
         Locatello et al., "Weakly-Supervised Disentanglement Without Compromises", 2020,
@@ -67,10 +67,10 @@ class AdaGVAE(VAE):
         optimizer: MakeOptimizer = ADAM,
     ) -> None:
         super().__init__(model, penalty=penalty, optimizer=optimizer)
-        if changed is not None and changed < 1:
+        if changed is not None and not 1 <= changed <= model.latent_dim:
             raise ValueError(
-                f"changed is {changed}; expected a number of dimensions from 1 on, or None for "
-                "the adaptive threshold"
+                f"changed is {changed}; expected a number of dimensions from 1 to "
+                f"{model.latent_dim}, or None for the adaptive threshold"
             )
         if aggregate not in _AGGREGATES:
             raise ValueError(f"aggregate is {aggregate!r}; expected one of {[*_AGGREGATES]}")

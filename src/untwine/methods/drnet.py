@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.optim import Adam
 
+from ..checks import check_size
 from ..data.batches import Batch, Clips
 from ..distributions import Blocks, Conditional, Likelihood, Point
 from ..distributions.conditional import check_observations
@@ -106,8 +107,10 @@ class DrNet(Swaps):
         predictor_optimizer: MakeOptimizer = partial(Adam, lr=1e-3, fused=True),
     ) -> None:
         super().__init__()
-        if observed is not None and observed < 1:
-            raise ValueError(f"observed is {observed}; the LSTM sees at least 1 pose")
+        if observed is not None:
+            check_size("observed", observed)
+        if length is not None:
+            check_size("length", length, least=2)
         self.content_encoder, self.pose_encoder = content_encoder, pose_encoder
         self.decoder, self.critic, self.predictor = decoder, critic, predictor
         self.shape = tuple(shape)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.optim import Adam
 
+from ..checks import check_size
 from ..data.batches import Batch, Groups
 from ..distributions import Point
 from ..functional import log_f_cdf
@@ -88,8 +89,7 @@ class FStatistic(Method):
         optimizer: MakeOptimizer = partial(Adam, lr=2e-4, fused=True),
     ) -> None:
         super().__init__()
-        if dimensions < 1:
-            raise ValueError(f"dimensions is {dimensions}; expected at least 1")
+        check_size("dimensions", dimensions)
         self.encoder, self.dimensions = encoder, dimensions
         self.label, self.group_size, self.optimizer = label, group_size, optimizer
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, Distribution
 from torch.optim import Adam
 
+from ..checks import check_size
 from ..data.batches import Batch, FewLabels
 from ..distributions import (
     Blocks,
@@ -116,8 +117,8 @@ class GeneralizedM2(Method):
         optimizer: MakeOptimizer = partial(Adam, lr=3e-4, fused=True),
     ) -> None:
         super().__init__()
-        if samples is not None and samples < 1:
-            raise ValueError(f"samples is {samples}; expected at least 1")
+        if samples is not None:
+            check_size("samples", samples)
         if not graph.labels:
             raise ValueError(
                 "no variable of the graph is supervised: let one be, or use a method that learns "

@@ -67,9 +67,6 @@ class Variable(Recorded):
             raise ValueError(
                 f"relaxed is {relaxed}; expected the positive temperature of a discrete variable"
             )
-        for which, names in (("given", given), ("prior_given", prior_given)):
-            if isinstance(names, str):
-                raise ValueError(f"{which} is {names!r}; expected a list of names, [{names!r}]")
         if not given:
             raise ValueError("given is empty; a recognition model is conditioned on 'x' or others")
         if prior is not None and (dim is None or prior_given):

@@ -13,6 +13,7 @@ from torch.distributions import Distribution
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.optim import Adam
 
+from ..checks import check_scale, check_size
 from ..data.batches import Batch, Images
 from ..distributions import (
     Block,
@@ -105,6 +106,7 @@ class InfoGAN(Method):
         super().__init__()
         self.generator, self.trunk, self.head, self.reader = generator, trunk, head, reader
         self.posterior, self.prior, self.noise_dim = posterior, prior, noise_dim
+        check_scale("info", info, zero=True)
         self.info = info
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
@@ -144,6 +146,7 @@ class InfoGAN(Method):
                 f"{cls.__name__} generates images (C, H, W); the data's observations have shape "
                 f"{tuple(data.shape)}"
             )
+        check_size("noise_dim", noise_dim, least=0)
         if blocks is None:
             blocks = {"category": CategoricalBlock(classes)} if classes else {}
             if latent_dim:
@@ -244,8 +247,8 @@ class InfoGAN(Method):
         right = torch.cat([real_logit > 0, fake_logit < 0]).to(fake.dtype)
         return {
             "discriminator": Loss(
-                real=F.softplus(-real_logit),
-                fake=F.softplus(fake_logit),
+                real=F.softplus(-real_logit).flatten(),
+                fake=F.softplus(fake_logit).flatten(),
                 info=(self.info, -self.read(features).log_prob(c)),
                 accuracy=(0.0, right.mean()),
             )
@@ -255,7 +258,7 @@ class InfoGAN(Method):
         """The generator's loss at codes and noise."""
         features = self.trunk(self.generate(c, noise))
         return Loss(
-            fool=F.softplus(-self.head(features)),
+            fool=F.softplus(-self.head(features)).flatten(),
             info=(self.info, -self.read(features).log_prob(c)),
         )
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.distributions import Categorical, Distribution
 from torch.optim import Adam
 
+from ..checks import check_size
 from ..data.batches import Batch, FewLabels
 from ..data.space import Factor
 from ..distributions import GaussianMixture, Likelihood, Posterior
@@ -118,6 +119,7 @@ class LabelledMixtureVAE(VAE):
             posterior: The family of q(z|x); independent Gaussians by default.
         """
         factor = data.space.factor(label)
+        check_size("free", free, least=0)
         prior = GaussianMixture(latent_dim, factor.size + free, covariance=covariance)
         model = Model.of(
             data, latent_dim, net=net, likelihood=likelihood, posterior=posterior, prior=prior

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.optim import Adam
 
-from ..checks import check_scale
+from ..checks import check_scale, check_size
 from ..data.batches import Batch, Indexed
 from ..distributions import Blocks, Conditional, Likelihood, Point
 from ..distributions.conditional import check_observations
@@ -148,6 +148,7 @@ class LORD(Swaps):
                 `nets.FrozenNet`, or by default `nets.MultiScale`. Vectors are compared by their
                 likelihood alone.
         """
+        check_size("class_dim", class_dim)
         label = data.space.names[0] if label is None else label
         images = len(data.shape) == 3
         if net is None:

@@ -227,7 +227,7 @@ class Method(Recorded, nn.Module, ABC):
         for name, value in {"latent_dim": latent_dim, **arguments}.items():
             check_kind(name, value, hints.get(name, Any))
         cls.check_arguments({k: v for k, v in arguments.items() if k not in hints})
-        check_size("latent_dim", latent_dim)
+        check_size("latent_dim", latent_dim, least=0)
         if cls.without_covariates is not None and data.covariates is not None:
             raise ValueError(
                 f"the data has covariates, and {cls.__name__} takes none: {cls.without_covariates}"

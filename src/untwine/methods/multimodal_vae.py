@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.optim import Adam
 
-from ..checks import check_scale
+from ..checks import check_scale, check_size
 from ..data.batches import Batch, Modalities
 from ..distributions import (
     ClusteredPrior,
@@ -122,6 +122,7 @@ class MultimodalVAE(Method):
         super().__init__()
         if fusion not in _FUSIONS:
             raise ValueError(f"fusion is {fusion!r}; expected one of {', '.join(_FUSIONS)}")
+        check_size("subsets", subsets, least=0)
         if set(encoders) != set(decoders):
             raise ValueError(
                 f"there are encoders of {sorted(encoders)} but decoders of {sorted(decoders)}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from torch import Tensor
 from torch.optim import Adam
 
+from ..checks import check_size
 from ..distributions import FiniteScalar, GridPrior, Likelihood, Posterior, Prior, Quantized
 from ..functional import Schedule, at, hessian_penalty, kernel_multiinformation
 from ..nets import Architecture
@@ -87,8 +88,7 @@ class HessianPenalty(Penalty):
         probes: int = 2,
         epsilon: float = 0.1,
     ) -> None:
-        if probes < 2:
-            raise ValueError(f"probes is {probes}; expected at least 2, whose variance is taken")
+        check_size("probes", probes, least=2)  # whose variance is taken
         self.weight, self.normalized = weight, normalized
         self.probes, self.epsilon = probes, epsilon
 

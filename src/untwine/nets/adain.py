@@ -9,6 +9,7 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..checks import check_size
 from .architecture import Architecture, Encode
 from .conv import Flatten, Unflatten, channels_last
 from .mlp import mlp
@@ -72,8 +73,7 @@ class AdaIN(Architecture):
     """
 
     def __init__(self, width: int = 64) -> None:
-        if width < 8:
-            raise ValueError(f"width is {width}; expected at least 8 channels")
+        check_size("width", width, least=8)
         self.width = width
 
     def encoder(self, shape: Sequence[int], features: int, covariates: int = 0) -> nn.Module:

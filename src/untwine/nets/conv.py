@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from ..checks import check_size, check_sizes
 from .architecture import Architecture, Decode, Encode
 from .mlp import mlp
 
@@ -51,9 +53,7 @@ class Locatello2019(Architecture):
                 *_halve(32, 64, kernel=2),
                 *_halve(64, 64, kernel=2),
                 Flatten(),
-                nn.Linear(1024, 256),
-                nn.ReLU(inplace=True),
-                nn.Linear(256, features),
+                *mlp(1024, (256,), features, partial(nn.ReLU, inplace=True)),
             )
         )
 
@@ -62,9 +62,7 @@ class Locatello2019(Architecture):
         _require_64(shape, "Locatello2019")
         return self.finish(
             Decode(
-                nn.Linear(latent_dim + covariates, 256),
-                nn.ReLU(inplace=True),
-                nn.Linear(256, 1024),
+                *mlp(latent_dim + covariates, (256,), 1024, partial(nn.ReLU, inplace=True)),
                 nn.ReLU(inplace=True),
                 Unflatten(64, 4, 4),
                 *_double(64, 64),
@@ -127,9 +125,14 @@ class Conv(Architecture):
         width: Channels after the first convolution.
         hidden: Widths of the linear layers between convolutions and features; the decoder has
             them in reverse.
+
+    Raises:
+        ValueError: for layers without channels or features.
     """
 
     def __init__(self, width: int = 32, hidden: Sequence[int] = (256,)) -> None:
+        check_size("width", width)
+        check_sizes("hidden", hidden)
         self.width, self.hidden = width, tuple(hidden)
 
     def encoder(self, shape: Sequence[int], features: int, covariates: int = 0) -> nn.Module:

@@ -6,6 +6,7 @@ from functools import partial
 
 from torch import nn
 
+from ..checks import check_size
 from .mlp import mlp
 
 __all__ = ["mlp_critic"]
@@ -18,4 +19,5 @@ def mlp_critic(latent_dim: int, width: int = 1000, depth: int = 6, outputs: int 
         Kim, Mnih, "Disentangling by Factorising", 2018, https://arxiv.org/abs/1802.05983,
         appendix A.
     """
+    check_size("width", width)
     return nn.Sequential(*mlp(latent_dim, [width] * depth, outputs, partial(nn.LeakyReLU, 0.2)))

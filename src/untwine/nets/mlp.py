@@ -10,9 +10,13 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from ..checks import check_size, check_sizes
+from ..reading import memory_limit
 from .architecture import Architecture, Decode, Encode
 
-__all__ = ["MLP", "mlp"]
+__all__ = ["MLP", "linear", "mlp"]
+
+_BYTES = 16  # of a weight, its gradient, and two moments of it in Adam
 
 
 def mlp(
@@ -25,8 +29,26 @@ def mlp(
     sizes = [inputs, *hidden]
     layers: list[nn.Module] = []
     for a, b in pairwise(sizes):
-        layers += [nn.Linear(a, b), activation()]
-    return [*layers, nn.Linear(sizes[-1], outputs)]
+        layers += [linear(a, b), activation()]
+    return [*layers, linear(sizes[-1], outputs)]
+
+
+def linear(inputs: int, outputs: int) -> nn.Linear:
+    """A linear layer.
+
+    Raises:
+        ValueError: for no inputs or outputs, and for more weights than memory holds.
+    """
+    check_size("a layer's inputs", inputs)
+    check_size("a layer's outputs", outputs)
+    needed = _BYTES * inputs * outputs
+    if needed > memory_limit():
+        raise ValueError(
+            f"a layer from {inputs:,} to {outputs:,} features takes {needed / 2**30:,.0f} GiB in "
+            f"training, more than the {memory_limit() / 2**30:,.0f} GiB of memory here: take a "
+            "smaller latent_dim or narrower layers"
+        )
+    return nn.Linear(inputs, outputs)
 
 
 class LogEncode(Encode):
@@ -52,7 +74,7 @@ class MLP(Architecture):
             of your own, count likelihoods choose ``"log1p"``.
 
     Raises:
-        ValueError: for another word.
+        ValueError: for another word, and for layers without features.
     """
 
     def __init__(
@@ -62,6 +84,7 @@ class MLP(Architecture):
     ) -> None:
         if inputs not in ("raw", "log1p", "library"):
             raise ValueError(f"inputs is {inputs!r}; expected 'raw', 'log1p' or 'library'")
+        check_sizes("hidden", hidden)
         self.hidden, self.inputs = tuple(hidden), inputs
 
     def encoder(self, shape: Sequence[int], features: int, covariates: int = 0) -> nn.Module:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from ..checks import check_size
+
 __all__ = ["Recurrent", "State"]
 
 State = tuple[Tensor, Tensor]
@@ -29,6 +31,8 @@ class Recurrent(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, hidden: int = 256, layers: int = 2) -> None:
         super().__init__()
+        for name, size in {"inputs": inputs, "outputs": outputs, "hidden": hidden}.items():
+            check_size(name, size)
         self.embed = nn.Linear(inputs, hidden)
         self.lstm = nn.LSTM(hidden, hidden, layers, batch_first=True)
         self.read = nn.Linear(hidden, outputs)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from ...checks import check_scale
+from ...checks import check_scale, check_size
 from ..one_hot import OneHot
 from .base import Prior
 
@@ -40,6 +40,7 @@ class OneHotPrior(Prior):
         self.temperature = temperature
         if classes < 2:
             raise ValueError(f"a categorical variable has at least 2 classes, got {classes}")
+        check_size("classes", classes)
         weights = torch.ones(classes) if probs is None else torch.tensor([float(p) for p in probs])
         if weights.shape != (classes,) or not bool(((weights > 0) & weights.isfinite()).all()):
             raise ValueError(f"probs is {probs}; expected {classes} positive numbers")

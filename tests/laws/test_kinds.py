@@ -12,7 +12,7 @@ import untwine.distributions as d
 import untwine.methods as m
 from tests.training_toys import Noisy, Points
 from untwine.checks import hints_of
-from untwine.data import Multimodal
+from untwine.data import Modalities, Multimodal
 from untwine.functional import Linear
 from untwine.methods.method import build_parameters
 from untwine.nets import MLP, AdaIN, Conv
@@ -172,8 +172,9 @@ def weights():
 
 
 def suited(cls):
-    special = {"InfoGANCR": IMAGES, "MultimodalVAE": Multimodal({"one": DATA, "two": DATA})}
-    return special.get(cls.__name__, DATA)
+    if cls.supervision is Modalities:
+        return Multimodal({"one": DATA, "two": DATA})
+    return IMAGES if "GAN" in cls.__name__ else DATA
 
 
 @pytest.mark.parametrize(("cls", "name"), list(weights()))

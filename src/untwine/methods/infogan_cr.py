@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 from torch.optim import Adam
 
+from ..checks import check_scale, check_size
 from ..distributions import BoxPrior, Diagonal, FixedScale
 from ..functional import one_hot
 from ..nets import DCGAN, Architecture
@@ -39,8 +40,7 @@ class Contrast(Recorded):
     """
 
     def __init__(self, name: str, alpha: float, gap: float = 0.0) -> None:
-        if not alpha >= 0:
-            raise ValueError(f"alpha is {alpha}; expected a weight of at least 0")
+        check_scale("alpha", alpha, zero=True)
         if not 0 <= gap < 2:
             raise ValueError(f"gap is {gap}; expected 0 to less than 2: codes are in [-1, 1]")
         self.name, self.alpha, self.gap = name, alpha, gap
@@ -144,6 +144,7 @@ class InfoGANCR(InfoGAN):
         self.critic, self.latent_dim = critic, latent_dim
         self.alpha, self.gap, self.learned_variance = alpha, gap, learned_variance
         self.phases = (Contrast("fit", alpha, gap),) if phases is None else tuple(phases)
+        check_size("generator_steps", generator_steps)
         self.generator_steps, self.critic_optimizer = generator_steps, critic_optimizer
 
     @classmethod

@@ -11,7 +11,7 @@ from untwine.metrics import METRICS
 from untwine.metrics.ranges import number, one_of, several, switch, whole
 
 #: Arguments that are data, checked where they are read.
-ARRAYS = {"codes_test", "factors_test", "blocks", "stddev", "clusters", "within"}
+ARRAYS = {"codes_test", "factors_test", "blocks", "stddev", "clusters", "within", "groups"}
 ALL = [(name, setting) for name, metric in METRICS.items() for setting in metric.settings]
 
 

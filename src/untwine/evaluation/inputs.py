@@ -36,6 +36,7 @@ class Inputs:
         codes_test: ``(M, D)``, for the test part of metrics that fit something.
         factors_test: ``(M, K)``.
         left_out: Why a factor is not among ``factors``, by name.
+        groups: ``(N,)``: rows of one group are not split.
     """
 
     codes: np.ndarray
@@ -52,6 +53,7 @@ class Inputs:
     codes_test: np.ndarray | None = None
     factors_test: np.ndarray | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
+    groups: np.ndarray | None = None
 
     def lacks(self, metric: Metric) -> str | None:
         """What this metric needs and the data does not have."""
@@ -129,6 +131,7 @@ def as_inputs(
     codes_test: Any = None,
     factors_test: Any = None,
     unknown: float | str | None = UNKNOWN,
+    groups: Any = None,
 ) -> Inputs:
     """Unpacks `Codes`, tables and arrays; the arguments are those of `untwine.evaluate`.
 
@@ -168,6 +171,14 @@ def as_inputs(
         clusters = np.asarray(clusters.detach().cpu() if hasattr(clusters, "detach") else clusters)
         if len(clusters) != len(codes):
             raise ValueError(f"clusters has {len(clusters)} rows but codes has {len(codes)}")
+    if groups is not None:
+        groups = np.asarray(groups)
+        if groups.shape != (len(codes),):
+            raise ValueError(
+                f"groups has shape {groups.shape}; expected a label for each of {len(codes)} rows"
+            )
+        if codes_test is not None:
+            raise ValueError("groups= is for a split, but codes_test= is given")
     left_out: dict[str, str] = {}
     every: list[str] = []
     if factors is not None:
@@ -200,6 +211,7 @@ def as_inputs(
         codes_test=codes_test,
         factors_test=factors_test,
         left_out=left_out,
+        groups=groups,
     )
 
 

@@ -46,6 +46,7 @@ def evaluate(
     codes_test: Any = None,
     factors_test: Any = None,
     unknown: float | str | None = -1,
+    groups: Any = None,
     exact: bool = False,
     progress: bool | None = None,
 ) -> Evaluation:
@@ -98,6 +99,8 @@ def evaluate(
         unknown: The value that means unknown, beside nan: a number, or a text of a column of texts.
             The default, -1, is for labels that count from 0: in a column with fractional or other
             negative values it is a value. ``None`` for nan alone.
+        groups: A label of each row ``(N,)``, for metrics that split the rows: those of one group (a
+            person, a clip) are never in both parts.
         exact: Use the reference's slow predictors (``dci`` with scikit-learn's boosting) where the
             default here is a fast one.
         progress: Whether to show a progress bar; by default if standard error is a terminal.
@@ -137,6 +140,7 @@ def evaluate(
         codes_test=codes_test,
         factors_test=factors_test,
         unknown=unknown,
+        groups=groups,
     )
     tasks = {
         name: _Task(data, metric, settings, points, seed)
@@ -279,7 +283,8 @@ class _Task:
             test = half_sample(len(self.data.codes_test), self.seed, number)
         fresh = int(np.random.default_rng([self.seed, number, 1]).integers(2**31))
         try:
-            return _numbers(self._on(half, test, fresh, seed=fresh))
+            with warnings.catch_warnings(action="ignore"):  # the whole sample has warned
+                return _numbers(self._on(half, test, fresh, seed=fresh))
         except Exception:  # too few points for the protocol, of which the whole sample had enough
             return {}
 
@@ -337,6 +342,7 @@ class _Task:
             extras["factors_test"] = data.factors_test[test]
         if metric.takes("unknown") and data.factors is not None:
             settings["unknown"] = sentinel(data.factors)  # they have been read
+        extras["groups"] = pick(data.groups)
         if metric.takes("points"):
             settings = {"points": self.points, **settings}
         if self.points is not None and metric.rows != "points":

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._estimators.arrays import as_codes, columns_of
+from ._estimators.arrays import as_codes, columns_of, without_copies
 from ._estimators.neighbors import kraskov, spread_ties
 from ._estimators.splits import Columns, rows
 from ._gaussian_total_correlation import gaussian_total_correlation
@@ -85,6 +85,10 @@ def block_mutual_information(
         raise ValueError("mutual information needs at least two blocks; got 1")
     protocol: dict[str, Any] = {"estimator": estimator, "blocks": len(columns)}
     if estimator == "knn":
+        size = len(z)
+        (z,) = without_copies("block_mutual_information", z, split=False) or (z,)
+        if len(z) < size:
+            protocol["copies_left_out"] = size - len(z)
         (z,) = rows(np.random.default_rng(seed), points, z)
         # A column that does not vary tells nothing, and would be noise at the scale of the others.
         varies = z.min(axis=0) < z.max(axis=0)

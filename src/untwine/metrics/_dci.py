@@ -54,6 +54,7 @@ def dci(
     components: int = 1,
     jobs: int | None = None,
     unknown: float | str | None = -1,
+    groups: Any = None,
     seed: int = 0,
 ) -> Score:
     r"""How exclusively dimensions serve factors, and factors use dimensions, in predicting them.
@@ -101,11 +102,13 @@ def dci(
         components: Principal components per block.
         jobs: How many factors to predict at a time; the number of cores by default.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        groups: A label of each row: rows of one group (a person, a clip) are not split.
         seed: Of the split and of the predictor.
 
     Shape:
         - codes: ``(N, D)``
         - factors: ``(N, K)``
+        - groups: ``(N,)``
         - ``parts["importance"]``: ``(D, K)``; ``parts["disentanglement_per_code"]``: ``(D,)``;
           ``parts["completeness_per_factor"]``, ``parts["informativeness_per_factor"]``: ``(K,)``.
 
@@ -138,6 +141,7 @@ def dci(
         blocks=blocks,
         components=components,
         unknown=unknown,
+        groups=groups,
     )
     columns = range(data.factors.shape[1])
     # The longest first, so that no thread is left alone with one at the end.

@@ -39,6 +39,7 @@ def downstream_accuracy(
     blocks: Columns | None = None,
     jobs: int | None = None,
     unknown: float | str | None = -1,
+    groups: Any = None,
     seed: int = 0,
 ) -> Score:
     r"""Mean test accuracy of a classifier that learns each factor from the codes.
@@ -64,11 +65,13 @@ def downstream_accuracy(
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
         jobs: How many factors to learn at a time; the number of cores by default.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        groups: A label of each row: rows of one group (a person, a clip) are not split.
         seed: Of the split and of the predictor.
 
     Shape:
         - codes: ``(N, D)``
         - factors: ``(N, K)``
+        - groups: ``(N,)``
         - ``parts["per_factor"]``: ``(K,)``.
 
     Raises:
@@ -93,6 +96,7 @@ def downstream_accuracy(
         test=test,
         blocks=blocks,
         unknown=unknown,
+        groups=groups,
         seed=seed,
         metric="downstream_accuracy",
     )

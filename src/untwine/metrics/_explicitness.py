@@ -68,6 +68,7 @@ def explicitness(
     test: int | None = 5_000,
     blocks: Columns | None = None,
     unknown: float | str | None = -1,
+    groups: Any = None,
     seed: int = 0,
 ) -> Score:
     r"""Mean area under the ROC curve of a linear classifier, over all values of all factors.
@@ -104,11 +105,13 @@ def explicitness(
         test: Rows to be judged on; all if ``None``.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        groups: A label of each row: rows of one group (a person, a clip) are not split.
         seed: Of the split.
 
     Shape:
         - codes: ``(N, D)``
         - factors: ``(N, K)``
+        - groups: ``(N,)``
         - ``parts["per_factor"]``: ``(K,)``, not rescaled.
 
     Raises:
@@ -153,6 +156,7 @@ def explicitness(
         metric="explicitness",
         blocks=blocks,
         unknown=unknown,
+        groups=groups,
     )
     scaled = scale(data.z, data.z_test, settings["scaling"])
     data = replace(data, z=scaled["z"], z_test=scaled["z_test"])

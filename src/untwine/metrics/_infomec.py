@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ._estimators.arrays import check, reduce_blocks
+from ._estimators.arrays import check, reduce_blocks, without_copies
 from ._estimators.information import (
     Labels,
     bin_values,
@@ -139,10 +139,13 @@ def infomec(
     z, y = check(codes, factors, unknown=unknown)
     if y.shape[1] < 2:
         raise ValueError("infomec compares factors and got 1: give at least two columns of factors")
+    size = len(z)
+    if settings["estimator"] == "knn":
+        z, y = without_copies("infomec", z, y, split=False) or (z, y)
+    copies = {"copies_left_out": size - len(z)} if len(z) < size else {}
     z, y = rows(np.random.default_rng(seed), points, z, y)
-    stated: dict[str, Any] = {"points": len(z), "seed": seed} | binning_protocol(
-        y, continuous_factors
-    )
+    stated: dict[str, Any] = {"points": len(z), "seed": seed, **copies}
+    stated |= binning_protocol(y, continuous_factors)
     if settings["estimator"] == "knn":
         stated["neighbors"] = neighbors
     if settings["estimator"] == "bins" or "binned_factors" in stated:

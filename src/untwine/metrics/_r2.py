@@ -43,6 +43,7 @@ def r2(
     test: int | None = None,
     blocks: Columns | None = None,
     unknown: float | str | None = -1,
+    groups: Any = None,
     seed: int = 0,
 ) -> Score:
     r"""How much of the factors' variance a regression from the codes explains on held-out rows.
@@ -70,11 +71,13 @@ def r2(
         test: Rows to be judged on; by default half as many.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        groups: A label of each row: rows of one group (a person, a clip) are not split.
         seed: Of the split.
 
     Shape:
         - codes: ``(N, D)``
         - factors: ``(N, K)``
+        - groups: ``(N,)``
         - ``parts["per_factor"]``: ``(K,)``.
 
     Raises:
@@ -104,6 +107,7 @@ def r2(
         metric="r2",
         blocks=blocks,
         unknown=unknown,
+        groups=groups,
     )
     per_factor = np.empty(data.factors.shape[1])
     for columns in same_rows(data.factors, data.factors_test):

@@ -40,6 +40,7 @@ def readout(
     train: int | None = 10_000,
     test: int | None = 5_000,
     unknown: float | str | None = -1,
+    groups: Any = None,
     seed: int = 0,
 ) -> Score:
     r"""How much better a factor is read off the best part of the code than off the next best.
@@ -64,11 +65,13 @@ def readout(
         train: Rows to learn from; all if ``None``.
         test: Rows to be judged on; all if ``None``.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        groups: A label of each row: rows of one group (a person, a clip) are not split.
         seed: Of the split.
 
     Shape:
         - codes: ``(N, D)``
         - factors: ``(N, K)``
+        - groups: ``(N,)``
         - ``parts["matrix"]``: ``(B, K)``, accuracy or explained variance, by ``parts["names"]``;
           ``parts["chance"]``, ``parts["per_factor"]``: ``(K,)``; ``parts["measures"]``: K words,
           ``"accuracy"`` or ``"R2"``.
@@ -98,6 +101,7 @@ def readout(
         seed=seed,
         metric="readout",
         unknown=unknown,
+        groups=groups,
     )
     columns = columns_of(blocks, data.z.shape[1])
     count = data.factors.shape[1]

@@ -52,6 +52,7 @@ def sample_efficiency(
     blocks: Columns | None = None,
     jobs: int | None = None,
     unknown: float | str | None = -1,
+    groups: Any = None,
     seed: int = 0,
 ) -> Score:
     r"""Accuracy from few labels relative to accuracy from many.
@@ -78,11 +79,13 @@ def sample_efficiency(
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
         jobs: How many factors to learn at a time; the number of cores by default.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        groups: A label of each row: rows of one group (a person, a clip) are not split.
         seed: Of the split, the draws and the predictor.
 
     Shape:
         - codes: ``(N, D)``
         - factors: ``(N, K)``
+        - groups: ``(N,)``
         - ``parts["accuracy"]``: ``(S, K)``, by number of labels and factor, of
           ``parts["labels"]``, ``(S,)``.
 
@@ -110,6 +113,7 @@ def sample_efficiency(
         test=test,
         blocks=blocks,
         unknown=unknown,
+        groups=groups,
         seed=seed,
         metric="sample_efficiency",
     )

@@ -39,6 +39,7 @@ def sap(
     test: int | None = 5_000,
     blocks: Columns | None = None,
     unknown: float | str | None = -1,
+    groups: Any = None,
     seed: int = 0,
 ) -> Score:
     r"""Mean gap between the two code dimensions that predict a factor best, each on its own.
@@ -67,11 +68,13 @@ def sap(
         test: Rows to be judged on (the regression form uses none); all if ``None``.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        groups: A label of each row: rows of one group (a person, a clip) are not split.
         seed: Of the split.
 
     Shape:
         - codes: ``(N, D)``; with ``D = 1`` the second best counts as 0.
         - factors: ``(N, K)``
+        - groups: ``(N,)``
         - ``parts["predictability"]``: ``(D, K)``; ``parts["per_factor"]``: ``(K,)``.
 
     Raises:
@@ -104,6 +107,7 @@ def sap(
         metric="sap",
         blocks=blocks,
         unknown=unknown,
+        groups=groups,
     )
     columns = range(data.factors.shape[1])
     continuous = [k for k in columns if not data.discrete(k)]

@@ -43,6 +43,7 @@ def unfairness(
     blocks: Columns | None = None,
     jobs: int | None = None,
     unknown: float | str | None = -1,
+    groups: Any = None,
     seed: int = 0,
 ) -> Score:
     r"""Total variation of a classifier's predictions between the values of a sensitive factor.
@@ -74,11 +75,13 @@ def unfairness(
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
         jobs: How many targets to learn at a time; the number of cores by default.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        groups: A label of each row: rows of one group (a person, a clip) are not split.
         seed: Of the split, the shuffling and the predictor.
 
     Shape:
         - codes: ``(N, D)``
         - factors: ``(N, K)``
+        - groups: ``(N,)``
         - ``parts["mean"]``, ``parts["max"]``, ``parts["floor"]``: ``(K, K)``, target by sensitive
           factor, nan on the diagonal; ``"mean"`` averages over the sensitive values, ``"max"``
           takes the worst.
@@ -113,6 +116,7 @@ def unfairness(
         metric="unfairness",
         blocks=blocks,
         unknown=unknown,
+        groups=groups,
     )
     n_factors = data.factors.shape[1]
     if n_factors < 2:
@@ -131,8 +135,8 @@ def unfairness(
         for sensitive in range(n_factors):
             if sensitive == target:
                 continue
-            groups = world.groups[sensitive]
-            rows, which = groups.order, np.repeat(np.arange(len(groups)), groups.counts)
+            held = world.groups[sensitive]
+            rows, which = held.order, np.repeat(np.arange(len(held)), held.counts)
             distance = total_variation(guess[rows], which, classes)
             tables["mean"][target, sensitive] = distance.mean()
             tables["max"][target, sensitive] = distance.max()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ __all__ = [
     "sentinel",
     "split",
     "stated_unknown",
+    "without_copies",
 ]
 
 #: The label that means unknown, unless another one is said to.
@@ -353,14 +355,28 @@ def reduce_blocks(
 
 
 def split(
-    n: int, train: int | None, test: int | None, seed: int, *, metric: str
+    n: int,
+    train: int | None,
+    test: int | None,
+    seed: int,
+    *,
+    metric: str,
+    groups: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Disjoint train and test rows, drawn without replacement.
 
     Where there are fewer than ``train + test`` rows, all are used, in the same proportion.
 
+    Args:
+        n: How many rows there are.
+        train: Rows to learn from.
+        test: Rows to be judged on.
+        seed: Of the draw.
+        metric: Who asks, for the error messages.
+        groups: A label of each row ``(n,)``: rows of one group are never in both parts.
+
     Raises:
-        ValueError: for fewer than 10 rows.
+        ValueError: for fewer than 10 rows, labels of another number of rows, or a single group.
     """
     if n < 10:
         raise ValueError(f"{metric} fits something and needs a test part: {n} points are too few")
@@ -370,8 +386,66 @@ def split(
         part = train / (train + test)
         train = round(n * part)
         test = n - train
-    order = np.random.default_rng(seed).permutation(n)
-    return order[:train], order[train : train + test]
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(n)
+    if groups is None:
+        return order[:train], order[train : train + test]
+    if groups.shape != (n,):
+        raise ValueError(
+            f"groups has shape {groups.shape}; expected one label for each of {n} rows"
+        )
+    labels, group = np.unique(groups, return_inverse=True)
+    if len(labels) < 2:
+        raise ValueError(f"{metric}: groups has a single label: expected at least two groups")
+    place = rng.permutation(len(labels))[group]  # groups one after the other, in random order
+    order = order[np.argsort(place[order], kind="stable")]
+    ends = np.cumsum(np.bincount(place))[:-1]
+    cut = int(ends[np.abs(ends - train).argmin()])  # the end of a group
+    return order[: min(cut, train)], order[cut : cut + test]
+
+
+def without_copies(metric: str, *arrays: np.ndarray, split: bool) -> tuple[np.ndarray, ...] | None:
+    """The rows of arrays without their copies; ``None`` if there are none, or not of all alike.
+
+    Rows are copies if real-valued codes of them are equal bit by bit, in every column. Where all
+    rows occur equally often, nothing is lost with the copies, and one of each is kept, in the order
+    of their first occurrence. Otherwise their share is warned of, since what is near is then the
+    row itself.
+
+    Args:
+        metric: Who asks, for the warning.
+        arrays: The codes ``(N, D)`` first, and whatever else has to be equal.
+        split: Whether the rows are to be split, for the warning.
+
+    Warns:
+        UserWarning: if more than 1 % of the rows repeat others, not all equally often.
+    """
+    codes = arrays[0]
+    distinct = 0
+    for column in codes.T:
+        values = np.unique(column)
+        if len(values) == len(codes):
+            return None
+        if (values != np.round(values)).any():
+            distinct = max(distinct, len(values))
+    rows = np.ascontiguousarray(np.concatenate([a.astype(np.float64) for a in arrays], axis=1))
+    keys = rows.view([("", rows.dtype)] * rows.shape[1])[:, 0]
+    _, first, counts = np.unique(keys, return_index=True, return_counts=True)
+    # Of a discrete code no column tells the rows apart, or there are few values.
+    if len(first) < 50 or distinct < 0.9 * len(first):
+        return None
+    if (counts == counts[0]).all():
+        kept = np.sort(first)
+        return tuple(array[kept] for array in arrays)
+    share = 1 - len(first) / len(codes)
+    if share > 0.01:
+        what = (
+            "rows to be judged on are copies of those learned from: drop them, or give groups="
+            if split
+            else "the nearest neighbor of a row is then its copy: drop them"
+        )
+        warnings.warn(f"{metric}: {share:.0%} of the rows repeat others; {what}", stacklevel=4)
+    return None
 
 
 def same_observations(runs: Sequence[Any], metric: str) -> list[np.ndarray]:

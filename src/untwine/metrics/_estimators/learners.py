@@ -27,6 +27,7 @@ def labelled_parts(
     test: int | None,
     blocks: Columns | None,
     unknown: float | str | None,
+    groups: Any,
     seed: int,
     metric: str,
 ) -> TrainTest:
@@ -42,6 +43,7 @@ def labelled_parts(
         metric=metric,
         blocks=blocks,
         unknown=unknown,
+        groups=groups,
     )
     for k in range(data.factors.shape[1]):
         if not data.discrete(k):

@@ -18,6 +18,7 @@ from .arrays import (
     sentinel,
     split,
     stated_unknown,
+    without_copies,
 )
 
 __all__ = [
@@ -148,6 +149,7 @@ def train_test(
     blocks: Columns | None = None,
     components: int = 1,
     unknown: float | str | None = UNKNOWN,
+    groups: Any = None,
 ) -> TrainTest:
     """Checked codes and factors in two parts.
 
@@ -167,6 +169,7 @@ def train_test(
         blocks: Columns of vector-valued codes, reduced by principal components of the first part.
         components: Principal components per block.
         unknown: The value that means unknown, see `arrays.as_factors`.
+        groups: A label of each row ``(N,)``: rows of one group are not split.
 
     Raises:
         ValueError: for a test part without factors or the reverse, or of another width.
@@ -174,9 +177,13 @@ def train_test(
     rng = np.random.default_rng(seed)
     if codes_test is None and factors_test is None:
         z, y = check(codes, factors, unknown=unknown)
-        learn, judge = split(len(z), train, test, seed, metric=metric)
+        size, label = len(z), None if groups is None else np.asarray(groups)
+        if label is None:
+            z, y = without_copies(metric, z, y, split=True) or (z, y)
+        learn, judge = split(len(z), train, test, seed, metric=metric, groups=label)
+        copies = size - len(z)
         z, y, z_test, y_test = z[learn], y[learn], z[judge], y[judge]
-        source = "split of the given rows"
+        source = "split of the given rows" + ("" if label is None else ", by group")
     elif codes_test is None or factors_test is None:
         missing = "codes_test" if codes_test is None else "factors_test"
         raise ValueError(f"{metric}: {missing} is missing: give both parts of the test rows")
@@ -191,7 +198,9 @@ def train_test(
             )
         z, y = rows(rng, train, z, y)
         z_test, y_test = rows(rng, test, z_test, y_test)
-        source = "given"
+        if groups is not None:
+            raise ValueError(f"{metric}: groups= is for a split, but codes_test= is given")
+        source, copies = "given", 0
     protocol: dict[str, Any] = {
         "train": len(z),
         "test": len(z_test),
@@ -199,6 +208,8 @@ def train_test(
         "seed": seed,
         **stated_unknown(y, y_test),
     }
+    if copies:
+        protocol["copies_left_out"] = copies
     if blocks is not None:
         z, z_test = (
             reduce_blocks(z, blocks, components=components),

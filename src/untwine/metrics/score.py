@@ -11,11 +11,12 @@ import numpy as np
 __all__ = ["Score"]
 
 
-@dataclass(frozen=True)
-class Score:
+@dataclass(frozen=True, eq=False, repr=False)
+class Score(float):
     """A number, what it is made of, and how it was measured.
 
-    ``float(score)`` is the value, so a score can be compared, rounded and plotted like a number.
+    It is a float, its value: compared, rounded, formatted, sorted, averaged and plotted as one.
+    Arithmetic gives plain floats.
 
     Attributes:
         value: The score itself.
@@ -29,8 +30,10 @@ class Score:
 
     Example:
         >>> score = Score(0.5, name="mig", protocol={"bins": 20})
-        >>> float(score), score.protocol["bins"]
-        (0.5, 20)
+        >>> score > 0.4, f"{score:.1%}", score.protocol["bins"]
+        (True, '50.0%', 20)
+        >>> score
+        mig=0.5000 (bins=20)
     """
 
     value: float
@@ -40,11 +43,15 @@ class Score:
     interval: tuple[float, float] | None = None
     seconds: float | None = None
 
+    def __new__(cls, value: float, *_: Any, **__: Any) -> Score:
+        """The number; the dataclass notes the rest."""
+        return super().__new__(cls, value)
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "value", float(self.value))
 
-    def __float__(self) -> float:
-        return self.value
+    def __getnewargs__(self) -> tuple[float]:
+        return (self.value,)
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{k}={v!r}" for k, v in self.protocol.items())

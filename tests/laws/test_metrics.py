@@ -29,6 +29,9 @@ QUICK = {
     "unfairness": {"predictor": "logistic"},
     "aggregate_total_correlation": {"samples": 200},
     "model_centrality": {"votes": 100},
+    "dci_es": {"depths": (1, 2, 4, 8), "trees": 5},
+    "reduced_downstream": {"predictor": "logistic"},
+    "strong_downstream": {"predictor": "logistic", "experiments": 3},
 }
 BLOCKS = [[0, 1], [2, 3]]
 
@@ -206,8 +209,8 @@ def test_value_is_within_the_stated_range(name, metric):
 
 
 # Of a code of noise, no prediction depends on a sensitive factor, few labels are as good as many,
-# and InfoM is the share of the largest of several estimates near zero.
-BLIND = {"unfairness", "sample_efficiency", "infomec"}
+# InfoM is the share of the largest of several estimates near zero, and more capacity is no help.
+BLIND = {"unfairness", "sample_efficiency", "infomec", "dci_es"}
 
 
 @those(lambda m: m.higher_is_better is not None and m.name not in BLIND)

@@ -16,6 +16,7 @@ from untwine.evaluation.confidence import half_sample, interval
 from untwine.evaluation.read import Table
 from untwine.metrics import GROUPS, METRICS
 
+RUNS = ("udr", "model_centrality", "consistency")
 QUICK = {
     "beta_vae_score": {"train": 200, "test": 100},
     "factor_vae_score": {"votes": 200, "test_votes": 100},
@@ -125,7 +126,7 @@ def test_the_suite_runs_whole_on_partly_missing_and_continuous_factors(world):
     stddev = np.full_like(codes, 0.3)
     scores = evaluate(codes, mixed, small, stddev=stddev, blocks={"left": [0, 1], "right": [2, 3]})
     continuous = {"mig", "mig_sup", "dcimig", "jemmig", "modularity", "dci", "sap", "mcc", "r2"}
-    assert continuous | set(GROUPS["unsupervised"]) <= set(scores) | {"udr", "model_centrality"}
+    assert continuous | set(GROUPS["unsupervised"]) <= set(scores) | set(RUNS)
     for name, reason in scores.skipped.items():
         known = ("continuous", "set of runs", "which factor is the")
         assert any(words in reason for words in known), (name, reason)

@@ -14,13 +14,16 @@ from ._batch_silhouette import batch_silhouette as batch_silhouette
 from ._beta_vae_score import beta_vae_score as beta_vae_score
 from ._block_mutual_information import block_mutual_information as block_mutual_information
 from ._cluster_accuracy import cluster_accuracy as cluster_accuracy
+from ._consistency import consistency as consistency
 from ._dci import dci as dci, dci_from_importance as dci_from_importance
+from ._dci_es import dci_es as dci_es, explicitness_from_curve as explicitness_from_curve
 from ._dcimig import dcimig as dcimig
 from ._dimension_kl import dimension_kl as dimension_kl
 from ._downstream_accuracy import downstream_accuracy as downstream_accuracy
 from ._estimators.aggregate import aggregate_posterior as aggregate_posterior
 from ._explicitness import explicitness as explicitness
 from ._factor_vae_score import factor_vae_score as factor_vae_score
+from ._flatness import flatness as flatness
 from ._gaussian_total_correlation import gaussian_total_correlation as gaussian_total_correlation
 from ._graph_connectivity import graph_connectivity as graph_connectivity
 from ._infomec import infomec as infomec
@@ -29,6 +32,7 @@ from ._isolated_labels_asw import isolated_labels_asw as isolated_labels_asw
 from ._isolated_labels_f1 import isolated_labels_f1 as isolated_labels_f1
 from ._jemmig import jemmig as jemmig
 from ._kbet import kbet as kbet
+from ._latent_matching import latent_matching as latent_matching
 from ._lisi import lisi as lisi
 from ._mcc import mcc as mcc
 from ._mig import mig as mig
@@ -39,9 +43,11 @@ from ._nmi import nmi as nmi
 from ._pairwise_mutual_information import pairwise_mutual_information as pairwise_mutual_information
 from ._r2 import r2 as r2
 from ._readout import readout as readout
+from ._reduced_downstream import reduced_downstream as reduced_downstream
 from ._sample_efficiency import sample_efficiency as sample_efficiency
 from ._sap import sap as sap
 from ._silhouette import silhouette as silhouette
+from ._strong_downstream import strong_downstream as strong_downstream
 from ._udr import udr as udr
 from ._unfairness import unfairness as unfairness
 from ._v_measure import v_measure as v_measure

@@ -97,11 +97,12 @@ def column_of(values: Any, size: int, name: str) -> np.ndarray:
         raise ValueError(
             f"{name} has shape {np.shape(values)}; expected one label for each of {size} rows"
         )
-    if array.dtype.kind not in "fiub":
-        return np.unique(array, return_inverse=True)[1]
     column = as_factors(array, name)
     refuse_continuous(column)
-    return column[:, 0]
+    known = is_known(column[:, 0])
+    codes = np.full(size, -1)
+    codes[known] = np.unique(column[known, 0], return_inverse=True)[1]
+    return codes
 
 
 def clustered(

@@ -11,7 +11,7 @@ import numpy as np
 from .predictors import fit_predictor, parallel
 from .splits import Columns, TrainTest, train_test
 
-__all__ = ["LEARNERS", "accuracies", "labelled_parts"]
+__all__ = ["LEARNERS", "accuracies", "accuracy_of", "labelled_parts"]
 
 #: Predictors that downstream metrics take.
 LEARNERS = ("logistic_cv", "logistic", "boosting", "fast")
@@ -58,22 +58,25 @@ def accuracies(
     data: TrainTest, size: int, predictor: str, jobs: int | None, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Accuracies on the rows learned from and on the judged ones, each ``(K,)``."""
-
-    def learn(k: int) -> tuple[float, float]:
-        if (data.factors[:size, k] == data.factors[0, k]).all():  # too few labels to see two values
-            only = data.factors[0, k]
-            return 1.0, float((data.factors_test[:, k] == only).mean())
-        part = TrainTest(
-            data.z[:size], data.factors[:size], data.z_test, data.factors_test, data.protocol
-        )
-        target = part.target(k, metric="downstream")
-        assert target.classes is not None
-        model = fit_predictor(predictor, target.z, target.y, len(target.classes), seed=seed)
-        return (
-            float((model.predict(target.z) == target.y).mean()),
-            float((model.predict(target.z_test) == target.y_test).mean()),
-        )
-
-    tasks: list[Callable[[], Any]] = [partial(learn, k) for k in range(data.factors.shape[1])]
+    part = TrainTest(
+        data.z[:size], data.factors[:size], data.z_test, data.factors_test, data.protocol
+    )
+    tasks: list[Callable[[], Any]] = [
+        partial(accuracy_of, part, k, predictor, seed) for k in range(data.factors.shape[1])
+    ]
     learned, judged = zip(*parallel(tasks, jobs), strict=True)
     return np.array(learned), np.array(judged)
+
+
+def accuracy_of(data: TrainTest, k: int, predictor: str, seed: int) -> tuple[float, float]:
+    """Accuracies of factor ``k`` on the rows learned from and on the judged ones."""
+    if (data.factors[:, k] == data.factors[0, k]).all():  # too few labels to see two values
+        only = data.factors[0, k]
+        return 1.0, float((data.factors_test[:, k] == only).mean())
+    target = data.target(k, metric="downstream")
+    assert target.classes is not None
+    model = fit_predictor(predictor, target.z, target.y, len(target.classes), seed=seed)
+    return (
+        float((model.predict(target.z) == target.y).mean()),
+        float((model.predict(target.z_test) == target.y_test).mean()),
+    )

@@ -23,7 +23,8 @@ class Cells(ArrayDataset):
     """A data set of an annotated matrix (AnnData), such as cells by genes; sparse stays sparse.
 
     Args:
-        cells: The AnnData object, or the path of a ``.h5ad`` file.
+        cells: The AnnData object, or the path of a ``.h5ad`` file. One that is backed by its file
+            is read into memory; the object itself stays as it is.
         factors: The columns of ``obs`` that are factors; by default the categorical ones.
         covariates: The columns of ``obs`` that encoder and decoder are told, so that the code need
             not hold them: numbers as they are, text and categories one-hot.
@@ -70,6 +71,8 @@ class Cells(ArrayDataset):
         kinds: Kinds = None,
     ) -> None:
         adata, name = _read(cells, "h5ad")
+        if adata.isbacked:
+            adata = adata.to_memory()
         levels_before: Mapping[str, tuple[str, ...]] = {}
         if like is not None:
             layer = like.layer if layer is None else layer
@@ -275,15 +278,15 @@ def _covariates(
     values: dict[str, tuple[str, ...]] = {}
     for column in sorted(columns, key=is_number, reverse=True):  # numbers come first
         series = obs[column]
-        if is_number(column):
-            parts.append(series.to_numpy(np.float32)[:, None])
-            values[column] = ()
-            continue
         if series.isna().any():
             raise ValueError(
                 f"covariate {column!r} is missing in {int(series.isna().sum())} cells: give it a "
                 "value of its own, or leave those cells out"
             )
+        if is_number(column):
+            parts.append(series.to_numpy(np.float32)[:, None])
+            values[column] = ()
+            continue
         text = series.astype(str).to_numpy()
         levels = levels_before.get(column) or tuple(
             map(str, series.cat.categories)

@@ -53,6 +53,7 @@ class Order:
         log_every: Steps from one row of the log to the next.
         checkpoint_every: Steps from one checkpoint to the next.
         keep: How many checkpoints to keep.
+        init_from: A run's folder, whose weights to begin with.
         accelerator: What to train on.
         logger: Beside log.jsonl: tensorboard, wandb, mlflow, or several with commas.
         out: The run's folder; runs/METHOD-DATA-SEED by default.
@@ -74,6 +75,7 @@ class Order:
     log_every: int = 100
     checkpoint_every: int = 1000
     keep: int = 2
+    init_from: str | None = None
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     logger: str | None = None
     out: str | None = None
@@ -210,6 +212,7 @@ def train(asked: Order) -> bool:
         log_every=asked.log_every,
         checkpoint_every=asked.checkpoint_every,
         keep=asked.keep,
+        init_from=asked.init_from,
         progress=not asked.no_progress,
         loggers=_loggers(asked) if fabric.global_rank == 0 else (),
     )
@@ -234,7 +237,7 @@ def _specs(
     specs: dict[str, Any] = {}
     for root in _ROOTS:
         written = file.get(root)
-        if isinstance(written, Mapping) and written.get("parts"):
+        if isinstance(written, Mapping) and (written.get("parts") or written.get("initial")):
             raise UsageError(
                 f"the {root} in {texts['config']} ({written.get('class_path')}) was made by hand, "
                 "and is not written down there: repeat this run from Python"

@@ -58,6 +58,11 @@ class ArrayDataset(FactorDataset):
         if covariates is not None:
             self.covariates = _covariates(covariates, n)
 
+    def arrays(self) -> list[np.ndarray]:
+        """The observations as they are kept: an array, or the three of a sparse matrix."""
+        sparse = hasattr(self._x, "indptr")
+        return [self._x.data, self._x.indices, self._x.indptr] if sparse else [self._x]
+
     def __len__(self) -> int:
         return int(self._x.shape[0])
 

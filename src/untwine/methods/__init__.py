@@ -48,6 +48,7 @@ from .penalty import KL as KL, Penalties as Penalties, Penalty as Penalty, Trace
 from .play import play as play
 from .qlae import QLAE as QLAE, Quantization as Quantization
 from .slow_vae import SlowVAE as SlowVAE
+from .snapshot import Snapshot as Snapshot
 from .swaps import Swaps as Swaps, swap as swap
 from .tripod import (
     HessianPenalty as HessianPenalty,

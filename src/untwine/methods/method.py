@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,6 +23,7 @@ from ..functional.schedules import check_weights
 from ..spec import Recorded
 from .loss import Loss
 from .play import Move, Moves, play
+from .snapshot import Noted, Snapshot
 
 if TYPE_CHECKING:
     from ..data import Data, Sampler
@@ -118,7 +119,7 @@ class Stage:
         return (self.moves, *(moves for n, moves in self.every.items() if step % n == 0))
 
 
-class Method(Recorded, nn.Module, ABC):
+class Method(Recorded, nn.Module, metaclass=Noted):
     """A way to learn a representation: a model, players, and the moves that they make.
 
     A subclass owns its parts (``nn.Module`` attributes), says in `players` who owns which, and in
@@ -136,6 +137,9 @@ class Method(Recorded, nn.Module, ABC):
 
     without_covariates: ClassVar[str | None] = None
     """Why the method takes no covariates, if it takes none."""
+
+    snapshot: Snapshot
+    """What it was when its constructor was done, so that a run can say what was changed since."""
 
     seed_drawn: bool = False
     """Whether `build` drew the seed of the initial weights because none was given."""

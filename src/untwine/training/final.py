@@ -9,10 +9,11 @@ from pathlib import Path
 
 from torch import nn
 
+from ..methods.snapshot import tensors_digest
 from ..reading import opened, read_text
 from .checkpoint import CheckpointError, Checkpoints
 from .files import replace_file
-from .weights import load_weights, read_weights, tensors_digest, weights
+from .weights import load_weights, read_weights, weights
 
 __all__ = ["final_digest", "forget_final", "load_final", "write_final"]
 

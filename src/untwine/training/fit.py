@@ -11,9 +11,10 @@ from ..encoding import placement
 from ..methods.method import Method
 from ..reading import expanded
 from .callbacks import check_callbacks
+from .final import load_final
 from .loop import Loop
 from .memory import keep_freed_memory
-from .plan import check_positive, moves_by_stage, plan
+from .plan import check_positive, moves_by_stage, plan, start
 from .progress import Progress
 from .replicas import Replicas
 from .run import Run
@@ -45,6 +46,7 @@ def fit(
     resume: bool = True,
     progress: bool = True,
     loggers: Sequence[Any] = (),
+    init_from: str | Path | None = None,
 ) -> Run:
     """Trains a method on data.
 
@@ -76,6 +78,9 @@ def fit(
         resume: Whether to continue the run in ``out``, if it is there.
         progress: Whether to show progress on standard error.
         loggers: Lightning's loggers (TensorBoard, W&B, MLflow), beside the JSON lines in ``out``.
+        init_from: The folder of a run whose weights to begin with; they must be those of a method
+            like this one. The run's spec says so, and so it does of other weights than those that
+            a fresh method has.
 
     Returns:
         The run.
@@ -151,9 +156,16 @@ def fit(
         log_every=int(log_every),
         checkpoint_every=int(checkpoint_every),
         keep=int(keep),
+        **({} if init_from is None else {"init_from": str(init_from)}),
     )
     spec = replicas.first(spec)  # a method built without a seed drew another one in each process
     main = replicas.rank == 0
+    folder = RunFolder(path, spec, keep, main, resume, method.seed_drawn)
+    if folder.found is None:
+        if init_from is not None:
+            load_final(expanded(init_from), method)
+        if path is not None:
+            folder.starts(start(method, stated=init_from is not None))
     loop = Loop(
         method=method.to(replicas.fabric.device),
         stages=stages,
@@ -161,7 +173,7 @@ def fit(
         loader=loader,
         seed=seed,
         replicas=replicas,
-        folder=RunFolder(path, spec, keep, main, resume, method.seed_drawn),
+        folder=folder,
         progress=Progress(moves, progress and main),
         callbacks=callbacks,
         loggers=[*replicas.fabric.loggers, *loggers] if main else [],

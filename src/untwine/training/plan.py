@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from typing import Any
 
 import numpy as np
+from torch.utils.data import DataLoader
 
 from .._version import __version__
 from ..methods.method import Method, Stage
+from ..methods.snapshot import Snapshot, tensors_digest
 from ..spec import check_trust, describe, instantiate, locate
 
 __all__ = [
@@ -23,12 +25,18 @@ __all__ = [
     "make_method",
     "moves_by_stage",
     "plan",
+    "start",
     "warn_of_changes",
+    "with_start",
 ]
 
 CUSTOM = "custom"
 _LONGEST = 2**16
 _IDENTITY = ("method", "data", "sampler", "batch_size", "seed", "precision", "devices")
+_START = ("weights", "initial")
+"""What a spec says of a method's weights before the first step."""
+_BESIDE = ("files", "content", "loader", *_START)
+"""What older specs lack, and what no digest of a run is made of."""
 
 
 def plan(
@@ -39,7 +47,8 @@ def plan(
     A method that ``build`` made is written as its class and ``build``'s arguments, one that its
     constructor made with ``made_by: constructor`` beside them. What was made by hand, from parts
     or arrays that a spec cannot hold, is marked ``parts: custom``: the run can still be resumed
-    and loaded, by whoever has those parts.
+    and loaded, by whoever has those parts. So is a method whose settings or parts were changed
+    after it was made, with what was changed beside it.
 
     Args:
         method: What is trained.
@@ -63,15 +72,19 @@ def plan(
 def identity(spec: Mapping[str, Any]) -> str:
     """A digest of everything that decides what the weights are after a number of steps."""
     decisive = {key: spec.get(key) for key in _IDENTITY}
-    if isinstance(decisive["data"], Mapping):  # files may be read from elsewhere next time
-        decisive["data"] = {k: v for k, v in decisive["data"].items() if k != "files"}
+    for key in ("method", "data"):  # files may be read from elsewhere next time
+        entry = decisive[key]
+        if isinstance(entry, Mapping):
+            decisive[key] = {k: v for k, v in entry.items() if k not in _BESIDE}
+    if spec.get("init_from"):
+        decisive["init_from"] = spec["init_from"]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """What keeps two specs from being the same run, as ``key: old, now new``."""
     found: list[str] = []
-    for key in _IDENTITY:
+    for key in (*_IDENTITY, "init_from"):
         _compare(key, old.get(key), new.get(key), found)
     return found
 
@@ -146,20 +159,55 @@ def make_data(spec: Mapping[str, Any], trust: Sequence[str] = ()) -> Any:
     return instantiate(written, (FactorDataset, Multimodal), trust=trust)
 
 
-def make_method(spec: Mapping[str, Any], data: Any = None, trust: Sequence[str] = ()) -> Method:
+def start(method: Method, stated: bool = False) -> dict[str, Any]:
+    """What a spec says of weights before the first step: their digest, and whether a method that
+    is made from the spec begins with others.
+
+    Args:
+        method: Before the first step.
+        stated: Whether the spec says where its weights are from.
+    """
+    weights = tensors_digest(method.state_dict())
+    own = stated or method.snapshot.weights == weights
+    return {"weights": weights} if own else {"weights": weights, "initial": CUSTOM}
+
+
+def with_start(spec: dict[str, Any], words: Mapping[str, Any]) -> dict[str, Any]:
+    """A spec whose method begins as some words say, see `start`."""
+    about = {k: v for k, v in spec["method"].items() if k not in _START}
+    return {**spec, "method": {**about, **{k: words[k] for k in _START if k in words}}}
+
+
+def make_method(
+    spec: Mapping[str, Any],
+    data: Any = None,
+    trust: Sequence[str] = (),
+    changed: bool = False,
+) -> Method:
     """The method that a run's spec describes, with fresh weights.
 
     Args:
         spec: The run's.
         data: Which ``build`` fits the parts to; by default made from the spec, if it is needed.
         trust: Packages of which the spec may name classes, see `spec.check_trust`.
+        changed: Whether a method that was changed after it was made is wanted as it was made.
 
     Raises:
         ValueError: if it was made by hand, or is no `Method`.
         ImportError: if its class cannot be imported.
+
+    Warns:
+        UserWarning: of what was changed.
     """
     written = _entry(spec, "method")
-    if written.get("parts") == CUSTOM:
+    changes = written.get("changed")
+    if changed and isinstance(changes, Mapping):
+        warnings.warn(
+            f"the method of this run was changed after it was made ({_words(changes)}); this one "
+            "is as it was before: make the same changes to train it on",
+            stacklevel=3,
+        )
+    elif written.get("parts") == CUSTOM:
         raise ValueError(
             f"the method of this run ({written['class_path']}) was made by hand, from parts that "
             "are not in its spec: make it again and pass it, as in Run.load(folder, method=method)"
@@ -186,6 +234,10 @@ def _entry(spec: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 def _method(method: Method) -> dict[str, Any]:
     how = method._made[0]
     written = _plain(method) if how in (None, "build") else None
+    changes = method.snapshot.changes(Snapshot.of(method))
+    if written is not None and changes:
+        built = {} if how == "build" else {"made_by": "constructor"}
+        return {**written, **built, "parts": CUSTOM, "changed": describe(changes)}
     if written is not None:
         return written if how == "build" else {**written, "made_by": "constructor"}
     try:
@@ -196,22 +248,35 @@ def _method(method: Method) -> dict[str, Any]:
     return {"class_path": _name(method), "init_args": known, "parts": CUSTOM}
 
 
+def _words(changes: Mapping[str, Any]) -> str:
+    """What was changed, as far as it fits into a line."""
+    words = [f"{k}: {pair[0]!r}, now {pair[1]!r}" for k, pair in list(changes.items())[:3]]
+    return "; ".join(words) + (f"; {len(changes) - 3} more" if len(changes) > 3 else "")
+
+
 def _data(data: Any) -> dict[str, Any]:
     from ..data import FactorDataset, Loader, Multimodal
+    from ..data.digests import content_digest
 
+    if isinstance(data, DataLoader):
+        size = data.batch_size or getattr(data.batch_sampler, "batch_size", None)
+        rows = len(data.dataset) if isinstance(data.dataset, Sized) else None
+        return {**_custom(data), "loader": {"batch_size": size, "rows": rows}}
     if isinstance(data, Loader):
         about = {"data": _data(data.data), "sampler": _sampler(data.sampler)}
         return {**_custom(data), **about, "batch_size": data.batch_size, "seed": data.seed}
     written = _plain(data) if isinstance(data, FactorDataset | Multimodal) else None
     if written is not None:
         return written
+    if isinstance(data, Multimodal):
+        return {**_custom(data), "content": content_digest(data)}
     if not isinstance(data, FactorDataset):
         return _custom(data)
     index = np.unique(np.linspace(0, len(data) - 1, 64).astype(np.int64))
     digest = hashlib.sha256(np.ascontiguousarray(data.factors[index]).tobytes())
     digest.update(data.observations(index).contiguous().numpy().tobytes())
     about = {"size": len(data), "shape": list(data.shape), "sha256": digest.hexdigest()}
-    return {**_custom(data), **about}
+    return {**_custom(data), **about, "content": content_digest(data)}
 
 
 def _sampler(sampler: Any) -> Any:
@@ -247,6 +312,7 @@ def _compare(key: str, old: Any, new: Any, found: list[str]) -> None:
             found += (f"the content of {p} has changed since the run was made" for p in changed)
     elif isinstance(old, Mapping) and isinstance(new, Mapping):
         for name in {**old, **new}:
-            _compare(f"{key}.{name}", old.get(name), new.get(name), found)
+            if name not in _START and (name in old or name not in _BESIDE):
+                _compare(f"{key}.{name}", old.get(name), new.get(name), found)
     elif old != new:
         found.append(f"{key}: {old!r}, now {new!r}")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ..encoding import Codes, encode
 from ..evaluation import Evaluation, evaluate
 from ..methods.method import Method
+from ..methods.snapshot import tensors_digest
 from ..reading import expanded, read_json
 from .checkpoint import Checkpoint, Checkpoints
 from .final import final_digest, load_final
@@ -18,7 +19,6 @@ from .plan import CUSTOM, make_data, make_method, warn_of_changes
 from .record import Row, read_record
 from .scores import keep
 from .spec_file import names_of, read_spec
-from .weights import tensors_digest
 
 if TYPE_CHECKING:
     import pandas
@@ -96,7 +96,7 @@ class Run:
             warn_of_changes(run.spec, run._data)
         if method is None:
             with names_of(run._folder):
-                method = make_method(run.spec, run._data, trust)
+                method = make_method(run.spec, run._data, trust, changed=True)
         load_final(run._folder, method)
         run._method = method.eval()
         return run
@@ -113,7 +113,7 @@ class Run:
             built = "made_by" not in self.spec["method"]
             data = self.data if built else None
             with names_of(self._folder):
-                method = make_method(self.spec, data, self._trust)
+                method = make_method(self.spec, data, self._trust, changed=True)
             load_final(self._folder, method)
             self._method = method.eval()
         return self._method
@@ -248,7 +248,7 @@ class Run:
         """The command line that repeats the run; Python, if something was made by hand."""
         if self.path is not None and not any(
             isinstance(self.spec.get(key), dict)
-            and ("parts" in self.spec[key] or "made_by" in self.spec[key])
+            and any(word in self.spec[key] for word in ("parts", "made_by", "initial"))
             for key in ("method", "data", "sampler")
         ):
             config = shlex.quote(str(self.path / "spec.yaml"))

@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from .checkpoint import Checkpoint, Checkpoints, Position
 from .files import CheckpointError, explained, replace_file
 from .final import forget_final, write_final
-from .plan import differences, identity
+from .plan import differences, identity, with_start
 from .record import Record, Row
 from .spec_file import read_spec
 
@@ -28,8 +28,8 @@ _HEADER = """\
 # This run, complete: `untwine train --config {name} --out ANOTHER_FOLDER` repeats it.
 """
 _HEADER_CUSTOM = """\
-# What is marked `parts: custom` was made by hand and is not written down here. To continue the
-# run, call untwine.fit again with the same objects; to load it, give them to untwine.Run.load.
+# What is marked `custom` was made by hand and is not written down here. To continue the run, call
+# untwine.fit again with the same objects; to load it, give them to untwine.Run.load.
 """
 
 _WRITTEN = (
@@ -103,6 +103,8 @@ class RunFolder:
             self.found = self._checkpoints.newest()
             if self.found is None and seed_drawn:  # nothing came of the old seed
                 self.spec, self._identity = spec, identity(spec)
+            if self.found is not None:  # its weights are what the run began with
+                self.spec = with_start(self.spec, old["method"])
             if self.found is not None and self.found.spec != self._identity:
                 raise FileExistsError(
                     f"{self.found.path} is of another run than {path / 'spec.yaml'} describes: "
@@ -113,6 +115,10 @@ class RunFolder:
                 f"{path} holds no run (there is no spec.yaml), but {taken}, which a run would "
                 "overwrite: choose another folder"
             )
+
+    def starts(self, words: Mapping[str, Any]) -> None:
+        """Notes what the weights are before the first step, see `plan.start`."""
+        self.spec = with_start(self.spec, words)
 
     def begin(self, order: Mapping[str, int], finished: bool) -> None:
         """Takes possession of the folder.
@@ -133,7 +139,7 @@ class RunFolder:
                     half_written.unlink(missing_ok=True)
         self._checkpoints.clean()
         custom = any(
-            isinstance(self.spec[k], Mapping) and "parts" in self.spec[k]
+            isinstance(self.spec[k], Mapping) and {"parts", "initial"} & {*self.spec[k]}
             for k in ("method", "data", "sampler")
         )
         header = _HEADER_CUSTOM if custom else _HEADER.format(name=self.path / "spec.yaml")

@@ -13,8 +13,12 @@ __all__ = ["check_spec", "names_of", "read_spec"]
 
 _LIMIT = 1 << 22  # bytes; the largest specs hold long lists of rows
 _COUNTS = ("batch_size", "devices", "log_every", "checkpoint_every", "keep")
-_KEYS = ("untwine", "method", "data", "sampler", "steps", "seed", "precision", *_COUNTS)
-_ENTRIES = ("class_path", "init_args", "made_by", "parts", "files", "size", "shape", "sha256")
+_WORDS = ("precision", "init_from")
+_KEYS = ("untwine", "method", "data", "sampler", "steps", "seed", *_WORDS, *_COUNTS)
+_ENTRIES = (
+    *("class_path", "init_args", "made_by", "parts", "weights", "initial", "changed"),
+    *("files", "size", "shape", "sha256", "content", "loader"),
+)
 _LOADER = ("data", "sampler", "batch_size", "seed")  # of a loader that was given as data
 _LARGEST = 2**63 - 1
 
@@ -68,8 +72,9 @@ def check_spec(spec: Mapping[str, Any]) -> None:
     for key in _COUNTS:
         _check_whole(key, spec.get(key), 1)
     _check_whole("seed", spec.get("seed"), 0, 2**64 - 1)
-    if not isinstance(spec.get("precision"), str | None):
-        raise ValueError(f"the spec's 'precision' is {_short(spec['precision'])}; expected text")
+    for key in _WORDS:
+        if not isinstance(spec.get(key), str | None):
+            raise ValueError(f"the spec's {key!r} is {_short(spec[key])}; expected text")
 
 
 def _check_entry(key: str, written: Any) -> None:

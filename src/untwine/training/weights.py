@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
@@ -12,7 +10,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-__all__ = ["load_weights", "read_weights", "tensors_digest", "weights"]
+__all__ = ["load_weights", "read_weights", "weights"]
 
 _SHARED = "shared"
 
@@ -90,20 +88,3 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
             f"{path} is truncated or corrupt ({e}): restore it from a copy, or continue from a "
             "checkpoint of the run"
         ) from e
-
-
-def tensors_digest(state: Mapping[str, Tensor]) -> str:
-    """SHA-256 of tensors: of their names, types, shapes and values, in the order of names.
-
-    Example:
-        >>> one, two = nn.Linear(2, 1), nn.Linear(2, 1)
-        >>> two.load_state_dict(one.state_dict()) and None
-        >>> tensors_digest(one.state_dict()) == tensors_digest(two.state_dict())
-        True
-    """
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        value = state[name].detach().cpu().contiguous()
-        digest.update(json.dumps([name, str(value.dtype), list(value.shape)]).encode())
-        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()

@@ -1,5 +1,7 @@
 """A spec says what is so: the weights that a run began with, what was changed, what data held."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ import untwine as ut
 from tests.training_toys import Noisy, Plain, Points, equal
 from untwine.data import IID, FactorDataset, Loader, Multimodal
 from untwine.data.digests import content_digest
-from untwine.methods import VAE, BetaVAE, Snapshot
+from untwine.methods import VAE, BetaVAE, Model, Snapshot
 from untwine.methods.snapshot import tensors_digest
 from untwine.training import Run
 from untwine.training.plan import differences, identity, make_method
@@ -201,6 +203,11 @@ def test_older_specs_are_the_same_runs(file, tmp_path):
     assert differences(old, new) == []
     (tmp_path / "run/spec.yaml").write_text(yaml.safe_dump(old))
     assert train(build(file), file, out=tmp_path / "run", steps=4).steps == 4
+
+
+def test_a_class_has_the_signature_of_its_constructor():
+    assert [*inspect.signature(BetaVAE).parameters] == ["model", "beta", "optimizer"]
+    assert [*VAE(Model.of(FactorDataset.from_arrays(ROWS), 2)).arguments] == ["model"]
 
 
 def test_a_toy_of_its_constructor_has_a_snapshot(tmp_path):

@@ -65,6 +65,12 @@ class Snapshot:
 class Noted(ABCMeta):
     """The class of methods: takes a snapshot of each when its constructor is done."""
 
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """The constructor's, which is what calling the class takes."""
+        signature = inspect.signature(cls.__init__)  # type: ignore[misc]
+        return signature.replace(parameters=[*signature.parameters.values()][1:])
+
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         """A new object, which knows what it was when it was new."""
         made = super().__call__(*args, **kwargs)

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..encoding import Facts
+from ..data.space import Kind, Kinds, as_kinds
+from ..encoding import Codes, Facts
 from ..metrics._estimators.arrays import UNKNOWN, as_codes, as_factors, constant, factor_parts
+from ..metrics._estimators.kinds import of_columns, radians
 from ..metrics.registry import Metric
 
 __all__ = ["Inputs", "as_inputs"]
@@ -33,6 +35,7 @@ class Inputs:
         label: Which factor, by column, says what each row is, if that is stated.
         batch: Which factor says where each row comes from.
         clusters: Of the rows, ``(N,)`` or responsibilities ``(N, C)``, if there are any.
+        kinds: What each factor is, ``None`` where it is not stated; angles are in radians.
         codes_test: ``(M, D)``, for the test part of metrics that fit something.
         factors_test: ``(M, K)``.
         left_out: Why a factor is not among ``factors``, by name.
@@ -50,6 +53,7 @@ class Inputs:
     label: int | None = None
     batch: int | None = None
     clusters: np.ndarray | None = None
+    kinds: tuple[Kind | None, ...] = ()
     codes_test: np.ndarray | None = None
     factors_test: np.ndarray | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)
@@ -132,6 +136,7 @@ def as_inputs(
     factors_test: Any = None,
     unknown: float | str | None = UNKNOWN,
     groups: Any = None,
+    kinds: Kinds = None,
 ) -> Inputs:
     """Unpacks `Codes`, tables and arrays; the arguments are those of `untwine.evaluate`.
 
@@ -141,9 +146,17 @@ def as_inputs(
         ValueError: for what no metric could use.
     """
     parts, facts = blocks, None
+    seen: Sequence[Kind | None] | None = None
     mean = getattr(codes, "mean", None)
     if mean is not None and not callable(mean):  # arrays and frames have a method of that name
-        factors = codes.factors if factors is None else factors
+        if factors is None:
+            factors, seen = codes.factors, getattr(codes, "kinds", None)
+            if isinstance(codes, Codes):
+                seen = codes.space.kinds
+                if kinds is not None:
+                    stated_kinds = as_kinds(kinds, names or codes.space.names)
+                    seen = [one or two for one, two in zip(stated_kinds, seen, strict=True)]
+                factors = radians(factors, seen, codes.space.sizes)
         stddev = codes.stddev if stddev is None else stddev
         facts = getattr(codes, "facts", None)
         parts = getattr(codes, "blocks", None) if blocks is None else blocks
@@ -158,6 +171,8 @@ def as_inputs(
         codes = mean
     if names is None and hasattr(factors, "columns"):
         names = [str(column) for column in factors.columns]
+    if hasattr(factors, "columns"):
+        seen = of_columns(factors)
     if (codes_test is None) != (factors_test is None):
         raise ValueError("codes_test and factors_test belong together: give both, or neither")
     codes = as_codes(codes)
@@ -181,12 +196,17 @@ def as_inputs(
             raise ValueError("groups= is for a split, but codes_test= is given")
     left_out: dict[str, str] = {}
     every: list[str] = []
+    every_kind: tuple[Kind | None, ...] = ()
+    varying: list[int] = []
     if factors is not None:
         if factors_test is None:
             factors = as_factors(factors, unknown=unknown)
         else:
             factors, factors_test = factor_parts(factors, factors_test, unknown=unknown)
         names = _names(codes, factors, names)
+        every_kind = as_kinds(kinds, names)
+        if seen is not None:
+            every_kind = tuple(a or b for a, b in zip(every_kind, seen, strict=True))
         still = constant(factors)
         every = names
         left_out = {names[k]: why for k, why in still.items()}
@@ -208,6 +228,7 @@ def as_inputs(
         label=_role("label", label, every, left_out),
         batch=_role("batch", batch, every, left_out),
         clusters=clusters,
+        kinds=tuple(every_kind[k] for k in varying),
         codes_test=codes_test,
         factors_test=factors_test,
         left_out=left_out,

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..metrics._estimators.kinds import radians
 from ..reading import expanded
 from .sources import READERS, Table, as_table, coded, from_arrays, from_frame
 
@@ -29,9 +30,10 @@ def read(
     source               where codes and factors are, unless ``codes`` and ``factors`` say so
     ===================  ==========================================================================
     ``.npz``             arrays ``codes`` and ``factors``; optional ``stddev``, ``names``,
-                         ``codes_test``, ``factors_test``, ``clusters`` (and ``codes_train``,
-                         ``mean``, ``z``, ``labels``, ... as other names; scikit-learn's
-                         ``labels_true`` and ``labels_pred`` for factors and clusters)
+                         ``kinds``, ``codes_test``, ``factors_test``, ``clusters`` (and
+                         ``codes_train``, ``mean``, ``z``, ``labels``, ... as other names;
+                         scikit-learn's ``labels_true`` and ``labels_pred`` for factors and
+                         clusters)
     ``.npy``             the array is the codes; ``factors`` names other such files
     ``.csv``, ``.tsv``,  columns ``z0, z1, ...`` (or ``code_0``, ``latent_0``, ``mu_0``) and
     ``.parquet``         ``factor_shape, factor_scale, ...``; optional ``stddev0, ...``
@@ -40,7 +42,9 @@ def read(
                          ``(codes, factors)``, a mapping of those names, a `Codes` or a `Table`
     ===================  ==========================================================================
 
-    Text becomes integers in sorted order; an empty cell is an unknown factor.
+    Text becomes integers in sorted order; an empty cell is an unknown factor. ``kinds`` says what
+    each factor is (``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in radians, or empty);
+    text is nominal, and categories are ordinal where they have an order.
 
     Args:
         source: A path, or ``module:function``.
@@ -113,16 +117,19 @@ def _from_function(source: str, codes: list[str], factors: list[str]) -> Table:
     if isinstance(result, Table):
         return result
     if hasattr(result, "mean") and hasattr(result, "factors") and hasattr(result, "space"):
-        names = tuple(result.space.names)
-        return as_table(result.mean, result.factors, names, source, stddev=result.stddev)
+        space = result.space
+        factors_of = radians(result.factors, space.kinds, space.sizes)
+        return as_table(
+            result.mean, factors_of, space.names, source, stddev=result.stddev, kinds=space.kinds
+        )
     if isinstance(result, Mapping):
         return from_arrays(result, source, codes, factors)
     if hasattr(result, "columns"):
         return from_frame(result, source, codes, factors)
     if isinstance(result, tuple | list) and len(result) == 2:
-        matrix, values, names = coded(result[1])
+        matrix, values, names, kinds = coded(result[1])
         named = {names[k]: v for k, v in values.items()}
-        return as_table(result[0], matrix, names, source, values=named)
+        return as_table(result[0], matrix, names, source, values=named, kinds=kinds)
     raise ValueError(
         f"{source} returned a {type(result).__name__}; expected (codes, factors), a mapping with "
         "those names, a DataFrame, or untwine.Codes"

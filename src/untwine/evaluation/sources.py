@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..data.space import Kinds, as_kinds
 from ..metrics._estimators.arrays import as_codes, as_factors, coded_column
+from ..metrics._estimators.kinds import of_columns
 from ..reading import check_npy, open_hdf5, open_npz
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ _FACTORS = ("factors", "factors_train", "labels", "labels_true", "y")
 _CLUSTERS = ("clusters", "labels_pred")
 _STDDEV = ("stddev", "stddevs", "std", "sigmas", "scale")
 _NAMES = ("names", "factor_names")
+_KINDS = ("kinds", "factor_kinds")
 _CODE_COLUMN = re.compile(r"(?:z|codes?|latents?|mu|mean)[ _.:-]?\d+", re.IGNORECASE)
 _STDDEV_COLUMN = re.compile(r"(?:stddev|std|sigma)[ _.:-]?\d+", re.IGNORECASE)
 _FACTOR_COLUMN = re.compile(r"factors?[ _.:-]?(?P<name>.+)", re.IGNORECASE)
@@ -44,6 +47,7 @@ class Table:
         factors_test: Their factors.
         values: Of each factor that was text, the texts that its integers stand for.
         clusters: Of the rows, for metrics that compare them with a label, if the source has them.
+        kinds: What each factor is, as far as the source says so; angles are in radians.
     """
 
     mean: np.ndarray
@@ -55,6 +59,7 @@ class Table:
     factors_test: np.ndarray | None = None
     values: Mapping[str, tuple[str, ...]] | None = None
     clusters: np.ndarray | None = None
+    kinds: Kinds = None
 
     def __len__(self) -> int:
         return len(self.mean)
@@ -101,7 +106,7 @@ def from_arrays(
     separate = judged is not None and codes_test is not None
     # Coded together, so that one text is one number in both.
     both = np.concatenate([np.asarray(learned), np.asarray(judged)]) if separate else learned
-    matrix, values, columns = coded(both)
+    matrix, values, columns, kinds = coded(both)
     names = optional(_NAMES)
     if names is not None:
         names = tuple(str(name) for name in np.asarray(names).reshape(-1))
@@ -110,7 +115,7 @@ def from_arrays(
                 f"{source}: factors has {matrix.shape[1]} columns but names has {len(names)}: "
                 f"{list(names)}"
             )
-    n = len(learned)
+    n, stated = len(learned), optional(_KINDS)
     return as_table(
         arrays[where],
         matrix[:n],
@@ -121,6 +126,7 @@ def from_arrays(
         factors_test=matrix[n:] if separate else None,
         values={(names or columns)[k]: v for k, v in values.items()},
         clusters=optional(_CLUSTERS),
+        kinds=kinds if stated is None else [str(k) or None for k in np.ravel(stated)],
     )
 
 
@@ -146,9 +152,9 @@ def _from_npy(path: Path, codes: list[str], factors: list[str]) -> Table:
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"{path}: the factors' files differ in length: {lengths}")
-    matrix, values, names = coded(pd.DataFrame(columns))
+    matrix, values, names, kinds = coded(pd.DataFrame(columns))
     named = {names[k]: v for k, v in values.items()}
-    return as_table(_npy(path), matrix, names, str(path), values=named)
+    return as_table(_npy(path), matrix, names, str(path), values=named, kinds=kinds)
 
 
 def _npy(path: Path) -> np.ndarray:
@@ -204,12 +210,14 @@ def from_frame(frame: DataFrame, source: str, codes: list[str], factors: list[st
             f"{frame[text[0]].dropna().iloc[0]!r}; expected numbers"
         )
     names = tuple(_factor_name(label) if not factors else label for label in labels)
-    matrix, values, _ = coded(frame[labels].set_axis(list(names), axis=1))
+    matrix, values, _, kinds = coded(frame[labels].set_axis(list(names), axis=1))
     deviations = [column for column in columns if _STDDEV_COLUMN.fullmatch(column)]
     stddev = frame[deviations].to_numpy(np.float64) if len(deviations) == len(chosen) else None
     named = {names[k]: v for k, v in values.items()}
     matrix_of_codes = frame[chosen].to_numpy(np.float64)
-    return as_table(matrix_of_codes, matrix, names, source, stddev=stddev, values=named)
+    return as_table(
+        matrix_of_codes, matrix, names, source, stddev=stddev, values=named, kinds=kinds
+    )
 
 
 def _columns(
@@ -285,13 +293,16 @@ def _from_h5ad(path: Path, codes: list[str], factors: list[str]) -> Table:
                 f"{', '.join(map(str, obs.columns)) or 'none'}: name the factors by "
                 "--factors COLUMN,COLUMN"
             )
-    factor_matrix, values, _ = coded(obs[labels])
+    factor_matrix, values, _, kinds = coded(obs[labels])
     named = {str(labels[k]): v for k, v in values.items()}
-    return as_table(matrix, factor_matrix, tuple(map(str, labels)), str(path), values=named)
+    names = tuple(map(str, labels))
+    return as_table(matrix, factor_matrix, names, str(path), values=named, kinds=kinds)
 
 
-def coded(factors: Any) -> tuple[np.ndarray, dict[int, tuple[str, ...]], tuple[str, ...]]:
-    """Factors as numbers, the texts that the numbers of a column stand for, and names."""
+def coded(
+    factors: Any,
+) -> tuple[np.ndarray, dict[int, tuple[str, ...]], tuple[str, ...], Kinds]:
+    """Factors as numbers, the texts that the numbers of a column stand for, names and kinds."""
     import pandas as pd
 
     if hasattr(factors, "columns"):
@@ -305,7 +316,7 @@ def coded(factors: Any) -> tuple[np.ndarray, dict[int, tuple[str, ...]], tuple[s
         if array.ndim != 2:
             raise ValueError(f"factors has shape {array.shape}; expected (points, factors)")
         if array.dtype.kind in "fiub":
-            return array, {}, tuple(f"factor_{k}" for k in range(array.shape[1]))
+            return array, {}, tuple(f"factor_{k}" for k in range(array.shape[1])), None
         frame = pd.DataFrame(array)
         names = tuple(f"factor_{k}" for k in range(array.shape[1]))
     columns, values = [], {}
@@ -314,7 +325,7 @@ def coded(factors: Any) -> tuple[np.ndarray, dict[int, tuple[str, ...]], tuple[s
         columns.append(numbers)
         if texts is not None:
             values[k] = texts
-    return np.stack(columns, axis=1), values, names
+    return np.stack(columns, axis=1), values, names, of_columns(frame)
 
 
 def as_table(
@@ -328,6 +339,7 @@ def as_table(
     factors_test: np.ndarray | None = None,
     values: Mapping[str, tuple[str, ...]] | None = None,
     clusters: Any = None,
+    kinds: Any = None,
 ) -> Table:
     """A checked table; errors begin with ``source``.
 
@@ -363,6 +375,7 @@ def as_table(
         factors_test=factors_test,
         values=values or None,
         clusters=clusters,
+        kinds=None if kinds is None else as_kinds(kinds, names),
     )
 
 

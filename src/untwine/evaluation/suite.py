@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..data.seeds import check_seed
+from ..data.space import Kinds
 from ..metrics._estimators.arrays import sentinel
 from ..metrics._estimators.sharing import sharing
 from ..metrics._estimators.threads import one_thread
@@ -47,6 +48,7 @@ def evaluate(
     factors_test: Any = None,
     unknown: float | str | None = -1,
     groups: Any = None,
+    kinds: Kinds = None,
     exact: bool = False,
     progress: bool | None = None,
 ) -> Evaluation:
@@ -101,6 +103,11 @@ def evaluate(
             negative values it is a value. ``None`` for nan alone.
         groups: A label of each row ``(N,)``, for metrics that split the rows: those of one group (a
             person, a clip) are never in both parts.
+        kinds: What each factor is, in order or by name: ``"nominal"`` (names without an order),
+            ``"ordinal"`` (levels), ``"real"`` (measurements, also where they are whole numbers) or
+            an ``"angle"``, in radians. They are those of the data set's `FactorSpace` where nothing
+            else is said, where an angle ``v`` of ``s`` values is :math:`2 \pi v / s`. Without,
+            whole numbers are ordinal, text is nominal, and fractions are real.
         exact: Use the reference's slow predictors (``dci`` with scikit-learn's boosting) where the
             default here is a fast one.
         progress: Whether to show a progress bar; by default if standard error is a terminal.
@@ -141,6 +148,7 @@ def evaluate(
         factors_test=factors_test,
         unknown=unknown,
         groups=groups,
+        kinds=kinds,
     )
     tasks = {
         name: _Task(data, metric, settings, points, seed)
@@ -227,8 +235,11 @@ def _plan(
         settings = dict(chosen)
         metric = entry(settings.pop("metric", name))
         metric.refuse_unknown(settings)
-        if "unknown" in settings:
-            raise ValueError("unknown= is of the factors, not of a metric: give it to evaluate")
+        for setting in ("unknown", "kinds"):
+            if setting in settings:
+                raise ValueError(
+                    f"{setting}= is of the factors, not of a metric: give it to evaluate"
+                )
         plan[name] = (metric, settings if exact else {**metric.suite, **settings})
     return plan
 
@@ -324,6 +335,8 @@ class _Task:
 
         parts = data.parts if "blocks" in metric.needs else data.blocks
         extras: dict[str, Any] = {"blocks": parts}
+        if any(data.kinds):
+            extras["kinds"] = data.kinds
         if data.discrete_codes:
             extras["discrete_codes"] = True
         if "stddev" in metric.needs or settings.get("protocol") == "chen2018":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ._estimators.clusters import clustered
+from ._estimators.kinds import Stated
 from .registry import metric
 from .score import Score
 
@@ -30,6 +31,7 @@ def ami(
     clusters: Any = None,
     restarts: int = 10,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""Adjusted mutual information: what clusters and labels share above chance.
@@ -47,6 +49,8 @@ def ami(
         clusters: Cluster assignments of the rows, or responsibilities, instead of k-means.
         restarts: Of k-means; the best one counts.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of k-means.
 
     Shape:
@@ -71,5 +75,13 @@ def ami(
     from sklearn.metrics import adjusted_mutual_info_score
 
     return clustered(
-        codes, factors, clusters, restarts, seed, unknown, adjusted_mutual_info_score, "ami"
+        codes,
+        factors,
+        clusters,
+        adjusted_mutual_info_score,
+        "ami",
+        restarts=restarts,
+        seed=seed,
+        unknown=unknown,
+        kinds=kinds,
     )

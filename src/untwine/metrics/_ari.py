@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ._estimators.clusters import clustered
+from ._estimators.kinds import Stated
 from .registry import metric
 from .score import Score
 
@@ -30,6 +31,7 @@ def ari(
     clusters: Any = None,
     restarts: int = 10,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""Adjusted Rand index: pairs that clusters and labels agree about, above chance.
@@ -46,6 +48,8 @@ def ari(
         clusters: Cluster assignments of the rows, or responsibilities, instead of k-means.
         restarts: Of k-means; the best one counts.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of k-means.
 
     Shape:
@@ -68,4 +72,14 @@ def ari(
     """
     from sklearn.metrics import adjusted_rand_score
 
-    return clustered(codes, factors, clusters, restarts, seed, unknown, adjusted_rand_score, "ari")
+    return clustered(
+        codes,
+        factors,
+        clusters,
+        adjusted_rand_score,
+        "ari",
+        restarts=restarts,
+        seed=seed,
+        unknown=unknown,
+        kinds=kinds,
+    )

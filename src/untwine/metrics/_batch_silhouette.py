@@ -8,6 +8,7 @@ import numpy as np
 
 from ._estimators.arrays import as_codes
 from ._estimators.clusters import column_of, labelled, mixed, per_row
+from ._estimators.kinds import Stated
 from .registry import metric
 from .score import Score
 
@@ -33,6 +34,7 @@ def batch_silhouette(
     within: Any = None,
     points: int | None = 5_000,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""Batch silhouette: how little a batch is seen in the codes, label by label.
@@ -50,6 +52,8 @@ def batch_silhouette(
             without, all rows together.
         points: Rows to use, a seeded draw of the given ones; all if ``None``.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of the draw.
 
     Shape:
@@ -73,7 +77,7 @@ def batch_silhouette(
     """
     size = len(as_codes(codes))
     label = None if within is None else column_of(within, size, "within")
-    columns, stated = labelled(codes, factors, points, seed, unknown)
+    columns, stated = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
     values = [mixed(column, label) for column in columns]
     per_factor = np.array([mean for mean, _ in values])
     stated["within"] = "each label" if within is not None else "all rows"

@@ -8,6 +8,7 @@ import numpy as np
 
 from ._estimators.arrays import check, stated_unknown
 from ._estimators.interventions import Interventions, chunks
+from ._estimators.kinds import Stated
 from ._estimators.logistic import SOLVER, fit_logistic
 from ._estimators.protocols import choose
 from ._estimators.splits import Columns, reduced, stated_blocks
@@ -48,6 +49,7 @@ def beta_vae_score(
     rescale: bool = False,
     blocks: Columns | None = None,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""Accuracy of a linear classifier that sees how pairs differ and names the factor they share.
@@ -75,6 +77,8 @@ def beta_vae_score(
         rescale: Whether to map chance, :math:`1/K`, to 0.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of the draws.
 
     Shape:
@@ -110,7 +114,7 @@ def beta_vae_score(
         raise ValueError(
             "beta_vae_score tells factors apart: factors has 1 column, expected 2 or more"
         )
-    world = Interventions(factors, metric="beta_vae_score", bins=bins)
+    world = Interventions(factors, metric="beta_vae_score", bins=bins, kinds=kinds)
     rng = np.random.default_rng(seed)
 
     def points(total: int) -> tuple[np.ndarray, np.ndarray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ._estimators.clusters import clustered, matched
+from ._estimators.kinds import Stated
 from .registry import metric
 from .score import Score
 
@@ -30,6 +31,7 @@ def cluster_accuracy(
     clusters: Any = None,
     restarts: int = 10,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""Accuracy of clusters as labels, under the best one-to-one naming of clusters.
@@ -48,6 +50,8 @@ def cluster_accuracy(
         clusters: Cluster assignments of the rows, or responsibilities, instead of k-means.
         restarts: Of k-means; the best one counts.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of k-means.
 
     Shape:
@@ -69,4 +73,14 @@ def cluster_accuracy(
         >>> float(cluster_accuracy(np.stack([label, 1 - label], 1) * 1.0, label))
         1.0
     """
-    return clustered(codes, factors, clusters, restarts, seed, unknown, matched, "cluster_accuracy")
+    return clustered(
+        codes,
+        factors,
+        clusters,
+        matched,
+        "cluster_accuracy",
+        restarts=restarts,
+        seed=seed,
+        unknown=unknown,
+        kinds=kinds,
+    )

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ._estimators.kinds import Stated
 from ._estimators.predictors import describe_predictor, fit_predictor, parallel
 from ._estimators.splits import Columns, TrainTest, train_test
 from .ranges import number, one_of
@@ -55,6 +56,7 @@ def dci(
     jobs: int | None = None,
     unknown: float | str | None = -1,
     groups: Any = None,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""How exclusively dimensions serve factors, and factors use dimensions, in predicting them.
@@ -103,6 +105,8 @@ def dci(
         jobs: How many factors to predict at a time; the number of cores by default.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         groups: A label of each row: rows of one group (a person, a clip) are not split.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of the split and of the predictor.
 
     Shape:
@@ -142,6 +146,7 @@ def dci(
         components=components,
         unknown=unknown,
         groups=groups,
+        kinds=kinds,
     )
     columns = range(data.factors.shape[1])
     # The longest first, so that no thread is left alone with one at the end.
@@ -232,20 +237,30 @@ def _concentration(matrix: np.ndarray) -> np.ndarray:
 def _predict(
     data: TrainTest, k: int, predictor: str, settings: dict[str, Any], seed: int
 ) -> tuple[np.ndarray, float, float]:
-    """Importances of the dimensions for a factor, train score and test score."""
-    target = data.target(k, metric="dci", values=PREDICTORS[predictor])
-    classes = None if target.classes is None else len(target.classes)
-    fitted = fit_predictor(predictor, target.z, target.y, classes, seed=seed, **settings)
-    total = fitted.importance.sum()
-    # Each factor's importances sum to one, except for the Lasso's weights, which are as they are.
-    normalized = predictor != "lasso" and total > 0
-    importance = fitted.importance / total if normalized else fitted.importance
-    uniform = float(np.ptp(target.y)) ** 2 / 12 if settings.get("scaling") == "minmax" else None
-    scores = [
-        _quality(fitted.predict(z), y, classes, uniform)
-        for z, y in ((target.z, target.y), (target.z_test, target.y_test))
-    ]
-    return importance, scores[0], scores[1]
+    """Importances of the dimensions for a factor, train score and test score.
+
+    Of a factor with several coordinates they are means, weighted by the coordinates' variances.
+    """
+    results, weights = [], []
+    for target in data.targets(k, metric="dci", values=PREDICTORS[predictor]):
+        classes = None if target.classes is None else len(target.classes)
+        fitted = fit_predictor(predictor, target.z, target.y, classes, seed=seed, **settings)
+        total = fitted.importance.sum()
+        # Each factor's importances sum to one, except for the Lasso's weights, which are as they
+        # are.
+        normalized = predictor != "lasso" and total > 0
+        importance = fitted.importance / total if normalized else fitted.importance
+        uniform = float(np.ptp(target.y)) ** 2 / 12 if settings.get("scaling") == "minmax" else None
+        scores = [
+            _quality(fitted.predict(z), y, classes, uniform)
+            for z, y in ((target.z, target.y), (target.z_test, target.y_test))
+        ]
+        results.append([*importance, *scores])
+        weights.append(target.y.var())
+    if len(results) > 1:
+        results = [list(np.average(results, axis=0, weights=weights))]
+    *importances, learned, judged = results[0]
+    return np.array(importances), float(learned), float(judged)
 
 
 def _quality(

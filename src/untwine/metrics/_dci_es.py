@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._dci import dci_from_importance
+from ._estimators.kinds import Stated
 from ._estimators.splits import Target, train_test
 from .ranges import several, whole
 from .registry import metric
@@ -42,6 +43,7 @@ def dci_es(
     test: int | None = 5_000,
     jobs: int | None = None,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""How little capacity a probe needs to read the factors off the code.
@@ -74,6 +76,8 @@ def dci_es(
         test: Rows to be judged on; all if ``None``.
         jobs: How many trees to grow at a time; the number of cores by default.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of the split and of the forests.
 
     Shape:
@@ -114,6 +118,7 @@ def dci_es(
         train=train,
         test=test,
         unknown=unknown,
+        kinds=kinds,
         groups=groups,
         seed=seed,
         metric="dci_es",

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.information import gap, histogram_information
+from ._estimators.kinds import Stated
 from ._estimators.splits import Columns
 from .registry import metric
 from .score import Score
@@ -32,6 +33,7 @@ def dcimig(
     continuous_factors: bool | None = None,
     blocks: Columns | None = None,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
 ) -> Score:
     r"""Each factor's best gap among the dimensions that prefer it, over the factors' entropy.
 
@@ -54,6 +56,8 @@ def dcimig(
             fractional values.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
 
     Shape:
         - codes: ``(N, D)``
@@ -83,6 +87,7 @@ def dcimig(
         continuous_factors=continuous_factors,
         blocks=blocks,
         unknown=unknown,
+        kinds=kinds,
     )
     per_code = gap(information.mutual, axis=1)
     preferred = information.mutual.argmax(axis=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ._estimators.kinds import Stated
 from ._estimators.learners import LEARNERS, accuracies, labelled_parts
 from ._estimators.predictors import describe_predictor
 from ._estimators.splits import Columns
@@ -40,6 +41,7 @@ def downstream_accuracy(
     jobs: int | None = None,
     unknown: float | str | None = -1,
     groups: Any = None,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""Mean test accuracy of a classifier that learns each factor from the codes.
@@ -66,6 +68,8 @@ def downstream_accuracy(
         jobs: How many factors to learn at a time; the number of cores by default.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         groups: A label of each row: rows of one group (a person, a clip) are not split.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of the split and of the predictor.
 
     Shape:
@@ -97,6 +101,7 @@ def downstream_accuracy(
         blocks=blocks,
         unknown=unknown,
         groups=groups,
+        kinds=kinds,
         seed=seed,
         metric="downstream_accuracy",
     )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.arrays import UNKNOWN, as_factors, factor_parts
+from ._estimators.kinds import Stated
 from ._estimators.logistic import SOLVER, area_under_curve, fit_logistic
 from ._estimators.protocols import choose
 from ._estimators.splits import Columns, Target, equal_width, scale, train_test
@@ -69,6 +70,7 @@ def explicitness(
     blocks: Columns | None = None,
     unknown: float | str | None = -1,
     groups: Any = None,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""Mean area under the ROC curve of a linear classifier, over all values of all factors.
@@ -106,6 +108,8 @@ def explicitness(
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         groups: A label of each row: rows of one group (a person, a clip) are not split.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of the split.
 
     Shape:
@@ -144,7 +148,7 @@ def explicitness(
     )
     if bins is not None:
         factors, factors_test = binned(factors, factors_test, bins, unknown)
-        unknown = UNKNOWN
+        unknown, kinds = UNKNOWN, None
     data = train_test(
         codes,
         factors,
@@ -157,6 +161,7 @@ def explicitness(
         blocks=blocks,
         unknown=unknown,
         groups=groups,
+        kinds=kinds,
     )
     scaled = scale(data.z, data.z_test, settings["scaling"])
     data = replace(data, z=scaled["z"], z_test=scaled["z_test"])

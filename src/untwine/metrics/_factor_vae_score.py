@@ -8,6 +8,7 @@ import numpy as np
 
 from ._estimators.arrays import check, stated_unknown
 from ._estimators.interventions import Interventions
+from ._estimators.kinds import Stated
 from ._estimators.protocols import choose
 from ._estimators.splits import Columns, reduced
 from ._estimators.votes import vote
@@ -75,6 +76,7 @@ def factor_vae_score(
     rescale: bool = False,
     blocks: Columns | None = None,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""How surely the least varying code dimension tells which factor is held fixed.
@@ -107,6 +109,8 @@ def factor_vae_score(
         rescale: Whether to map chance, :math:`1/K`, to 0.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of the draws.
 
     Shape:
@@ -138,7 +142,7 @@ def factor_vae_score(
         {"votes": votes, "test_votes": test_votes, "batch": batch, "threshold": threshold},
     )
     _, factors = check(codes, factors, unknown=unknown)
-    world = Interventions(factors, metric="factor_vae_score", bins=bins)
+    world = Interventions(factors, metric="factor_vae_score", bins=bins, kinds=kinds)
     score = vote(
         reduced(codes, blocks),
         factors.shape[1],

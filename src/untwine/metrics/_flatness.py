@@ -8,6 +8,7 @@ import numpy as np
 
 from ._estimators.arrays import check, is_known, stated_unknown
 from ._estimators.clusters import refuse_continuous
+from ._estimators.kinds import Stated
 from ._estimators.splits import Columns, reduced, stated_blocks
 from .ranges import whole
 from .registry import metric
@@ -35,6 +36,7 @@ def flatness(
     lines: int = 64,
     blocks: Columns | None = None,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""How far apart the ends of a factor's traversal are, over the way along it.
@@ -57,6 +59,8 @@ def flatness(
             fewer.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of the draw.
 
     Shape:
@@ -83,7 +87,7 @@ def flatness(
         0.7071
     """
     _, y = check(codes, factors, unknown=unknown)
-    refuse_continuous(y)
+    refuse_continuous(y, kinds)
     z = reduced(codes, blocks).astype(np.float64)
     stated = {"lines": lines, "points": len(z), "seed": seed, **stated_blocks(blocks)}
     stated |= stated_unknown(y)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ._estimators.clusters import Labelled, labelled
 from ._estimators.graph import nearest
+from ._estimators.kinds import Stated
 from .ranges import one_of, whole
 from .registry import metric
 from .score import Score
@@ -36,6 +37,7 @@ def graph_connectivity(
     connection: str = "strong",
     points: int | None = 10_000,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""Graph connectivity: the share of a label's rows in its largest component.
@@ -56,6 +58,8 @@ def graph_connectivity(
             or ``"weak"`` (arrows lead both ways, as in scIB).
         points: Rows to use, a seeded draw of the given ones; all if ``None``.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of the draw.
 
     Shape:
@@ -77,7 +81,7 @@ def graph_connectivity(
         >>> float(graph_connectivity(codes, label, neighbors=2))
         0.75
     """
-    columns, stated = labelled(codes, factors, points, seed, unknown)
+    columns, stated = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
     per_label = [_largest(column, neighbors, connection) for column in columns]
     per_factor = np.array([np.mean(shares) for shares in per_label])
     stated |= {"neighbors": neighbors, "connection": connection}

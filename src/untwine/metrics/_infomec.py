@@ -19,6 +19,7 @@ from ._estimators.information import (
     joint_entropy,
     label_values,
 )
+from ._estimators.kinds import Stated, kinds_of
 from ._estimators.logistic import fit_logistic
 from ._estimators.neighbors import neighbor_information, spread_ties
 from ._estimators.protocols import choose
@@ -63,6 +64,7 @@ def infomec(
     points: int | None = 10_000,
     blocks: Columns | None = None,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""Three scores from the normalized mutual information of codes and factors.
@@ -106,6 +108,8 @@ def infomec(
         points: At most how many rows, drawn without replacement, or ``None`` for all.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of that draw, and of the noise that breaks ties between codes.
 
     Shape:
@@ -144,8 +148,9 @@ def infomec(
         z, y = without_copies("infomec", z, y, split=False) or (z, y)
     copies = {"copies_left_out": size - len(z)} if len(z) < size else {}
     z, y = rows(np.random.default_rng(seed), points, z, y)
+    decided = kinds_of(y, kinds, continuous_factors)
     stated: dict[str, Any] = {"points": len(z), "seed": seed, **copies}
-    stated |= binning_protocol(y, continuous_factors)
+    stated |= binning_protocol(y, decided)
     if settings["estimator"] == "knn":
         stated["neighbors"] = neighbors
     if settings["estimator"] == "bins" or "binned_factors" in stated:
@@ -153,7 +158,7 @@ def infomec(
     if blocks is not None:
         z = reduce_blocks(z, blocks)
         stated |= {"blocks": len(blocks), "block_reduction": "PCA, 1 component(s)"}
-    labels = factor_labels(y, bins, continuous_factors)
+    labels = factor_labels(y, bins, decided)
     nmi = _normalized_information(z, labels, settings["estimator"], neighbors, bins, seed)
     span = z.max(axis=0).astype(np.float64) - z.min(axis=0)
     alive = span > settings["active"] * span.max()

@@ -8,6 +8,7 @@ import numpy as np
 
 from ._estimators.arrays import check, stated_unknown
 from ._estimators.interventions import label
+from ._estimators.kinds import Stated
 from ._estimators.protocols import choose
 from ._estimators.splits import Columns, reduced, rows, stated_blocks
 from .ranges import number, one_of
@@ -43,6 +44,7 @@ def irs(
     points: int | None = 10_000,
     blocks: Columns | None = None,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""Robustness of each code dimension, given its factor, to everything else.
@@ -74,6 +76,8 @@ def irs(
         points: Rows to use, a seeded draw of the given ones; all if ``None``.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of the draw.
 
     Shape:
@@ -105,7 +109,7 @@ def irs(
     moving = np.ptp(z, axis=0) > 0
     farthest = np.abs(z - z.mean(axis=0)).max(axis=0)
     matrix = np.full((z.shape[1], y.shape[1]), np.nan)
-    labels = label(y, settings["bins"], "irs")
+    labels = label(y, settings["bins"], "irs", kinds)
     for k in range(y.shape[1]):
         mask = labels[:, k] >= 0
         worst = deviations(z[mask][:, moving], labels[mask, k], q)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ._estimators.arrays import as_codes
 from ._estimators.clusters import isolated, labelled, silhouettes
+from ._estimators.kinds import Stated
 from .ranges import whole
 from .registry import metric
 from .score import Score
@@ -36,6 +37,7 @@ def isolated_labels_asw(
     most: int | None = None,
     points: int | None = 5_000,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""Isolated labels: the silhouette of labels that few batches have.
@@ -55,6 +57,8 @@ def isolated_labels_asw(
             batches that a label is in.
         points: Rows to use, a seeded draw of the given ones; all if ``None``.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of the draw.
 
     Shape:
@@ -78,7 +82,7 @@ def isolated_labels_asw(
         >>> round(float(score), 4), score.parts["isolated"]
         (0.9373, [[1]])
     """
-    columns, stated = labelled(codes, factors, points, seed, unknown)
+    columns, stated = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
     size = len(as_codes(codes))
     alone = [isolated(column, batch, most, size) for column in columns]
     per_factor = []

@@ -9,6 +9,7 @@ import numpy as np
 from ._estimators.arrays import as_codes
 from ._estimators.clusters import Labelled, assignment, isolated, labelled
 from ._estimators.graph import ward_tree
+from ._estimators.kinds import Stated
 from .ranges import whole
 from .registry import metric
 from .score import Score
@@ -39,6 +40,7 @@ def isolated_labels_f1(
     neighbors: int = 15,
     points: int | None = 10_000,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""Isolated labels: the best F1 that a cluster reaches for labels that few batches have.
@@ -61,6 +63,8 @@ def isolated_labels_f1(
         neighbors: Of each row in the graph, itself included.
         points: Rows to use, a seeded draw of the given ones; all if ``None``.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of the draw.
 
     Shape:
@@ -89,7 +93,7 @@ def isolated_labels_f1(
         >>> float(isolated_labels_f1(codes, label, batch=[0, 1, 1, 1], neighbors=3))
         1.0
     """
-    columns, stated = labelled(codes, factors, points, seed, unknown)
+    columns, stated = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
     size = len(as_codes(codes))
     alone = [isolated(column, batch, most, size) for column in columns]
     assigned = None if clusters is None else assignment(clusters, size)

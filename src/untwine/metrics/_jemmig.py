@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.information import gap, histogram_information
+from ._estimators.kinds import Stated
 from ._estimators.splits import Columns
 from .registry import metric
 from .score import Score
@@ -32,6 +33,7 @@ def jemmig(
     continuous_factors: bool | None = None,
     blocks: Columns | None = None,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
 ) -> Score:
     r"""Joint entropy minus mutual information gap, normalized so that 1 is best.
 
@@ -56,6 +58,8 @@ def jemmig(
             fractional values.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
 
     Shape:
         - codes: ``(N, D)``; with ``D = 1`` the second largest counts as 0.
@@ -86,6 +90,7 @@ def jemmig(
         continuous_factors=continuous_factors,
         blocks=blocks,
         unknown=unknown,
+        kinds=kinds,
     )
     assert information.code_entropy is not None
     assert information.levels is not None

@@ -9,6 +9,7 @@ import numpy as np
 from ._estimators.arrays import as_codes
 from ._estimators.clusters import Labelled, column_of, labelled, per_row
 from ._estimators.graph import nearest
+from ._estimators.kinds import Stated
 from .ranges import number, whole
 from .registry import metric
 from .score import Score
@@ -38,6 +39,7 @@ def kbet(
     alpha: float = 0.05,
     points: int | None = 10_000,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""Batch effect test of nearest neighbors: the share of neighborhoods that look well mixed.
@@ -61,6 +63,8 @@ def kbet(
         alpha: Level of the test.
         points: Rows to use, a seeded draw of the given ones; all if ``None``.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of the draw.
 
     Shape:
@@ -91,7 +95,7 @@ def kbet(
         >>> float(kbet(batch * 900.0 + np.arange(200), batch))
         0.0
     """
-    columns, stated = labelled(codes, factors, points, seed, unknown)
+    columns, stated = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
     size = len(as_codes(codes))
     label = np.zeros(size, int) if within is None else column_of(within, size, "within")
     values = [_tested(column, label[column.rows], neighbors, alpha) for column in columns]

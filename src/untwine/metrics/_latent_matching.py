@@ -8,6 +8,7 @@ import numpy as np
 
 from ._estimators.clusters import Labelled, labelled
 from ._estimators.information import entropy, gap
+from ._estimators.kinds import Stated
 from ._estimators.neighbors import neighbor_information, spread_ties
 from ._mcc import correlations
 from .ranges import one_of, whole
@@ -49,6 +50,7 @@ def latent_matching(
     neighbors: int = 3,
     points: int | None = 10_000,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""How well each value of a label, such as a cell type, has a code dimension to itself.
@@ -74,6 +76,8 @@ def latent_matching(
         neighbors: k of the information's estimator.
         points: Rows to use, a seeded draw of the given ones; all if ``None``.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of the draw, and of the noise that breaks ties.
 
     Shape:
@@ -101,7 +105,7 @@ def latent_matching(
         >>> round(score.parts["matching"], 2), round(score.parts["gap"], 1)
         (1.0, 0.7)
     """
-    columns, stated = labelled(codes, factors, points, seed, unknown)
+    columns, stated = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
     matrices = [_MEASURES[measure](column, neighbors, seed) for column in columns]
     results = {name: np.array([_AGGREGATIONS[name](m) for m in matrices]) for name in AGGREGATIONS}
     stated |= {"measure": measure, "aggregation": aggregation}

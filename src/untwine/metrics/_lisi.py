@@ -10,6 +10,7 @@ import numpy as np
 from ._estimators.arrays import as_codes
 from ._estimators.clusters import labelled, per_row
 from ._estimators.graph import local_inverse_simpson
+from ._estimators.kinds import Stated
 from .ranges import number
 from .registry import metric
 from .score import Score
@@ -37,6 +38,7 @@ def lisi(
     perplexity: float = 30.0,
     points: int | None = 10_000,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""Local inverse Simpson index: how many values of a factor a neighborhood has.
@@ -57,6 +59,8 @@ def lisi(
         perplexity: Effective number of neighbors; three times as many are looked at.
         points: Rows to use, a seeded draw of the given ones; all if ``None``.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of the draw.
 
     Shape:
@@ -81,7 +85,7 @@ def lisi(
     """
     if not perplexity >= 1:
         raise ValueError(f"perplexity is {perplexity}; expected a number of neighbors, at least 1")
-    columns, stated = labelled(codes, factors, points, seed, unknown)
+    columns, stated = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
     values = []
     for column in columns:
         if len(column.z) <= 3 * perplexity:

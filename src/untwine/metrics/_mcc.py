@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.arrays import check, is_known, stated_unknown
+from ._estimators.kinds import Stated, coordinates, explained, kinds_of
 from ._estimators.splits import Columns, reduced, same_rows, stated_blocks
 from .ranges import one_of
 from .registry import metric
@@ -33,6 +34,7 @@ def mcc(
     points: int | None = None,
     blocks: Columns | None = None,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""Mean absolute correlation of factors and codes under the best one-to-one assignment.
@@ -43,7 +45,8 @@ def mcc(
     over injective :math:`\pi`, found by the Hungarian algorithm. A factor that is left without a
     dimension, because there are fewer dimensions than factors, counts as 0. Range: 0 to 1. It
     captures recovery of the factors up to permutation and scale (Pearson) or up to monotone maps
-    (Spearman); factors without an order, and periodic ones, are not seen.
+    (Spearman). An angle's correlation is the multiple one with its cosine and sine, a nominal
+    factor's that with the indicators of its classes (the correlation ratio); neither has a sign.
 
     Args:
         codes: Codes, real or discrete. The correlation with a constant dimension is 0.
@@ -53,6 +56,8 @@ def mcc(
         points: Rows to use, a seeded draw of the given ones; all if ``None``.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of the draw.
 
     Shape:
@@ -82,11 +87,16 @@ def mcc(
         chosen = np.random.default_rng(seed).choice(len(z), points, replace=False)
         z, y = z[chosen], y[chosen]
     matrix = np.empty((z.shape[1], y.shape[1]))
+    ranks = correlation == "spearman"
+    decided = kinds_of(y, kinds)
     for columns in same_rows(y):
         mask = is_known(y[:, columns[0]])
-        matrix[:, columns] = correlations(
-            z[mask], y[mask][:, columns], ranks=correlation == "spearman"
-        )
+        numbers = [k for k in columns if decided[k] in ("ordinal", "real")]
+        matrix[:, numbers] = correlations(z[mask], y[mask][:, numbers], ranks=ranks)
+        for k in set(columns).difference(numbers):
+            matrix[:, k] = multiple_correlations(
+                z[mask], coordinates(y[mask, k], decided[k]), ranks=ranks
+            )
     dims, matched = linear_sum_assignment(-np.abs(matrix))
     per_factor = np.zeros(y.shape[1])
     per_factor[matched] = np.abs(matrix[dims, matched])
@@ -113,3 +123,12 @@ def correlations(z: np.ndarray, y: np.ndarray, *, ranks: bool) -> np.ndarray:
         values /= np.where(norm > 0, norm, np.inf)
         unit.append(values)
     return unit[0].T @ unit[1]
+
+
+def multiple_correlations(z: np.ndarray, y: np.ndarray, *, ranks: bool) -> np.ndarray:
+    """Multiple correlation of each dimension, or of its ranks, with coordinates ``(N, M)``."""
+    if ranks:
+        from scipy.stats import rankdata
+
+        z = rankdata(z, axis=0)
+    return np.sqrt(explained(z, y))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ._estimators.information import gap, histogram_information
+from ._estimators.kinds import Stated
 from ._estimators.posterior import posterior_information
 from ._estimators.protocols import choose
 from ._estimators.splits import Columns
@@ -44,6 +45,7 @@ def mig(
     continuous_factors: bool | None = None,
     blocks: Columns | None = None,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
 ) -> Score:
     r"""Mean gap between the two dimensions that say most about a factor, relative to its entropy.
 
@@ -73,6 +75,8 @@ def mig(
             fractional values.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
 
     Shape:
         - codes, stddev: ``(N, D)``; with ``D = 1`` the second largest counts as 0.
@@ -116,6 +120,7 @@ def mig(
             continuous_factors=continuous_factors,
             blocks=blocks,
             unknown=unknown,
+            kinds=kinds,
         )
     elif stddev is not None:
         raise ValueError(f"protocol {protocol!r} takes no stddev; expected with 'chen2018' only")
@@ -128,6 +133,7 @@ def mig(
             continuous_factors=continuous_factors,
             blocks=blocks,
             unknown=unknown,
+            kinds=kinds,
         )
     per_factor = gap(information.normalized(settings["normalizer"]), axis=0)
     return Score(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.information import gap, histogram_information
+from ._estimators.kinds import Stated
 from ._estimators.protocols import choose
 from ._estimators.splits import Columns
 from .ranges import one_of
@@ -43,6 +44,7 @@ def mig_sup(
     continuous_factors: bool | None = None,
     blocks: Columns | None = None,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
 ) -> Score:
     r"""Mean gap between the two factors that a dimension says most about, relative to entropies.
 
@@ -70,6 +72,8 @@ def mig_sup(
             fractional values.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
 
     Shape:
         - codes: ``(N, D)``
@@ -103,6 +107,7 @@ def mig_sup(
         continuous_factors=continuous_factors,
         blocks=blocks,
         unknown=unknown,
+        kinds=kinds,
     )
     per_code = gap(information.normalized(settings["normalizer"]), axis=1)
     counted = information.active(active)

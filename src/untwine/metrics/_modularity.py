@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.information import histogram_information
+from ._estimators.kinds import Stated
 from ._estimators.splits import Columns
 from .registry import metric
 from .score import Score
@@ -34,6 +35,7 @@ def modularity(
     continuous_factors: bool | None = None,
     blocks: Columns | None = None,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
 ) -> Score:
     r"""Mean squared deviation of each dimension from one that informs about a single factor.
 
@@ -57,6 +59,8 @@ def modularity(
             fractional values.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
 
     Shape:
         - codes: ``(N, D)``
@@ -89,6 +93,7 @@ def modularity(
         continuous_factors=continuous_factors,
         blocks=blocks,
         unknown=unknown,
+        kinds=kinds,
     )
     number = len(information.factor_entropy)
     if number < 2:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ._estimators.kinds import Stated
 from ._estimators.splits import Columns, same_rows, scale, train_test
 from .ranges import number, one_of
 from .registry import metric
@@ -44,6 +45,7 @@ def r2(
     blocks: Columns | None = None,
     unknown: float | str | None = -1,
     groups: Any = None,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""How much of the factors' variance a regression from the codes explains on held-out rows.
@@ -57,8 +59,9 @@ def r2(
 
     Args:
         codes: Codes, real or discrete.
-        factors: Discrete or continuous factors, taken as numbers; -1 or nan where unknown, which
-            leaves those rows out of that factor.
+        factors: Discrete or continuous factors, taken as numbers: an angle as its cosine and sine,
+            a nominal factor as the indicators of its classes, of which the errors and the variances
+            are added. -1 or nan where unknown, which leaves those rows out of that factor.
         codes_test: Rows to be judged on; without them the given rows are split.
         factors_test: Their factors.
         regressor: ``"linear"`` (least squares) or ``"kernel"`` (kernel ridge regression, radial
@@ -72,6 +75,8 @@ def r2(
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         groups: A label of each row: rows of one group (a person, a clip) are not split.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of the split.
 
     Shape:
@@ -108,24 +113,30 @@ def r2(
         blocks=blocks,
         unknown=unknown,
         groups=groups,
+        kinds=kinds,
     )
     per_factor = np.empty(data.factors.shape[1])
     for columns in same_rows(data.factors, data.factors_test):
-        targets = [data.target(k, metric="r2", values=True) for k in columns]
-        part = scale(targets[0].z, targets[0].z_test, "standard")
-        y = np.stack([target.y for target in targets], axis=1)
-        y_test = np.stack([target.y_test for target in targets], axis=1)
-        y_test = (y_test - y.mean(axis=0)) / y.std(axis=0)
-        y = (y - y.mean(axis=0)) / y.std(axis=0)
+        targets = [
+            (k, target) for k in columns for target in data.targets(k, metric="r2", values=True)
+        ]
+        first = targets[0][1]
+        part = scale(first.z, first.z_test, "standard")
+        y = np.stack([target.y for _, target in targets], axis=1)
+        y_test = np.stack([target.y_test for _, target in targets], axis=1)
+        center, width = y.mean(axis=0), y.std(axis=0)
+        y, y_test = (y - center) / width, (y_test - center) / width
         if regressor == "linear":
             guess = part["z_test"] @ np.linalg.lstsq(part["z"], y, rcond=None)[0]
         else:
-            width = gamma if gamma is not None else 1.0 / part["z"].shape[1]
-            guess = _kernel_ridge(part["z"], y, part["z_test"], alpha, width)
-        spread = ((y_test - y_test.mean(axis=0)) ** 2).sum(axis=0)
-        error = ((y_test - guess) ** 2).sum(axis=0)
-        safe = np.where(spread > 0, spread, 1.0)
-        per_factor[columns] = np.where(spread > 0, 1.0 - error / safe, np.where(error > 0, 0, 1))
+            bandwidth = gamma if gamma is not None else 1.0 / part["z"].shape[1]
+            guess = _kernel_ridge(part["z"], y, part["z_test"], alpha, bandwidth)
+        spread = ((y_test - y_test.mean(axis=0)) ** 2).sum(axis=0) * width**2
+        error = ((y_test - guess) ** 2).sum(axis=0) * width**2
+        for k in columns:  # over all coordinates of the factor
+            places = [i for i, (owner, _) in enumerate(targets) if owner == k]
+            total, missed = spread[places].sum(), error[places].sum()
+            per_factor[k] = 1.0 - missed / total if total > 0 else float(missed <= 0)
     stated: dict[str, Any] = {"regressor": regressor, **data.protocol}
     if regressor == "kernel":
         stated |= {"alpha": alpha, "gamma": gamma if gamma is not None else "1 / D"}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.arrays import columns_of
+from ._estimators.kinds import Stated
 from ._estimators.logistic import SOLVER
 from ._estimators.predictors import fit_predictor
 from ._estimators.splits import Columns, Target, scale, train_test
@@ -41,6 +42,7 @@ def readout(
     test: int | None = 5_000,
     unknown: float | str | None = -1,
     groups: Any = None,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""How much better a factor is read off the best part of the code than off the next best.
@@ -66,6 +68,8 @@ def readout(
         test: Rows to be judged on; all if ``None``.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         groups: A label of each row: rows of one group (a person, a clip) are not split.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of the split.
 
     Shape:
@@ -102,19 +106,23 @@ def readout(
         metric="readout",
         unknown=unknown,
         groups=groups,
+        kinds=kinds,
     )
     columns = columns_of(blocks, data.z.shape[1])
     count = data.factors.shape[1]
     matrix, chance = np.empty((len(columns), count)), np.zeros(count)
     measures = []
     for k in range(count):
-        target = data.target(k, metric="readout")
+        targets = data.targets(k, metric="readout")
+        target = targets[0]
         measures.append("R2" if target.classes is None else "accuracy")
         if target.classes is not None:
             commonest = np.bincount(target.y).argmax()
             chance[k] = (target.y_test == commonest).mean()
-        probe = _explained if target.classes is None else _accuracy
-        matrix[:, k] = [probe(target, part, seed) for part in columns.values()]
+        matrix[:, k] = [
+            _explained(targets, part) if target.classes is None else _accuracy(target, part, seed)
+            for part in columns.values()
+        ]
     above = np.maximum(0.0, (matrix - chance) / np.where(chance < 1, 1 - chance, np.inf))
     ranked = np.sort(np.vstack([np.zeros((1, count)), above]), axis=0)
     gap = ranked[-1] - ranked[-2]
@@ -144,12 +152,14 @@ def _accuracy(target: Target, part: list[int], seed: int) -> float:
     return float((model.predict(z_test) == target.y_test).mean())
 
 
-def _explained(target: Target, part: list[int], seed: int) -> float:
+def _explained(targets: list[Target], part: list[int]) -> float:
     """The share of the variance that a ridge regression from these columns explains there."""
-    z = scale(target.z[:, part], target.z_test[:, part], "standard")
-    center = target.y.mean()
+    z = scale(targets[0].z[:, part], targets[0].z_test[:, part], "standard")
+    y = np.stack([target.y for target in targets], axis=1)
+    y_test = np.stack([target.y_test for target in targets], axis=1)
+    center = y.mean(axis=0)
     penalty = _RIDGE * np.eye(len(part))
-    weight = np.linalg.solve(z["z"].T @ z["z"] + penalty, z["z"].T @ (target.y - center))
-    error = ((target.y_test - center - z["z_test"] @ weight) ** 2).sum()
-    spread = ((target.y_test - target.y_test.mean()) ** 2).sum()
+    weight = np.linalg.solve(z["z"].T @ z["z"] + penalty, z["z"].T @ (y - center))
+    error = ((y_test - center - z["z_test"] @ weight) ** 2).sum()
+    spread = ((y_test - y_test.mean(axis=0)) ** 2).sum()
     return float(1 - error / spread) if spread > 0 else 0.0

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ._estimators.kinds import Stated
 from ._estimators.learners import LEARNERS, accuracies, labelled_parts
 from ._estimators.predictors import describe_predictor, fit_predictor
 from ._estimators.splits import TrainTest
@@ -43,6 +44,7 @@ def reduced_downstream(
     test: int | None = 5_000,
     jobs: int | None = None,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""How much of a factor, and of that factor alone, its most predictive dimensions hold.
@@ -71,6 +73,8 @@ def reduced_downstream(
         test: Rows to be judged on; all if ``None``.
         jobs: How many factors to learn at a time; the number of cores by default.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of the split and of the predictor.
 
     Shape:
@@ -104,6 +108,7 @@ def reduced_downstream(
         test=test,
         blocks=None,
         unknown=unknown,
+        kinds=kinds,
         groups=groups,
         seed=seed,
         metric="reduced_downstream",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ._estimators.kinds import Stated
 from ._estimators.learners import LEARNERS, accuracies, labelled_parts
 from ._estimators.predictors import describe_predictor
 from ._estimators.splits import Columns, TrainTest
@@ -53,6 +54,7 @@ def sample_efficiency(
     jobs: int | None = None,
     unknown: float | str | None = -1,
     groups: Any = None,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""Accuracy from few labels relative to accuracy from many.
@@ -80,6 +82,8 @@ def sample_efficiency(
         jobs: How many factors to learn at a time; the number of cores by default.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         groups: A label of each row: rows of one group (a person, a clip) are not split.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of the split, the draws and the predictor.
 
     Shape:
@@ -114,6 +118,7 @@ def sample_efficiency(
         blocks=blocks,
         unknown=unknown,
         groups=groups,
+        kinds=kinds,
         seed=seed,
         metric="sample_efficiency",
     )
@@ -129,7 +134,12 @@ def sample_efficiency(
     for _ in range(repeats):
         order = rng.permutation(available)
         shuffled = TrainTest(
-            data.z[order], data.factors[order], data.z_test, data.factors_test, data.protocol
+            data.z[order],
+            data.factors[order],
+            data.z_test,
+            data.factors_test,
+            data.kinds,
+            data.protocol,
         )
         for i, size in enumerate(sizes):
             accuracy[i] += accuracies(shuffled, size, predictor, jobs, seed)[1] / repeats

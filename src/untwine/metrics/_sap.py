@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ._estimators.kinds import Stated, explained
 from ._estimators.splits import Columns, Target, TrainTest, train_test
 from .ranges import number, one_of
 from .registry import metric
@@ -40,6 +41,7 @@ def sap(
     blocks: Columns | None = None,
     unknown: float | str | None = -1,
     groups: Any = None,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""Mean gap between the two code dimensions that predict a factor best, each on its own.
@@ -69,6 +71,8 @@ def sap(
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         groups: A label of each row: rows of one group (a person, a clip) are not split.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of the split.
 
     Shape:
@@ -108,6 +112,7 @@ def sap(
         blocks=blocks,
         unknown=unknown,
         groups=groups,
+        kinds=kinds,
     )
     columns = range(data.factors.shape[1])
     continuous = [k for k in columns if not data.discrete(k)]
@@ -138,14 +143,9 @@ def sap(
 
 
 def _squared_correlations(data: TrainTest, k: int) -> np.ndarray:
-    """Squared correlation of each dimension with factor ``k``; 0 for a variance below 1e-12."""
-    target = data.target(k, metric="sap", values=True)
-    z = target.z.astype(np.float64)
-    z = z - z.mean(axis=0)
-    y = target.y - target.y.mean()
-    variance = (z**2).sum(axis=0)
-    alive = variance / max(len(z) - 1, 1) > 1e-12
-    return np.where(alive, (y @ z) ** 2 / (np.where(alive, variance, 1.0) * (y @ y)), 0.0)
+    """Squared correlation of each dimension with factor ``k``, or with its coordinates."""
+    targets = data.targets(k, metric="sap", values=True)
+    return explained(targets[0].z, np.stack([target.y for target in targets], axis=1))
 
 
 def _accuracies(target: Target, c: float) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ._estimators.arrays import as_codes
 from ._estimators.clusters import labelled, per_row, silhouettes
+from ._estimators.kinds import Stated
 from .registry import metric
 from .score import Score
 
@@ -32,6 +33,7 @@ def silhouette(
     *,
     points: int | None = 5_000,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""Silhouette: how much nearer a code is to its own label's codes than to the next label's.
@@ -48,6 +50,8 @@ def silhouette(
         factors: Discrete factors; -1 or nan where unknown, which leaves those rows out.
         points: Rows to use, a seeded draw of the given ones; all if ``None``.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of the draw.
 
     Shape:
@@ -67,7 +71,7 @@ def silhouette(
         >>> round(float(silhouette(codes, label)), 4)
         0.8745
     """
-    columns, stated = labelled(codes, factors, points, seed, unknown)
+    columns, stated = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
     values = [silhouettes(column.z, column.label) for column in columns]
     per_factor = np.array([value.mean() for value in values])
     parts = {

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.arrays import is_known
+from ._estimators.kinds import Stated
 from ._estimators.learners import LEARNERS, accuracies, accuracy_of, labelled_parts
 from ._estimators.predictors import describe_predictor, parallel
 from ._estimators.splits import Columns, TrainTest
@@ -47,6 +48,7 @@ def strong_downstream(
     blocks: Columns | None = None,
     jobs: int | None = None,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""Accuracy at values of another factor that the predictor has never seen.
@@ -75,6 +77,8 @@ def strong_downstream(
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
         jobs: How many predictors to learn at a time; the number of cores by default.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of the split, the draws and the predictor.
 
     Shape:
@@ -111,6 +115,7 @@ def strong_downstream(
         test=test,
         blocks=blocks,
         unknown=unknown,
+        kinds=kinds,
         groups=groups,
         seed=seed,
         metric="strong_downstream",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.interventions import Interventions
+from ._estimators.kinds import Stated
 from ._estimators.learners import LEARNERS
 from ._estimators.predictors import Predictor, describe_predictor, fit_predictor, parallel
 from ._estimators.splits import Columns, TrainTest, train_test
@@ -44,6 +45,7 @@ def unfairness(
     jobs: int | None = None,
     unknown: float | str | None = -1,
     groups: Any = None,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""Total variation of a classifier's predictions between the values of a sensitive factor.
@@ -76,6 +78,8 @@ def unfairness(
         jobs: How many targets to learn at a time; the number of cores by default.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         groups: A label of each row: rows of one group (a person, a clip) are not split.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of the split, the shuffling and the predictor.
 
     Shape:
@@ -117,6 +121,7 @@ def unfairness(
         blocks=blocks,
         unknown=unknown,
         groups=groups,
+        kinds=kinds,
     )
     n_factors = data.factors.shape[1]
     if n_factors < 2:
@@ -126,7 +131,7 @@ def unfairness(
             raise ValueError(
                 f"unfairness needs discrete factors, but factor {k} is continuous: bin it first"
             )
-    world = Interventions(data.factors_test, metric="unfairness")
+    world = Interventions(data.factors_test, metric="unfairness", kinds=kinds)
     models = parallel([partial(_learn, data, k, predictor, seed) for k in range(n_factors)], jobs)
     rng = np.random.default_rng(seed)
     tables = {name: np.full((n_factors, n_factors), np.nan) for name in ("mean", "max", "floor")}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.clusters import clustered
+from ._estimators.kinds import Stated
 from .ranges import number
 from .registry import metric
 from .score import Score
@@ -36,6 +37,7 @@ def v_measure(
     beta: float = 1.0,
     restarts: int = 10,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""Harmonic mean of homogeneity and completeness of clusters.
@@ -57,6 +59,8 @@ def v_measure(
         beta: Weight of completeness; above 1 it counts more.
         restarts: Of k-means; the best one counts.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of k-means.
 
     Shape:
@@ -91,7 +95,17 @@ def v_measure(
         completeness.append(c)
         return float(v)
 
-    score = clustered(codes, factors, clusters, restarts, seed, unknown, compare, "v_measure")
+    score = clustered(
+        codes,
+        factors,
+        clusters,
+        compare,
+        "v_measure",
+        restarts=restarts,
+        seed=seed,
+        unknown=unknown,
+        kinds=kinds,
+    )
     parts = {
         **score.parts,
         "homogeneity": float(np.mean(homogeneity)),

@@ -8,6 +8,7 @@ import numpy as np
 
 from ._estimators.arrays import check, stated_unknown
 from ._estimators.interventions import Interventions
+from ._estimators.kinds import Stated
 from ._estimators.splits import Columns, reduced
 from ._estimators.votes import vote
 from .registry import metric
@@ -39,6 +40,7 @@ def z_max_var(
     rescale: bool = False,
     blocks: Columns | None = None,
     unknown: float | str | None = -1,
+    kinds: Stated = None,
     seed: int = 0,
 ) -> Score:
     r"""How surely the most varying code dimension tells which single factor varies.
@@ -71,6 +73,8 @@ def z_max_var(
         rescale: Whether to map chance, :math:`1/K`, to 0.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
+        kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
+            radians, or ``None``: ordinal if its values are whole numbers, else real.
         seed: Of the draws.
 
     Shape:
@@ -92,7 +96,7 @@ def z_max_var(
         1.0
     """
     _, factors = check(codes, factors, unknown=unknown)
-    world = Interventions(factors, metric="z_max_var", bins=bins)
+    world = Interventions(factors, metric="z_max_var", bins=bins, kinds=kinds)
     settings: dict[str, Any] = {
         "votes": votes,
         "test_votes": test_votes,

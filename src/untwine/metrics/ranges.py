@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
+
+from ..data.space import Kind
 
 __all__ = ["SHARED", "Range", "number", "one_of", "several", "switch", "whole"]
 
@@ -109,7 +111,7 @@ def several(each: Range) -> Range:
         lambda values: (
             isinstance(values, Sequence | np.ndarray)
             and not isinstance(values, str)
-            and all(map(each.holds, values))
+            and all((value is None and each.none) or each.holds(value) for value in values)
         ),
     )
 
@@ -125,6 +127,7 @@ SHARED: Mapping[str, Range] = {
     "discrete_codes": switch(),
     "exact": switch(),
     "jobs": whole(1),
+    "kinds": several(one_of(*get_args(Kind), none=True)),
     "neighbors": whole(1),
     "normalizer": one_of("factor", "code"),
     "points": whole(2, none=True),

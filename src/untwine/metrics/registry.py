@@ -225,7 +225,11 @@ def metric(
             for setting, value in settings.items():
                 if setting in limits:
                     limits[setting].check(name, setting, value)
-            return function(*arguments, **settings)
+            score = function(*arguments, **settings)
+            kinds = settings.get("kinds")
+            if kinds is not None and any(kinds):
+                score = replace(score, protocol={**score.protocol, "kinds": list(kinds)})
+            return score
 
         METRICS[name] = Metric(
             name=name,

@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from ..data import Images
+from ..data.space import Kind
 from ..encoding import Codes, batch_of
 from ..methods import Decodes, HasPrior, Samples, Swaps
 from ..metrics import dimension_kl
 from ..metrics._estimators.arrays import constant
 from ..metrics._estimators.information import histogram_information
+from ..metrics._estimators.kinds import radians
 from ..plots.compute import posterior_span, reconstruct, sample, traverse
 from ..plots.images import swap_mosaic
 from ..plots.pictures import drawable, mosaic, pictures, vector_bounds
@@ -105,14 +107,14 @@ def find(method: Any, data: Any, *, n: int, seed: int) -> Findings:
         seed: Of the choice of observations, and of samples.
     """
     codes = Codes.of(method, data, n + n // 2, np.random.default_rng(seed))
-    names, factors = named_factors(codes)
+    names, factors, kinds = named_factors(codes)
     rng = np.random.default_rng([seed, 1])
     strength, measure, reason = _strength(codes)
     found = Findings(codes, names, factors, strength, measure)
     if reason:
         found.missing["kl"] = reason
     if names:
-        information = histogram_information(codes.mean, factors)
+        information = histogram_information(codes.mean, factors, kinds=kinds)
         found.information = information.mutual
         found.share = information.normalized("factor")
     else:
@@ -137,12 +139,14 @@ def find(method: Any, data: Any, *, n: int, seed: int) -> Findings:
     return found
 
 
-def named_factors(codes: Codes) -> tuple[list[str], np.ndarray]:
-    """The factors that are known somewhere and take two values or more."""
-    factors = np.asarray(codes.factors).reshape(len(codes), -1)
+def named_factors(codes: Codes) -> tuple[list[str], np.ndarray, list[Kind | None]]:
+    """The factors that are known somewhere and take two values or more, with their kinds."""
+    space = codes.space
+    factors = radians(codes.factors.reshape(len(codes), -1), space.kinds, space.sizes)
     still = constant(factors)
     varying = [k for k in range(factors.shape[1]) if k not in still]
-    return [codes.space.names[k] for k in varying], factors[:, varying]
+    kinds = [space.kinds[k] for k in varying]
+    return [space.names[k] for k in varying], factors[:, varying], kinds
 
 
 def _strength(codes: Codes) -> tuple[np.ndarray, str, str | None]:

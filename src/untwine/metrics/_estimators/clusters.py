@@ -10,6 +10,7 @@ import numpy as np
 
 from ..score import Score
 from .arrays import UNKNOWN, as_codes, as_factors, check, is_known, stated_unknown
+from .kinds import CLASSES, Stated, kinds_of
 from .sharing import once
 
 __all__ = [
@@ -52,11 +53,13 @@ def labelled(
     factors: Any,
     points: int | None,
     seed: int,
+    *,
     unknown: float | str | None = UNKNOWN,
+    kinds: Stated = None,
 ) -> tuple[list[Labelled], dict[str, Any]]:
     """For each factor the rows where it is known, of at most ``points``; and the protocol."""
     z, y = check(codes, factors, unknown=unknown)
-    refuse_continuous(y)
+    refuse_continuous(y, kinds)
     drawn = np.arange(len(z))
     if points is not None and points < len(z):
         drawn = np.sort(np.random.default_rng(seed).choice(len(z), points, replace=False))
@@ -109,18 +112,20 @@ def clustered(
     codes: Any,
     factors: Any,
     clusters: Any,
+    compare: Callable[[np.ndarray, np.ndarray], float],
+    name: str,
+    *,
     restarts: int,
     seed: int,
     unknown: float | str | None,
-    compare: Callable[[np.ndarray, np.ndarray], float],
-    name: str,
+    kinds: Stated,
 ) -> Score:
     """A comparison of clusters with each factor."""
     if codes is None:
         if clusters is None:
             raise ValueError(f"{name} needs codes to cluster, or clusters=")
         codes = np.zeros(len(clusters))
-    parts, stated = labelled(codes, factors, None, seed, unknown)
+    parts, stated = labelled(codes, factors, None, seed, unknown=unknown, kinds=kinds)
     assigned = None if clusters is None else assignment(clusters, len(as_codes(codes)))
     if assigned is not None:
         stated["clusters"] = "given"
@@ -229,11 +234,9 @@ def mixed(part: Labelled, within: np.ndarray | None) -> tuple[float, np.ndarray]
     return float(np.mean(scores)), values
 
 
-def refuse_continuous(factors: np.ndarray) -> None:
+def refuse_continuous(factors: np.ndarray, kinds: Stated = None) -> None:
     """Raises if a factor is no label."""
-    if factors.dtype.kind != "f":
-        return
-    for k, column in enumerate(factors.T):
-        values = column[~np.isnan(column)]
-        if (values != np.round(values)).any():
-            raise ValueError(f"factor {k} is continuous: a label has few values; bin it first")
+    for k, kind in enumerate(kinds_of(factors, kinds)):
+        if kind not in CLASSES:
+            words = "an angle" if kind == "angle" else "continuous"
+            raise ValueError(f"factor {k} is {words}: a label has few values; bin it first")

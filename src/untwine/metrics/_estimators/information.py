@@ -7,13 +7,15 @@ and probabilities are relative frequencies. All entropies are in nats.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .arrays import UNKNOWN, check, is_known, reduce_blocks, stated_unknown
-from .splits import Columns, whole
+from .kinds import CLASSES, Kind, Stated, kinds_of
+from .splits import Columns
 
 __all__ = [
     "Information",
@@ -119,6 +121,7 @@ def histogram_information(
     continuous_factors: bool | None = None,
     blocks: Columns | None = None,
     unknown: float | str | None = UNKNOWN,
+    kinds: Stated = None,
 ) -> Information:
     r"""Plug-in mutual information and entropies of all dimensions and factors.
 
@@ -140,6 +143,7 @@ def histogram_information(
             decided per column by default.
         blocks: Columns of vector-valued codes; each is reduced to its first principal component.
         unknown: The value that means unknown, see `arrays.as_factors`.
+        kinds: What each factor is, see `kinds.kinds_of`: classes are counted, others are binned.
 
     Shape:
         - codes: ``(N, D)``
@@ -163,8 +167,9 @@ def histogram_information(
     if blocks is not None:
         z = reduce_blocks(z, blocks)
         protocol |= {"blocks": len(blocks), "block_reduction": "PCA, 1 component(s)"}
-    labels = factor_labels(y, int(bins), continuous_factors)
-    protocol |= binning_protocol(y, continuous_factors)
+    decided = kinds_of(y, kinds, continuous_factors)
+    labels = factor_labels(y, int(bins), decided)
+    protocol |= binning_protocol(y, decided)
     d, k = z.shape[1], y.shape[1]
     mutual, code_entropy = np.zeros((d, k)), np.zeros((d, k))
     levels, span = np.zeros(d, dtype=np.int64), np.zeros(d)
@@ -207,19 +212,19 @@ def discretize(codes: np.ndarray, bins: int = 20) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
-def factor_labels(factors: np.ndarray, bins: int, continuous: bool | None = None) -> list[Labels]:
-    """Each factor as classes: its distinct values, or bins of equal width if it is continuous.
+def factor_labels(factors: np.ndarray, bins: int, kinds: Sequence[Kind]) -> list[Labels]:
+    """Each factor as labels: its classes, or bins of equal width if it is real or an angle.
 
     Args:
         factors: As `arrays.check` returns them, ``(N, K)``.
-        bins: Bins of a continuous factor.
-        continuous: Whether to bin all columns or none; those with fractional values by default.
+        bins: Bins of a real factor or an angle.
+        kinds: What each factor is.
     """
     result = []
-    for column in factors.T:
+    for column, kind in zip(factors.T, kinds, strict=True):
         here = is_known(column)
         part = column if here.all() else column[here]
-        binned = not whole(column) if continuous is None else continuous
+        binned = kind not in CLASSES
         label = bin_values(part.astype(np.float64), bins) if binned else label_values(part)
         if len(part) < len(column):
             values = np.full(len(column), -1, dtype=np.int64)
@@ -229,12 +234,9 @@ def factor_labels(factors: np.ndarray, bins: int, continuous: bool | None = None
     return result
 
 
-def binning_protocol(factors: np.ndarray, continuous: bool | None) -> dict[str, Any]:
+def binning_protocol(factors: np.ndarray, kinds: Sequence[Kind]) -> dict[str, Any]:
     """What a protocol says about binned and partly unknown factors."""
-    columns = range(factors.shape[1])
-    binned = [
-        k for k in columns if (not whole(factors[:, k]) if continuous is None else continuous)
-    ]
+    binned = [k for k, kind in enumerate(kinds) if kind not in CLASSES]
     return {**({"binned_factors": binned} if binned else {}), **stated_unknown(factors)}
 
 

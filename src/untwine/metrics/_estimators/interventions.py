@@ -13,7 +13,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from .arrays import is_known
-from .splits import equal_width, whole
+from .kinds import Stated, kinds_of, whole
+from .splits import equal_width
 
 __all__ = ["FactorGroups", "Interventions", "chunks", "label"]
 
@@ -61,6 +62,8 @@ class Interventions:
         factors: ``(N, K)``, checked; -1 or nan where unknown.
         metric: Who asks, for the error messages.
         bins: Hold factors in bins of equal width between their extremes instead of exact values.
+        kinds: What each factor is; only of real ones with fractions it is sure that no two rows
+            have one value.
 
     Raises:
         ValueError: for a continuous factor without ``bins``, and for a factor of which fewer than
@@ -74,9 +77,16 @@ class Interventions:
         ((3, 5), True)
     """
 
-    def __init__(self, factors: np.ndarray, *, metric: str, bins: int | None = None) -> None:
+    def __init__(
+        self,
+        factors: np.ndarray,
+        *,
+        metric: str,
+        bins: int | None = None,
+        kinds: Stated = None,
+    ) -> None:
         self.metric = metric
-        self.labels = label(factors, bins, metric)
+        self.labels = label(factors, bins, metric, kinds)
         self.groups = [FactorGroups(column) for column in self.labels.T]
         self.others: dict[int, FactorGroups] = {}
         for k, groups in enumerate(self.groups):
@@ -138,14 +148,14 @@ class Interventions:
         return FactorGroups(np.where(missing, -1, combined))
 
 
-def label(factors: np.ndarray, bins: int | None, metric: str) -> np.ndarray:
+def label(factors: np.ndarray, bins: int | None, metric: str, kinds: Stated = None) -> np.ndarray:
     """Each factor's values as labels ``0, 1, ...``, -1 where unknown."""
     labels = np.empty(factors.shape, dtype=np.int64)
-    for k, column in enumerate(factors.T):
+    for k, (column, kind) in enumerate(zip(factors.T, kinds_of(factors, kinds), strict=True)):
         if bins is not None:
             labels[:, k] = equal_width(column, bins)
             continue
-        if not whole(column):
+        if kind == "real" and not whole(column):
             raise ValueError(
                 f"{metric} holds factors at a value, but factor {k} is continuous: give bins= to "
                 "hold it in a bin, or drop that column"

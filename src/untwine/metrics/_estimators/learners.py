@@ -3,11 +3,13 @@ r"""Accuracies of classifiers that learn each factor from the codes."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from .kinds import Stated
 from .predictors import fit_predictor, parallel
 from .splits import Columns, TrainTest, train_test
 
@@ -28,6 +30,7 @@ def labelled_parts(
     blocks: Columns | None,
     unknown: float | str | None,
     groups: Any,
+    kinds: Stated,
     seed: int,
     metric: str,
 ) -> TrainTest:
@@ -44,6 +47,7 @@ def labelled_parts(
         blocks=blocks,
         unknown=unknown,
         groups=groups,
+        kinds=kinds,
     )
     for k in range(data.factors.shape[1]):
         if not data.discrete(k):
@@ -58,9 +62,7 @@ def accuracies(
     data: TrainTest, size: int, predictor: str, jobs: int | None, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Accuracies on the rows learned from and on the judged ones, each ``(K,)``."""
-    part = TrainTest(
-        data.z[:size], data.factors[:size], data.z_test, data.factors_test, data.protocol
-    )
+    part = replace(data, z=data.z[:size], factors=data.factors[:size])
     tasks: list[Callable[[], Any]] = [
         partial(accuracy_of, part, k, predictor, seed) for k in range(data.factors.shape[1])
     ]

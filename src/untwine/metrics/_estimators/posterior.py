@@ -9,6 +9,7 @@ import numpy as np
 from .arrays import UNKNOWN, as_codes, check, reduce_blocks
 from .gaussian_sums import GaussianSum
 from .information import Information, binning_protocol, entropy, factor_labels
+from .kinds import Stated, kinds_of
 from .splits import Columns
 
 __all__ = ["as_posterior", "posterior_information", "second_moments"]
@@ -44,6 +45,7 @@ def posterior_information(
     continuous_factors: bool | None = None,
     blocks: Columns | None = None,
     unknown: float | str | None = UNKNOWN,
+    kinds: Stated = None,
 ) -> Information:
     r"""Mutual information of each latent variable and factor under Gaussian posteriors.
 
@@ -63,6 +65,7 @@ def posterior_information(
         blocks: Columns of vector-valued codes; each posterior is projected on the block's first
             principal component, and stays Gaussian.
         unknown: The value that means unknown, see `arrays.as_factors`.
+        kinds: What each factor is, see `kinds.kinds_of`: classes are counted, others are binned.
 
     Shape:
         - codes, stddev: ``(N, D)``
@@ -91,7 +94,8 @@ def posterior_information(
     if blocks is not None:
         mean, stddev = _projected(mean, stddev, blocks)
         protocol |= {"blocks": len(blocks), "block_reduction": "PCA, 1 component(s)"}
-    labels = factor_labels(y, bins, continuous_factors)
+    decided = kinds_of(y, kinds, continuous_factors)
+    labels = factor_labels(y, bins, decided)
     counts = [np.bincount(v.values[slice(None) if v.known is None else v.known]) for v in labels]
     mutual, widened = np.empty((mean.shape[1], len(labels))), 0.0
     for j in range(mean.shape[1]):
@@ -108,7 +112,7 @@ def posterior_information(
         np.array([entropy(count) for count in counts]),
         np.array([int(count.sum()) for count in counts]),
         np.ptp(mean, axis=0),
-        protocol | binning_protocol(y, continuous_factors),
+        protocol | binning_protocol(y, decided),
     )
 
 

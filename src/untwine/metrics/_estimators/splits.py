@@ -20,6 +20,7 @@ from .arrays import (
     stated_unknown,
     without_copies,
 )
+from .kinds import CLASSES, Kind, Stated, coordinates, kinds_of
 
 __all__ = [
     "Columns",
@@ -32,18 +33,9 @@ __all__ = [
     "scale",
     "stated_blocks",
     "train_test",
-    "whole",
 ]
 
 Columns = Sequence[Sequence[int] | slice] | Mapping[str, Sequence[int] | slice]
-
-
-def whole(values: np.ndarray) -> bool:
-    """Whether a factor's known values are whole numbers, and so labels rather than measurements."""
-    if values.dtype.kind in "iub":
-        return True
-    labels = values[~np.isnan(values)]
-    return bool((labels == np.round(labels)).all())
 
 
 def equal_width(values: np.ndarray, bins: int, reference: np.ndarray | None = None) -> np.ndarray:
@@ -100,20 +92,38 @@ class TrainTest:
     factors: np.ndarray
     z_test: np.ndarray
     factors_test: np.ndarray
+    kinds: tuple[Kind, ...]
     protocol: dict[str, Any]
 
     def discrete(self, k: int) -> bool:
-        """Whether factor ``k`` has whole-numbered values."""
-        return whole(self.factors[:, k]) and whole(self.factors_test[:, k])
+        """Whether factor ``k`` has classes."""
+        return self.kinds[k] in CLASSES
 
-    def target(self, k: int, *, metric: str, values: bool = False) -> Target:
-        """Factor ``k`` as something to predict.
+    def target(self, k: int, *, metric: str) -> Target:
+        """Factor ``k`` as classes or, if it has none and is no angle, as numbers to predict.
 
         Args:
             k: Which factor.
             metric: Who asks, for the error messages.
-            values: Whether a discrete factor's values themselves are the target, as in a
-                regression, rather than classes.
+
+        Raises:
+            ValueError: as `targets`, and for an angle.
+        """
+        targets = self.targets(k, metric=metric)
+        if len(targets) > 1:
+            raise ValueError(
+                f"{metric}: factor {k} is an angle, and this metric predicts one number: give its "
+                "cosine and its sine as two factors"
+            )
+        return targets[0]
+
+    def targets(self, k: int, *, metric: str, values: bool = False) -> list[Target]:
+        """Factor ``k`` as something to predict: its classes, or each of its coordinates.
+
+        Args:
+            k: Which factor.
+            metric: Who asks, for the error messages.
+            values: Whether a factor with classes has coordinates, too, as a regression needs them.
 
         Raises:
             ValueError: if fewer than two values or no test row of it are known.
@@ -127,13 +137,15 @@ class TrainTest:
                 f"to learn from and {len(y_test)} known rows to be judged on; expected at least "
                 "two values and one row: give more labelled rows, or drop that column"
             )
-        classes = None
+        z, z_test, n = self.z[mask], self.z_test[mask_test], len(y)
+        both = np.concatenate([y, y_test])
         if self.discrete(k) and not values:
-            classes, both = np.unique(np.concatenate([y, y_test]), return_inverse=True)
-            y, y_test = both[: len(y)], both[len(y) :]
-        else:
-            y, y_test = y.astype(np.float64), y_test.astype(np.float64)
-        return Target(self.z[mask], y, self.z_test[mask_test], y_test, classes)
+            classes, both = np.unique(both, return_inverse=True)
+            return [Target(z, both[:n], z_test, both[n:], classes)]
+        return [
+            Target(z, column[:n], z_test, column[n:], None)
+            for column in coordinates(both, self.kinds[k], np.unique(y)).T
+        ]
 
 
 def train_test(
@@ -150,6 +162,7 @@ def train_test(
     components: int = 1,
     unknown: float | str | None = UNKNOWN,
     groups: Any = None,
+    kinds: Stated = None,
 ) -> TrainTest:
     """Checked codes and factors in two parts.
 
@@ -170,6 +183,7 @@ def train_test(
         components: Principal components per block.
         unknown: The value that means unknown, see `arrays.as_factors`.
         groups: A label of each row ``(N,)``: rows of one group are not split.
+        kinds: What each factor is, see `kinds.kinds_of`.
 
     Raises:
         ValueError: for a test part without factors or the reverse, or of another width.
@@ -216,7 +230,8 @@ def train_test(
             reduce_blocks(z_test, blocks, components=components, basis=z),
         )
         protocol |= stated_blocks(blocks, components)
-    return TrainTest(z, y, z_test, y_test, protocol)
+    decided = kinds_of(np.concatenate([y, y_test]), kinds)
+    return TrainTest(z, y, z_test, y_test, decided, protocol)
 
 
 def rows(rng: np.random.Generator, size: int | None, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:

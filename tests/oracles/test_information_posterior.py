@@ -72,7 +72,9 @@ def test_chen2018_of_blocks_projects_the_posteriors():
     codes = factors * np.array([[3.0, 4.0]])
     stddev = np.full((6, 2), 1.5)
     along = posterior_information(5.0 * factors, factors, stddev[:, :1])
-    block = posterior_information(codes, factors, stddev, blocks=[[0, 1]])
+    block = posterior_information(codes, factors, stddev, blocks=[[0, 1]], components=1)
+    with pytest.raises(ValueError, match="reduce each block by components=1"):
+        mig(codes, factors, protocol="chen2018", stddev=stddev, blocks=[[0, 1]])
     assert block.mutual.shape == (1, 1)
     assert block.mutual[0, 0] == pytest.approx(along.mutual[0, 0], abs=1e-9)
 

@@ -236,6 +236,7 @@ def test_votes_against_a_loop(rng: np.random.Generator) -> None:
 
     outcome = vote(
         codes,
+        [[0], [1], [2]],
         2,
         draw,
         np.argmin,

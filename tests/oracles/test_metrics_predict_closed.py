@@ -349,7 +349,7 @@ def test_blocks_reduce_vectors(name: str) -> None:
     codes = np.concatenate([z[:, [i]] * directions[i] for i in range(3)], axis=1)
     codes = np.concatenate([codes, rng.standard_normal((len(codes), 1))], axis=1)
     blocks = {"a": [0, 1], "b": [2, 3], "c": [4, 5]}
-    blocked = METRICS[name](codes, MANY, blocks=blocks)
+    blocked = METRICS[name](codes, MANY, blocks=blocks, components=1)
     plain = METRICS[name](z, MANY)
     assert float(blocked) == pytest.approx(float(plain), abs=0.05 if name == "dci forest" else 0.02)
     assert blocked.protocol["blocks"] == 3

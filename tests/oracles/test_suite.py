@@ -123,6 +123,7 @@ def test_the_suite_runs_whole_on_partly_missing_and_continuous_factors(world):
     small = {name: QUICK.get(name, {}) for name in GROUPS["all"]}
     small["unfairness"] = small["sample_efficiency"] = {"predictor": "logistic"}
     small["dci"] = {"predictor": "fast"}
+    small["jemmig"] = {"components": 1}
     stddev = np.full_like(codes, 0.3)
     scores = evaluate(codes, mixed, small, stddev=stddev, blocks={"left": [0, 1], "right": [2, 3]})
     continuous = {"mig", "mig_sup", "dcimig", "jemmig", "modularity", "dci", "sap", "mcc", "r2"}

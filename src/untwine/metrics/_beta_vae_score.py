@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ._estimators.arrays import check, stated_unknown
+from ._estimators.arrays import as_codes, check, stated_unknown
 from ._estimators.interventions import Interventions, chunks
 from ._estimators.kinds import Stated
 from ._estimators.logistic import SOLVER, fit_logistic
 from ._estimators.protocols import choose
-from ._estimators.splits import Columns, reduced, stated_blocks
+from ._estimators.splits import Columns, in_blocks, stated_blocks
 from .ranges import one_of, whole
 from .registry import metric
 from .score import Score
@@ -48,6 +48,7 @@ def beta_vae_score(
     bins: int | None = None,
     rescale: bool = False,
     blocks: Columns | None = None,
+    components: int | None = None,
     unknown: float | str | None = -1,
     kinds: Stated = None,
     seed: int = 0,
@@ -75,7 +76,8 @@ def beta_vae_score(
         batch: Pairs per point.
         bins: Share factors by bins of equal width instead of by exact values.
         rescale: Whether to map chance, :math:`1/K`, to 0.
-        blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        blocks: Columns of vector-valued codes, all of which the classifier sees.
+        components: Principal components to reduce each block to; none is reduced if ``None``.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
             radians, or ``None``: ordinal if its values are whole numbers, else real.
@@ -107,8 +109,7 @@ def beta_vae_score(
     settings = choose(PROTOCOLS, protocol, {"train": train, "test": test, "batch": batch})
     train, test, batch = settings["train"], settings["test"], settings["batch"]
     _, factors = check(codes, factors, unknown=unknown)
-    z = reduced(codes, blocks)
-    z = np.asarray(z, dtype=np.float64)
+    z = in_blocks(as_codes(codes), blocks, components)[0].astype(np.float64)
     n_factors = factors.shape[1]
     if n_factors < 2:
         raise ValueError(
@@ -148,7 +149,7 @@ def beta_vae_score(
         "rescale": rescale,
         "seed": seed,
     }
-    stated |= stated_blocks(blocks) | stated_unknown(factors)
+    stated |= stated_blocks(blocks, components) | stated_unknown(factors)
     if rescale:
         value = (value - 1.0 / n_factors) / (1.0 - 1.0 / n_factors)
     return Score(value, parts, stated, "beta_vae_score")

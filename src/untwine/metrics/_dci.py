@@ -52,7 +52,7 @@ def dci(
     train: int | None = 10_000,
     test: int | None = 5_000,
     blocks: Columns | None = None,
-    components: int = 1,
+    components: int | None = None,
     jobs: int | None = None,
     unknown: float | str | None = -1,
     groups: Any = None,
@@ -99,9 +99,9 @@ def dci(
         completeness: ``"mass"``, weights :math:`w_k` as above, or ``"mean"``, the plain mean.
         train: Rows to learn from; all if ``None``.
         test: Rows to be judged on; all if ``None``.
-        blocks: Columns of vector-valued codes. Each block is reduced to its leading principal
-            components, and its importance is the sum of theirs; D is the number of blocks.
-        components: Principal components per block.
+        blocks: Columns of vector-valued codes. The importance of a block is the sum over its
+            columns, and D is the number of blocks.
+        components: Principal components to reduce each block to; none is reduced if ``None``.
         jobs: How many factors to predict at a time; the number of cores by default.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         groups: A label of each row: rows of one group (a person, a clip) are not split.
@@ -156,8 +156,7 @@ def dci(
     ]
     results = dict(zip(order, parallel(tasks, jobs), strict=True))
     importance = np.stack([results[k][0] for k in columns], axis=1)
-    if blocks is not None:
-        importance = importance.reshape(len(blocks), components, -1).sum(axis=1)
+    importance = np.stack([importance[block].sum(axis=0) for block in data.columns])
     train_scores = np.array([results[k][1] for k in columns])
     test_scores = np.array([results[k][2] for k in columns])
     arithmetic = dci_from_importance(importance, completeness=completeness)

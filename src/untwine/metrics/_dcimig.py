@@ -32,6 +32,7 @@ def dcimig(
     discrete_codes: bool = False,
     continuous_factors: bool | None = None,
     blocks: Columns | None = None,
+    components: int | None = None,
     unknown: float | str | None = -1,
     kinds: Stated = None,
 ) -> Score:
@@ -54,7 +55,8 @@ def dcimig(
         discrete_codes: Whether every distinct value of a code is its own bin.
         continuous_factors: Whether to bin all factors (``True``) or none; by default those with
             fractional values.
-        blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        blocks: Columns of vector-valued codes; their information is by nearest neighbors.
+        components: Principal components to reduce each block to; none is reduced if ``None``.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
             radians, or ``None``: ordinal if its values are whole numbers, else real.
@@ -86,6 +88,7 @@ def dcimig(
         discrete_codes=discrete_codes,
         continuous_factors=continuous_factors,
         blocks=blocks,
+        components=components,
         unknown=unknown,
         kinds=kinds,
     )

@@ -38,6 +38,7 @@ def downstream_accuracy(
     train: int | None = 10_000,
     test: int | None = 5_000,
     blocks: Columns | None = None,
+    components: int | None = None,
     jobs: int | None = None,
     unknown: float | str | None = -1,
     groups: Any = None,
@@ -64,7 +65,8 @@ def downstream_accuracy(
             boosting), which are cheaper.
         train: Rows to learn from; all if ``None``.
         test: Rows to be judged on; all if ``None``.
-        blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        blocks: Columns of vector-valued codes, all of which a predictor sees.
+        components: Principal components to reduce each block to; none is reduced if ``None``.
         jobs: How many factors to learn at a time; the number of cores by default.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         groups: A label of each row: rows of one group (a person, a clip) are not split.
@@ -99,6 +101,7 @@ def downstream_accuracy(
         train=train,
         test=test,
         blocks=blocks,
+        components=components,
         unknown=unknown,
         groups=groups,
         kinds=kinds,

@@ -68,6 +68,7 @@ def explicitness(
     train: int | None = 10_000,
     test: int | None = 5_000,
     blocks: Columns | None = None,
+    components: int | None = None,
     unknown: float | str | None = -1,
     groups: Any = None,
     kinds: Stated = None,
@@ -105,7 +106,8 @@ def explicitness(
         bins: Predict factors in bins of equal width instead of their exact values.
         train: Rows to learn from; all if ``None``.
         test: Rows to be judged on; all if ``None``.
-        blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        blocks: Columns of vector-valued codes, all of which a predictor sees.
+        components: Principal components to reduce each block to; none is reduced if ``None``.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         groups: A label of each row: rows of one group (a person, a clip) are not split.
         kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
@@ -159,6 +161,7 @@ def explicitness(
         seed=seed,
         metric="explicitness",
         blocks=blocks,
+        components=components,
         unknown=unknown,
         groups=groups,
         kinds=kinds,

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ._estimators.arrays import check, stated_unknown
+from ._estimators.arrays import as_codes, check, stated_unknown
 from ._estimators.interventions import Interventions
 from ._estimators.kinds import Stated
 from ._estimators.protocols import choose
-from ._estimators.splits import Columns, reduced
+from ._estimators.splits import Columns, in_blocks, stated_blocks
 from ._estimators.votes import vote
 from .ranges import one_of
 from .registry import metric
@@ -75,6 +75,7 @@ def factor_vae_score(
     bins: int | None = None,
     rescale: bool = False,
     blocks: Columns | None = None,
+    components: int | None = None,
     unknown: float | str | None = -1,
     kinds: Stated = None,
     seed: int = 0,
@@ -107,7 +108,8 @@ def factor_vae_score(
         threshold: Smallest standard deviation of a dimension that takes part.
         bins: Hold factors in bins of equal width instead of at exact values.
         rescale: Whether to map chance, :math:`1/K`, to 0.
-        blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        blocks: Columns of vector-valued codes; their variance is the sum over columns.
+        components: Principal components to reduce each block to; none is reduced if ``None``.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
             radians, or ``None``: ordinal if its values are whole numbers, else real.
@@ -144,7 +146,7 @@ def factor_vae_score(
     _, factors = check(codes, factors, unknown=unknown)
     world = Interventions(factors, metric="factor_vae_score", bins=bins, kinds=kinds)
     score = vote(
-        reduced(codes, blocks),
+        *in_blocks(as_codes(codes), blocks, components),
         factors.shape[1],
         world.hold,
         np.argmin,
@@ -160,7 +162,7 @@ def factor_vae_score(
             "bins": bins,
             "seed": seed,
             **stated_unknown(factors),
+            **stated_blocks(blocks, components),
         },
         left_out=world.left_out,
-        blocks=blocks,
     )

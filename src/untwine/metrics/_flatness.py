@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ._estimators.arrays import check, is_known, stated_unknown
+from ._estimators.arrays import as_codes, check, is_known, stated_unknown
 from ._estimators.clusters import refuse_continuous
 from ._estimators.kinds import Stated
-from ._estimators.splits import Columns, reduced, stated_blocks
+from ._estimators.splits import Columns, in_blocks, stated_blocks
 from .ranges import whole
 from .registry import metric
 from .score import Score
@@ -35,6 +35,7 @@ def flatness(
     *,
     lines: int = 64,
     blocks: Columns | None = None,
+    components: int | None = None,
     unknown: float | str | None = -1,
     kinds: Stated = None,
     seed: int = 0,
@@ -57,7 +58,8 @@ def flatness(
         factors: Discrete factors; rows where one is -1 or nan are left out.
         lines: Traversals per factor, a seeded draw of those that the table holds; all if there are
             fewer.
-        blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        blocks: Columns of vector-valued codes; within a block, distances are Euclidean.
+        components: Principal components to reduce each block to; none is reduced if ``None``.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
             radians, or ``None``: ordinal if its values are whole numbers, else real.
@@ -88,9 +90,10 @@ def flatness(
     """
     _, y = check(codes, factors, unknown=unknown)
     refuse_continuous(y, kinds)
-    z = reduced(codes, blocks).astype(np.float64)
-    stated = {"lines": lines, "points": len(z), "seed": seed, **stated_blocks(blocks)}
-    stated |= stated_unknown(y)
+    z, blocked = in_blocks(as_codes(codes), blocks, components)
+    z = z.astype(np.float64)
+    stated = {"lines": lines, "points": len(z), "seed": seed}
+    stated |= stated_blocks(blocks, components) | stated_unknown(y)
     known = np.all([is_known(column) for column in y.T], axis=0)
     z, y = z[known], y[known].astype(np.int64)
     rng = np.random.default_rng(seed)
@@ -99,7 +102,7 @@ def flatness(
         rows = _traversals(y, k)
         if len(rows) > lines:
             rows = rows[np.sort(rng.choice(len(rows), lines, replace=False))]
-        ratios.append(_ratios(z[rows]))
+        ratios.append(_ratios(z[rows], blocked))
         numbers.append(len(rows))
     mixed, one, two = np.array(ratios).T
     parts = {
@@ -133,10 +136,10 @@ def _traversals(y: np.ndarray, k: int) -> np.ndarray:
     return first[complete[cell // number]].reshape(-1, number)
 
 
-def _ratios(z: np.ndarray) -> tuple[float, float, float]:
+def _ratios(z: np.ndarray, blocked: list[list[int]]) -> tuple[float, float, float]:
     """Width over length of traversals ``(L, V, D)``: of norms 2 and 1, 1 and 1, 2 and 2."""
-    difference = z[:, :, None] - z[:, None]
-    steps = z - np.roll(z, -1, axis=1)
+    difference = _lengths(z[:, :, None] - z[:, None], blocked)
+    steps = _lengths(z - np.roll(z, -1, axis=1), blocked)
     width, length = {}, {}
     for p in (1, 2):
         width[p] = np.linalg.norm(difference, ord=p, axis=-1).max(axis=(1, 2)).mean()
@@ -145,3 +148,8 @@ def _ratios(z: np.ndarray) -> tuple[float, float, float]:
     if length[1] == 0:
         return 0.0, 0.0, 0.0
     return width[2] / length[1], width[1] / length[1], width[2] / length[2]
+
+
+def _lengths(z: np.ndarray, blocked: list[list[int]]) -> np.ndarray:
+    """The absolute value of each code, or the Euclidean length of its block: ``(..., B)``."""
+    return np.stack([np.linalg.norm(z[..., block], axis=-1) for block in blocked], axis=-1)

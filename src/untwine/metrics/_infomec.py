@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ._estimators.arrays import check, reduce_blocks, without_copies
+from ._estimators.arrays import check, without_copies
 from ._estimators.information import (
     Labels,
     bin_values,
@@ -17,13 +17,15 @@ from ._estimators.information import (
     entropy,
     factor_labels,
     joint_entropy,
+    label_rows,
     label_values,
+    vector_matrix,
 )
 from ._estimators.kinds import Stated, kinds_of
 from ._estimators.logistic import fit_logistic
 from ._estimators.neighbors import neighbor_information, spread_ties
 from ._estimators.protocols import choose
-from ._estimators.splits import Columns, rows
+from ._estimators.splits import Columns, in_blocks, rows, stated_blocks, wide
 from .ranges import one_of
 from .registry import metric
 from .score import Score
@@ -63,6 +65,7 @@ def infomec(
     continuous_factors: bool | None = None,
     points: int | None = 10_000,
     blocks: Columns | None = None,
+    components: int | None = None,
     unknown: float | str | None = -1,
     kinds: Stated = None,
     seed: int = 0,
@@ -106,7 +109,8 @@ def infomec(
         continuous_factors: Whether to bin all factors (``True``) or none; by default those with
             fractional values.
         points: At most how many rows, drawn without replacement, or ``None`` for all.
-        blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        blocks: Columns of vector-valued codes, of which all count.
+        components: Principal components to reduce each block to; none is reduced if ``None``.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
             radians, or ``None``: ordinal if its values are whole numbers, else real.
@@ -155,12 +159,23 @@ def infomec(
         stated["neighbors"] = neighbors
     if settings["estimator"] == "bins" or "binned_factors" in stated:
         stated["bins"] = bins
-    if blocks is not None:
-        z = reduce_blocks(z, blocks)
-        stated |= {"blocks": len(blocks), "block_reduction": "PCA, 1 component(s)"}
+    z, blocked = in_blocks(z, blocks, components)
+    stated |= stated_blocks(blocks, components)
+    if settings["estimator"] == "bins" and wide(blocked):
+        raise ValueError(
+            "a block of several columns has no bins: use estimator='knn', or reduce it by "
+            "components=1"
+        )
     labels = factor_labels(y, bins, decided)
-    nmi = _normalized_information(z, labels, settings["estimator"], neighbors, bins, seed)
-    span = z.max(axis=0).astype(np.float64) - z.min(axis=0)
+    if settings["estimator"] == "knn" and wide(blocked):
+        total = np.array([entropy(np.bincount(v.values[v.values >= 0])) for v in labels])
+        nmi = vector_matrix(z, blocked, labels, neighbors, seed) / total
+    else:
+        nmi = _normalized_information(
+            z, blocked, labels, settings["estimator"], neighbors, bins, seed
+        )
+    extent = z.max(axis=0).astype(np.float64) - z.min(axis=0)
+    span = np.array([extent[block].max() for block in blocked])
     alive = span > settings["active"] * span.max()
     with _one_thread():
         per_factor = np.array([_explicitness(z, label, discrete_codes) for label in labels])
@@ -187,23 +202,30 @@ def infomec(
 
 
 def _normalized_information(
-    z: np.ndarray, labels: list[Labels], estimator: str, neighbors: int, bins: int, seed: int
+    z: np.ndarray,
+    blocked: list[list[int]],
+    labels: list[Labels],
+    estimator: str,
+    neighbors: int,
+    bins: int,
+    seed: int,
 ) -> np.ndarray:
     """Mutual information over the factor's entropy, ``(D, K)``; 0 for a code that is constant."""
-    result = np.zeros((z.shape[1], len(labels)))
+    result = np.zeros((len(blocked), len(labels)))
     spread = spread_ties(z, seed) if estimator == "knn" else z
     for k, label in enumerate(labels):
         rows = slice(None) if label.known is None else label.known
         factor = Labels(label.values[rows], label.classes)
         total = entropy(np.bincount(factor.values))
-        for j in range(z.shape[1]):
-            column = np.ascontiguousarray(z[rows, j])
-            if column.min() == column.max():
+        for j, block in enumerate(blocked):
+            column = np.ascontiguousarray(z[rows][:, block])
+            if (column == column[0]).all():
                 continue
             if estimator == "knn":
-                mutual = neighbor_information(spread[rows, j], factor.values, neighbors)
+                mutual = neighbor_information(spread[rows, block[0]], factor.values, neighbors)
             else:
-                code = label_values(column) if estimator == "discrete" else bin_values(column, bins)
+                discrete = estimator == "discrete"
+                code = label_rows(column) if discrete else bin_values(column[:, 0], bins)
                 mutual = entropy(np.bincount(code.values)) + total - joint_entropy(code, factor)
             result[j, k] = mutual / total if mutual > 1e-12 else 0.0
     return result

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ._estimators.arrays import check, stated_unknown
+from ._estimators.arrays import as_codes, check, stated_unknown
 from ._estimators.interventions import label
 from ._estimators.kinds import Stated
 from ._estimators.protocols import choose
-from ._estimators.splits import Columns, reduced, rows, stated_blocks
+from ._estimators.splits import Columns, in_blocks, rows, stated_blocks
 from .ranges import number, one_of
 from .registry import metric
 from .score import Score
@@ -43,6 +43,7 @@ def irs(
     exact: bool = False,
     points: int | None = 10_000,
     blocks: Columns | None = None,
+    components: int | None = None,
     unknown: float | str | None = -1,
     kinds: Stated = None,
     seed: int = 0,
@@ -74,7 +75,8 @@ def irs(
         bins: Bins of the factors, in place of the protocol's.
         exact: Group by exact factor values, whatever the protocol's bins.
         points: Rows to use, a seeded draw of the given ones; all if ``None``.
-        blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        blocks: Columns of vector-valued codes; a deviation is Euclidean.
+        components: Principal components to reduce each block to; none is reduced if ``None``.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
             radians, or ``None``: ordinal if its values are whole numbers, else real.
@@ -104,15 +106,19 @@ def irs(
         settings["bins"] = None
     q = settings["quantile"]
     _, y = check(codes, factors, unknown=unknown)
-    z, y = rows(np.random.default_rng(seed), points, reduced(codes, blocks), y)
+    z, blocked = in_blocks(as_codes(codes), blocks, components)
+    z, y = rows(np.random.default_rng(seed), points, z, y)
     z = z.astype(np.float64)
-    moving = np.ptp(z, axis=0) > 0
-    farthest = np.abs(z - z.mean(axis=0)).max(axis=0)
-    matrix = np.full((z.shape[1], y.shape[1]), np.nan)
+    extent = np.ptp(z, axis=0)
+    moving = np.array([extent[block].max() > 0 for block in blocked])
+    center = z - z.mean(axis=0)
+    farthest = np.array([length(center[:, block]).max() for block in blocked])
+    matrix = np.full((len(blocked), y.shape[1]), np.nan)
     labels = label(y, settings["bins"], "irs", kinds)
     for k in range(y.shape[1]):
         mask = labels[:, k] >= 0
-        worst = deviations(z[mask][:, moving], labels[mask, k], q)
+        which = [block for block, moves in zip(blocked, moving, strict=True) if moves]
+        worst = deviations(z[mask], labels[mask, k], q, which)
         matrix[moving, k] = 1.0 - worst / farthest[moving]
     value = 0.0
     robustness = np.full(len(matrix), np.nan)
@@ -122,7 +128,7 @@ def irs(
         parents[moving] = matrix[moving].argmax(axis=1)
         value = float(np.average(robustness[moving], weights=farthest[moving]))
     stated = {"protocol": protocol, **settings, "points": len(z), "seed": seed}
-    stated |= stated_blocks(blocks) | stated_unknown(y)
+    stated |= stated_blocks(blocks, components) | stated_unknown(y)
     parts = {
         "per_code": robustness,
         "factor_of_code": parents,
@@ -132,8 +138,15 @@ def irs(
     return Score(value, parts, stated, "irs")
 
 
-def deviations(z: np.ndarray, labels: np.ndarray, quantile: float) -> np.ndarray:
-    """Mean over the groups of a quantile of the distance to the group's mean, ``(D,)``.
+def length(vectors: np.ndarray) -> np.ndarray:
+    """Euclidean lengths of vectors ``(N, D)``; of numbers, what they are without their sign."""
+    return np.abs(vectors[:, 0]) if vectors.shape[1] == 1 else np.linalg.norm(vectors, axis=1)
+
+
+def deviations(
+    z: np.ndarray, labels: np.ndarray, quantile: float, blocked: list[list[int]]
+) -> np.ndarray:
+    """Mean over the groups of a quantile of the distance to the group's mean, for each block.
 
     The quantile interpolates linearly between order statistics, as `numpy.quantile` does.
     """
@@ -145,12 +158,12 @@ def deviations(z: np.ndarray, labels: np.ndarray, quantile: float) -> np.ndarray
     share = position - low
     order = np.argsort(group, kind="stable")
     crowded = len(z) > 32 * len(counts)  # few large groups: each by itself, without a full sort
-    result = np.empty(z.shape[1])
-    for d in range(z.shape[1]):
+    result = np.empty(len(blocked))
+    for d, block in enumerate(blocked):
         # Relative to a member, a group without spread has a mean of exactly zero.
-        column = z[order, d] - np.repeat(z[order[start], d], counts)
-        mean = np.add.reduceat(column, start) / counts
-        distance = np.abs(column - np.repeat(mean, counts))
+        column = z[order][:, block] - np.repeat(z[order[start]][:, block], counts, axis=0)
+        mean = np.add.reduceat(column, start, axis=0) / counts[:, None]
+        distance = length(column - np.repeat(mean, counts, axis=0))
         if crowded:
             ranked = distance
             for a, n, i, j in zip(start, counts, low, high, strict=True):

@@ -32,6 +32,7 @@ def jemmig(
     discrete_codes: bool = False,
     continuous_factors: bool | None = None,
     blocks: Columns | None = None,
+    components: int | None = None,
     unknown: float | str | None = -1,
     kinds: Stated = None,
 ) -> Score:
@@ -56,7 +57,8 @@ def jemmig(
             of values of :math:`z_{(1)}`.
         continuous_factors: Whether to bin all factors (``True``) or none; by default those with
             fractional values.
-        blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        blocks: Columns of vector-valued codes, which have bins if discrete, or if reduced.
+        components: Principal components to reduce each block to; none is reduced if ``None``.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
             radians, or ``None``: ordinal if its values are whole numbers, else real.
@@ -89,11 +91,15 @@ def jemmig(
         discrete_codes=discrete_codes,
         continuous_factors=continuous_factors,
         blocks=blocks,
+        components=components,
         unknown=unknown,
         kinds=kinds,
     )
-    assert information.code_entropy is not None
-    assert information.levels is not None
+    if information.code_entropy is None or information.levels is None:
+        raise ValueError(
+            "jemmig bins each code, and a block of several columns has no bins: reduce it by "
+            "components=1, or give discrete_codes=True"
+        )
     best = information.mutual.argmax(axis=0)
     every = np.arange(len(best))
     largest = information.mutual[best, every]

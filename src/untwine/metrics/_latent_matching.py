@@ -146,7 +146,8 @@ def _alignment(column: Labelled, neighbors: int, seed: int) -> np.ndarray:
 def _spearman(column: Labelled, neighbors: int, seed: int) -> np.ndarray:
     """Absolute rank correlation with each value's indicator."""
     indicators = np.eye(column.values)[column.label]
-    return np.abs(correlations(column.z, indicators, ranks=True))
+    dimensions = [[j] for j in range(column.z.shape[1])]
+    return np.abs(correlations(column.z, indicators, dimensions, ranks=True))
 
 
 def _matching(matrix: np.ndarray) -> float:

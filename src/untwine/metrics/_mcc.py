@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ._estimators.arrays import check, is_known, stated_unknown
+from ._estimators.arrays import as_codes, check, is_known, stated_unknown
 from ._estimators.kinds import Stated, coordinates, explained, kinds_of
-from ._estimators.splits import Columns, reduced, same_rows, stated_blocks
+from ._estimators.splits import Columns, in_blocks, same_rows, stated_blocks
 from .ranges import one_of
 from .registry import metric
 from .score import Score
@@ -33,6 +33,7 @@ def mcc(
     correlation: str = "pearson",
     points: int | None = None,
     blocks: Columns | None = None,
+    components: int | None = None,
     unknown: float | str | None = -1,
     kinds: Stated = None,
     seed: int = 0,
@@ -54,7 +55,8 @@ def mcc(
             out of that factor. A discrete factor's values are taken as numbers.
         correlation: ``"pearson"`` or ``"spearman"``.
         points: Rows to use, a seeded draw of the given ones; all if ``None``.
-        blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        blocks: Columns of vector-valued codes; the multiple correlation of a block counts.
+        components: Principal components to reduce each block to; none is reduced if ``None``.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
             radians, or ``None``: ordinal if its values are whole numbers, else real.
@@ -82,20 +84,20 @@ def mcc(
     from scipy.optimize import linear_sum_assignment
 
     _, y = check(codes, factors, unknown=unknown)
-    z = reduced(codes, blocks)
+    z, blocked = in_blocks(as_codes(codes), blocks, components)
     if points is not None and points < len(z):
         chosen = np.random.default_rng(seed).choice(len(z), points, replace=False)
         z, y = z[chosen], y[chosen]
-    matrix = np.empty((z.shape[1], y.shape[1]))
+    matrix = np.empty((len(blocked), y.shape[1]))
     ranks = correlation == "spearman"
     decided = kinds_of(y, kinds)
     for columns in same_rows(y):
         mask = is_known(y[:, columns[0]])
         numbers = [k for k in columns if decided[k] in ("ordinal", "real")]
-        matrix[:, numbers] = correlations(z[mask], y[mask][:, numbers], ranks=ranks)
+        matrix[:, numbers] = correlations(z[mask], y[mask][:, numbers], blocked, ranks=ranks)
         for k in set(columns).difference(numbers):
             matrix[:, k] = multiple_correlations(
-                z[mask], coordinates(y[mask, k], decided[k]), ranks=ranks
+                z[mask], coordinates(y[mask, k], decided[k]), blocked, ranks=ranks
             )
     dims, matched = linear_sum_assignment(-np.abs(matrix))
     per_factor = np.zeros(y.shape[1])
@@ -103,13 +105,18 @@ def mcc(
     assigned = np.full(y.shape[1], -1)
     assigned[matched] = dims
     stated = {"correlation": correlation, "matching": "Hungarian", "points": len(z), "seed": seed}
-    stated |= stated_blocks(blocks) | stated_unknown(y)
+    stated |= stated_blocks(blocks, components) | stated_unknown(y)
     parts = {"per_factor": per_factor, "code_of_factor": assigned, "matrix": matrix}
     return Score(per_factor.mean(), parts, stated, "mcc")
 
 
-def correlations(z: np.ndarray, y: np.ndarray, *, ranks: bool) -> np.ndarray:
-    """Correlations of dimensions and factors, ``(D, K)``; 0 where one of them is constant."""
+def correlations(
+    z: np.ndarray, y: np.ndarray, blocked: list[list[int]], *, ranks: bool
+) -> np.ndarray:
+    """Correlations of codes and factors, ``(D, K)``; 0 where one of them is constant.
+
+    That of a block of several columns is multiple: of the factor and its linear regression.
+    """
     if ranks:
         from scipy.stats import rankdata
 
@@ -122,13 +129,21 @@ def correlations(z: np.ndarray, y: np.ndarray, *, ranks: bool) -> np.ndarray:
         norm = np.sqrt((values * values).sum(axis=0))
         values /= np.where(norm > 0, norm, np.inf)
         unit.append(values)
-    return unit[0].T @ unit[1]
+    result = np.empty((len(blocked), y.shape[1]))
+    for i, block in enumerate(blocked):
+        if len(block) == 1:
+            result[i] = unit[0][:, block[0]] @ unit[1]
+        else:
+            result[i] = [np.sqrt(explained(z, one[:, None], [block])[0]) for one in y.T]
+    return result
 
 
-def multiple_correlations(z: np.ndarray, y: np.ndarray, *, ranks: bool) -> np.ndarray:
-    """Multiple correlation of each dimension, or of its ranks, with coordinates ``(N, M)``."""
+def multiple_correlations(
+    z: np.ndarray, y: np.ndarray, blocked: list[list[int]], *, ranks: bool
+) -> np.ndarray:
+    """Canonical correlation of each code, or of its ranks, with coordinates ``(N, M)``."""
     if ranks:
         from scipy.stats import rankdata
 
         z = rankdata(z, axis=0)
-    return np.sqrt(explained(z, y))
+    return np.sqrt(explained(z, y, blocked))

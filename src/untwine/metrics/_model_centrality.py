@@ -109,7 +109,13 @@ def model_centrality(
         for j in range(count):
             if i != j:
                 outcome = vote(
-                    codes[j], len(world.groups), world.hold, np.argmin, rng=rng, **settings
+                    codes[j],
+                    [[d] for d in range(codes[j].shape[1])],
+                    len(world.groups),
+                    world.hold,
+                    np.argmin,
+                    rng=rng,
+                    **settings,
                 )
                 pairs[i, j] = outcome.train if outcome.test is None else outcome.test
     per_run = np.nanmean((pairs + pairs.T) / 2, axis=1)

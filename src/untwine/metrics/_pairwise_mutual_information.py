@@ -2,13 +2,16 @@ r"""Pairwise mutual information of the dimensions of a code."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from typing import Any
 
 import numpy as np
 
-from ._estimators.information import Labels, bin_values, entropy, joint_entropy, label_values
-from ._estimators.splits import Columns, reduced
+from ._block_mutual_information import block_mutual_information
+from ._estimators.arrays import as_codes
+from ._estimators.information import Labels, bin_values, entropy, joint_entropy, label_rows
+from ._estimators.splits import Columns, in_blocks, stated_blocks, wide
 from .registry import metric
 from .score import Score
 
@@ -31,6 +34,7 @@ def pairwise_mutual_information(
     bins: int = 20,
     discrete_codes: bool = False,
     blocks: Columns | None = None,
+    components: int | None = None,
 ) -> Score:
     r"""Mean mutual information between different dimensions of a code, in nats.
 
@@ -45,8 +49,9 @@ def pairwise_mutual_information(
         factors: Not used; taken so that metrics can be called alike.
         bins: Bins per dimension.
         discrete_codes: Whether every distinct value of a code is its own bin.
-        blocks: Columns of vector-valued codes; each is reduced to its first principal component,
-            and pairs are those of blocks.
+        blocks: Columns of vector-valued codes, whose pairs are meant: by nearest neighbors, see
+            `block_mutual_information`.
+        components: Principal components to reduce each block to; none is reduced if ``None``.
 
     Shape:
         - codes: ``(N, D)``, D at least 2.
@@ -67,17 +72,20 @@ def pairwise_mutual_information(
         >>> round(float(pairwise_mutual_information(z[:, [0, 0]])), 4)  # log 4
         1.3863
     """
-    z = reduced(codes, blocks)
-    n, d = z.shape
+    z, blocked = in_blocks(as_codes(codes), blocks, components)
+    n, d = len(z), len(blocked)
     if d < 2:
         raise ValueError(
             f"pairs need at least two dimensions; the codes have {d}"
-            + ("" if blocks is None else " after reducing the blocks")
+            + ("" if blocks is None else " as blocks")
         )
+    if wide(blocked) and not discrete_codes:
+        score = block_mutual_information(z, blocked, points=None)
+        return replace(score, name="pairwise_mutual_information")
     labels = []
-    for column in z.T:
-        column = np.ascontiguousarray(column)
-        label = label_values(column) if discrete_codes else bin_values(column, int(bins))
+    for block in blocked:
+        column = np.ascontiguousarray(z[:, block])
+        label = label_rows(column) if discrete_codes else bin_values(column[:, 0], int(bins))
         small = np.min_scalar_type(label.classes)  # all columns are held at once
         labels.append(Labels(label.values.astype(small), label.classes))
     matrix = np.diag([entropy(np.bincount(label.values)) for label in labels])
@@ -91,8 +99,7 @@ def pairwise_mutual_information(
         "bins": int(bins),
         "points": n,
     }
-    if blocks is not None:
-        protocol |= {"blocks": len(blocks), "block_reduction": "PCA, 1 component(s)"}
+    protocol |= stated_blocks(blocks, components)
     value = (matrix.sum() - np.trace(matrix)) / (d * (d - 1))
     return Score(
         value,

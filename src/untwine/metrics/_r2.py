@@ -43,6 +43,7 @@ def r2(
     train: int | None = None,
     test: int | None = None,
     blocks: Columns | None = None,
+    components: int | None = None,
     unknown: float | str | None = -1,
     groups: Any = None,
     kinds: Stated = None,
@@ -72,7 +73,8 @@ def r2(
         train: Rows to learn from; by default 10,000, or 4,000 for the kernel regression, whose
             cost grows with their third power.
         test: Rows to be judged on; by default half as many.
-        blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        blocks: Columns of vector-valued codes, all of which a predictor sees.
+        components: Principal components to reduce each block to; none is reduced if ``None``.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         groups: A label of each row: rows of one group (a person, a clip) are not split.
         kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
@@ -111,6 +113,7 @@ def r2(
         seed=seed,
         metric="r2",
         blocks=blocks,
+        components=components,
         unknown=unknown,
         groups=groups,
         kinds=kinds,

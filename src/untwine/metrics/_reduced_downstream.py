@@ -107,6 +107,7 @@ def reduced_downstream(
         train=train,
         test=test,
         blocks=None,
+        components=None,
         unknown=unknown,
         kinds=kinds,
         groups=groups,

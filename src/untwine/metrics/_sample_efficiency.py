@@ -3,6 +3,7 @@ r"""Sample efficiency: accuracy from few labels relative to accuracy from many."
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import inf
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from ._estimators.kinds import Stated
 from ._estimators.learners import LEARNERS, accuracies, labelled_parts
 from ._estimators.predictors import describe_predictor
-from ._estimators.splits import Columns, TrainTest
+from ._estimators.splits import Columns
 from .ranges import one_of, several, whole
 from .registry import metric
 from .score import Score
@@ -51,6 +52,7 @@ def sample_efficiency(
     repeats: int = 1,
     test: int | None = 5_000,
     blocks: Columns | None = None,
+    components: int | None = None,
     jobs: int | None = None,
     unknown: float | str | None = -1,
     groups: Any = None,
@@ -78,7 +80,8 @@ def sample_efficiency(
         many: The denominator's; all available rows if there are fewer.
         repeats: How often to draw the labelled rows; accuracies are averaged.
         test: Rows to be judged on; all if ``None``.
-        blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        blocks: Columns of vector-valued codes, all of which a predictor sees.
+        components: Principal components to reduce each block to; none is reduced if ``None``.
         jobs: How many factors to learn at a time; the number of cores by default.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         groups: A label of each row: rows of one group (a person, a clip) are not split.
@@ -116,6 +119,7 @@ def sample_efficiency(
         train=largest,
         test=test,
         blocks=blocks,
+        components=components,
         unknown=unknown,
         groups=groups,
         kinds=kinds,
@@ -133,14 +137,7 @@ def sample_efficiency(
     rng = np.random.default_rng(seed)
     for _ in range(repeats):
         order = rng.permutation(available)
-        shuffled = TrainTest(
-            data.z[order],
-            data.factors[order],
-            data.z_test,
-            data.factors_test,
-            data.kinds,
-            data.protocol,
-        )
+        shuffled = replace(data, z=data.z[order], factors=data.factors[order])
         for i, size in enumerate(sizes):
             accuracy[i] += accuracies(shuffled, size, predictor, jobs, seed)[1] / repeats
     means = dict(zip(sizes, accuracy.mean(axis=1), strict=True))

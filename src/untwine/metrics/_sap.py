@@ -39,6 +39,7 @@ def sap(
     train: int | None = 10_000,
     test: int | None = 5_000,
     blocks: Columns | None = None,
+    components: int | None = None,
     unknown: float | str | None = -1,
     groups: Any = None,
     kinds: Stated = None,
@@ -68,7 +69,8 @@ def sap(
         C: Inverse strength of the support vector machine's penalty.
         train: Rows to learn from; all if ``None``.
         test: Rows to be judged on (the regression form uses none); all if ``None``.
-        blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        blocks: Columns of vector-valued codes; the machine, or the regression, sees all of a block.
+        components: Principal components to reduce each block to; none is reduced if ``None``.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         groups: A label of each row: rows of one group (a person, a clip) are not split.
         kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
@@ -110,6 +112,7 @@ def sap(
         seed=seed,
         metric="sap",
         blocks=blocks,
+        components=components,
         unknown=unknown,
         groups=groups,
         kinds=kinds,
@@ -124,7 +127,9 @@ def sap(
                 f"sap: factor {continuous[0]} is continuous: form='classifier' predicts discrete "
                 "factors; use form='regression'"
             )
-        matrix = np.stack([_accuracies(data.target(k, metric="sap"), C) for k in columns], axis=1)
+        matrix = np.stack(
+            [_accuracies(data.target(k, metric="sap"), data.columns, C) for k in columns], axis=1
+        )
         predictor = {
             "predictor": "linear SVM on each dimension, squared hinge, one versus rest, balanced",
             "C": C,
@@ -143,19 +148,31 @@ def sap(
 
 
 def _squared_correlations(data: TrainTest, k: int) -> np.ndarray:
-    """Squared correlation of each dimension with factor ``k``, or with its coordinates."""
+    """Squared correlation of each code with factor ``k``, or with its coordinates.
+
+    Of a block of several columns it is multiple: the share that a linear regression explains.
+    """
     targets = data.targets(k, metric="sap", values=True)
-    return explained(targets[0].z, np.stack([target.y for target in targets], axis=1))
+    y = np.stack([target.y for target in targets], axis=1)
+    return explained(targets[0].z, y, data.columns)
 
 
-def _accuracies(target: Target, c: float) -> np.ndarray:
-    """Test accuracy of each dimension's classifier, ``(D,)``."""
+def _accuracies(target: Target, columns: list[list[int]], c: float) -> np.ndarray:
+    """Test accuracy of each code's classifier, ``(D,)``."""
     assert target.classes is not None
     number = len(target.classes)
-    result = np.empty(target.z.shape[1])
-    for d in range(target.z.shape[1]):
-        w, b = line_svm(target.z[:, d].astype(np.float64), target.y, number, c=c)
-        result[d] = (_highest(w, b, target.z_test[:, d]) == target.y_test).mean()
+    result = np.empty(len(columns))
+    for d, block in enumerate(columns):
+        z, z_test = (part[:, block].astype(np.float64) for part in (target.z, target.z_test))
+        if len(block) == 1:
+            w, b = line_svm(z[:, 0], target.y, number, c=c)
+            guess = _highest(w, b, z_test[:, 0])
+        else:
+            from sklearn.svm import LinearSVC
+
+            machine = LinearSVC(C=c, class_weight="balanced", dual=False).fit(z, target.y)
+            guess = machine.predict(z_test)
+        result[d] = (guess == target.y_test).mean()
     return result
 
 

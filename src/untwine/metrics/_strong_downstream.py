@@ -46,6 +46,7 @@ def strong_downstream(
     train: int | None = 10_000,
     test: int | None = 5_000,
     blocks: Columns | None = None,
+    components: int | None = None,
     jobs: int | None = None,
     unknown: float | str | None = -1,
     kinds: Stated = None,
@@ -74,7 +75,8 @@ def strong_downstream(
         experiments: Draws of a factor and a value, per factor to predict.
         train: Rows to learn from, before those of one value are taken; all if ``None``.
         test: Rows to be judged on, before; all if ``None``.
-        blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        blocks: Columns of vector-valued codes, all of which a predictor sees.
+        components: Principal components to reduce each block to; none is reduced if ``None``.
         jobs: How many predictors to learn at a time; the number of cores by default.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
@@ -114,6 +116,7 @@ def strong_downstream(
         train=train,
         test=test,
         blocks=blocks,
+        components=components,
         unknown=unknown,
         kinds=kinds,
         groups=groups,

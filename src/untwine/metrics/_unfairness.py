@@ -42,6 +42,7 @@ def unfairness(
     train: int | None = 10_000,
     test: int | None = None,
     blocks: Columns | None = None,
+    components: int | None = None,
     jobs: int | None = None,
     unknown: float | str | None = -1,
     groups: Any = None,
@@ -74,7 +75,8 @@ def unfairness(
             ``"fast"``, ``"logistic"`` or ``"logistic_cv"``, see `downstream_accuracy`.
         train: Rows to learn from.
         test: Rows to be judged on; by default all others, at least a third, at most 100,000.
-        blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        blocks: Columns of vector-valued codes, all of which a predictor sees.
+        components: Principal components to reduce each block to; none is reduced if ``None``.
         jobs: How many targets to learn at a time; the number of cores by default.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         groups: A label of each row: rows of one group (a person, a clip) are not split.
@@ -119,6 +121,7 @@ def unfairness(
         seed=seed,
         metric="unfairness",
         blocks=blocks,
+        components=components,
         unknown=unknown,
         groups=groups,
         kinds=kinds,

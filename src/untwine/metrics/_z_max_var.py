@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ._estimators.arrays import check, stated_unknown
+from ._estimators.arrays import as_codes, check, stated_unknown
 from ._estimators.interventions import Interventions
 from ._estimators.kinds import Stated
-from ._estimators.splits import Columns, reduced
+from ._estimators.splits import Columns, in_blocks, stated_blocks
 from ._estimators.votes import vote
 from .registry import metric
 from .score import Score
@@ -39,6 +39,7 @@ def z_max_var(
     bins: int | None = None,
     rescale: bool = False,
     blocks: Columns | None = None,
+    components: int | None = None,
     unknown: float | str | None = -1,
     kinds: Stated = None,
     seed: int = 0,
@@ -71,7 +72,8 @@ def z_max_var(
         threshold: Smallest standard deviation of a dimension that takes part.
         bins: Compare factors by bins of equal width instead of by exact values.
         rescale: Whether to map chance, :math:`1/K`, to 0.
-        blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        blocks: Columns of vector-valued codes; their variance is the sum over columns.
+        components: Principal components to reduce each block to; none is reduced if ``None``.
         unknown: The value that means unknown, beside nan; -1 does in columns of labels from 0.
         kinds: What each factor is: ``"nominal"``, ``"ordinal"``, ``"real"``, an ``"angle"`` in
             radians, or ``None``: ordinal if its values are whole numbers, else real.
@@ -105,7 +107,7 @@ def z_max_var(
         "variance_rows": 10_000,
     }
     outcome = vote(
-        reduced(codes, blocks),
+        *in_blocks(as_codes(codes), blocks, components),
         factors.shape[1],
         world.vary,
         np.argmax,
@@ -115,7 +117,12 @@ def z_max_var(
     return outcome.describe(
         "z_max_var",
         rescale,
-        {**settings, "bins": bins, "seed": seed, **stated_unknown(factors)},
+        {
+            **settings,
+            "bins": bins,
+            "seed": seed,
+            **stated_unknown(factors),
+            **stated_blocks(blocks, components),
+        },
         left_out=world.left_out,
-        blocks=blocks,
     )

@@ -428,8 +428,12 @@ def without_copies(metric: str, *arrays: np.ndarray, split: bool) -> tuple[np.nd
             return None
         if (values != np.round(values)).any():
             distinct = max(distinct, len(values))
-    rows = np.ascontiguousarray(np.concatenate([a.astype(np.float64) for a in arrays], axis=1))
-    keys = rows.view([("", rows.dtype)] * rows.shape[1])[:, 0]
+    keys = np.zeros(len(codes), dtype=np.uint64)  # of 64 bits: two rows in 1e19 share one
+    for array in arrays:
+        for column in array.T:
+            keys ^= column.astype(np.float64).view(np.uint64)
+            keys *= np.uint64(0x9E3779B97F4A7C15)
+            keys ^= keys >> np.uint64(29)
     _, first, counts = np.unique(keys, return_index=True, return_counts=True)
     # Of a discrete code no column tells the rows apart, or there are few values.
     if len(first) < 50 or distinct < 0.9 * len(first):

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import UNKNOWN, check, is_known, reduce_blocks, stated_unknown
+from .arrays import UNKNOWN, check, is_known, stated_unknown
 from .kinds import CLASSES, Kind, Stated, kinds_of
-from .splits import Columns
+from .neighbors import spread_ties, vector_information
+from .splits import Columns, in_blocks, stated_blocks, wide
 
 __all__ = [
     "Information",
@@ -28,8 +29,13 @@ __all__ = [
     "gap",
     "histogram_information",
     "joint_entropy",
+    "label_rows",
     "label_values",
+    "vector_matrix",
 ]
+
+#: Neighbors of a vector-valued code.
+NEIGHBORS = 3
 
 #: Below this many nats a difference of entropies is rounding (a plug-in value is at least 1/N^2).
 _ROUNDING = 1e-12
@@ -120,6 +126,7 @@ def histogram_information(
     discrete_codes: bool = False,
     continuous_factors: bool | None = None,
     blocks: Columns | None = None,
+    components: int | None = None,
     unknown: float | str | None = UNKNOWN,
     kinds: Stated = None,
 ) -> Information:
@@ -141,7 +148,10 @@ def histogram_information(
         discrete_codes: Whether every distinct value of a code is its own bin.
         continuous_factors: Whether to cut all factors (``True``) or none (``False``) into bins;
             decided per column by default.
-        blocks: Columns of vector-valued codes; each is reduced to its first principal component.
+        blocks: Columns of vector-valued codes. If any has several columns, the information of all
+            is by nearest neighbors (`neighbors.vector_information`), or of their distinct values
+            where codes are discrete.
+        components: Principal components to reduce each block to.
         unknown: The value that means unknown, see `arrays.as_factors`.
         kinds: What each factor is, see `kinds.kinds_of`: classes are counted, others are binned.
 
@@ -164,21 +174,22 @@ def histogram_information(
         "bins": int(bins),
         "points": len(z),
     }
-    if blocks is not None:
-        z = reduce_blocks(z, blocks)
-        protocol |= {"blocks": len(blocks), "block_reduction": "PCA, 1 component(s)"}
+    z, blocked = in_blocks(z, blocks, components)
+    protocol |= stated_blocks(blocks, components)
     decided = kinds_of(y, kinds, continuous_factors)
     labels = factor_labels(y, int(bins), decided)
     protocol |= binning_protocol(y, decided)
-    d, k = z.shape[1], y.shape[1]
+    if wide(blocked) and not discrete_codes:
+        return _by_neighbors(z, blocked, labels, protocol)
+    d, k = len(blocked), y.shape[1]
     mutual, code_entropy = np.zeros((d, k)), np.zeros((d, k))
     levels, span = np.zeros(d, dtype=np.int64), np.zeros(d)
     counts = [_counts(label) for label in labels]
     factor_entropy = np.array([entropy(count) for count in counts])
     for j in range(d):
-        column = np.ascontiguousarray(z[:, j])
-        code = label_values(column) if discrete_codes else bin_values(column, int(bins))
-        levels[j], span[j] = code.classes, float(column.max()) - float(column.min())
+        column = np.ascontiguousarray(z[:, blocked[j]])
+        code = label_rows(column) if discrete_codes else bin_values(column[:, 0], int(bins))
+        levels[j], span[j] = code.classes, float(np.ptp(column, axis=0).max())
         whole_entropy = entropy(_counts(code))
         for i, label in enumerate(labels):
             if label.known is None:
@@ -190,6 +201,49 @@ def histogram_information(
     mutual[mutual < _ROUNDING] = 0.0
     points = np.array([int(count.sum()) for count in counts])
     return Information(mutual, factor_entropy, points, span, protocol, code_entropy, levels)
+
+
+def _by_neighbors(
+    z: np.ndarray, blocked: list[list[int]], labels: list[Labels], protocol: dict[str, Any]
+) -> Information:
+    """The information of vectors, which have no bins."""
+    counts = [_counts(label) for label in labels]
+    factor_entropy = np.array([entropy(count) for count in counts])
+    return Information(
+        vector_matrix(z, blocked, labels, NEIGHBORS, seed=0),
+        factor_entropy,
+        np.array([int(count.sum()) for count in counts]),
+        np.array([float(np.ptp(z[:, block], axis=0).max()) for block in blocked]),
+        {k: v for k, v in protocol.items() if k != "codes"}
+        | {"estimator": "nearest neighbors", "neighbors": NEIGHBORS},
+    )
+
+
+def vector_matrix(
+    z: np.ndarray, blocked: list[list[int]], labels: list[Labels], neighbors: int, seed: int
+) -> np.ndarray:
+    """Mutual information of each block with each factor, at most its entropy, ``(B, K)``."""
+    matrix = np.zeros((len(blocked), len(labels)))
+    varies = z.min(axis=0) < z.max(axis=0)
+    spread = spread_ties(z, seed)
+    for k, label in enumerate(labels):
+        here = slice(None) if label.known is None else label.known
+        y = label.values[here]
+        total = entropy(np.bincount(y))
+        for j, block in enumerate(blocked):
+            columns = [column for column in block if varies[column]]
+            if columns:
+                mutual = vector_information(spread[here][:, columns], y, neighbors)
+                matrix[j, k] = min(mutual, total) if mutual > _ROUNDING else 0.0
+    return matrix
+
+
+def label_rows(rows: np.ndarray) -> Labels:
+    """Every distinct row of several columns as a class."""
+    if rows.shape[1] == 1:
+        return label_values(rows[:, 0])
+    distinct, values = np.unique(rows, axis=0, return_inverse=True)
+    return Labels(values.reshape(-1), len(distinct))
 
 
 def discretize(codes: np.ndarray, bins: int = 20) -> np.ndarray:

@@ -127,15 +127,20 @@ def coordinates(values: np.ndarray, kind: Kind, levels: np.ndarray | None = None
     return values[:, None].astype(np.float64)
 
 
-def explained(z: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Squared multiple correlation of each dimension with some coordinates, ``(D,)``.
+def explained(
+    z: np.ndarray, y: np.ndarray, blocked: Sequence[Sequence[int]] | None = None
+) -> np.ndarray:
+    """Squared multiple correlation of each code with some coordinates, ``(D,)``.
 
     Of one coordinate this is the squared correlation, of (cos, sin) the circular-linear one, of
-    indicators the correlation ratio. It is 0 for a dimension of variance below 1e-12.
+    indicators the correlation ratio. It is 0 for a dimension of variance below 1e-12. Of a block of
+    several columns it is the squared canonical correlation: of one coordinate, the share that a
+    linear regression explains.
 
     Args:
-        z: ``(N, D)``.
+        z: ``(N, C)``.
         y: ``(N, M)``.
+        blocked: The columns of each code; each column is one by default.
     """
     z, y = z.astype(np.float64), y.astype(np.float64)
     z, y = z - z.mean(axis=0), y - y.mean(axis=0)
@@ -144,4 +149,16 @@ def explained(z: np.ndarray, y: np.ndarray) -> np.ndarray:
     variance = (z**2).sum(axis=0)
     alive = variance / max(len(z) - 1, 1) > 1e-12
     share = ((basis.T @ z) ** 2).sum(axis=0) / np.where(alive, variance, 1.0)
-    return np.where(alive, np.minimum(share, 1.0), 0.0)
+    single = np.where(alive, np.minimum(share, 1.0), 0.0)
+    if blocked is None:
+        return single
+    result = np.empty(len(blocked))
+    for i, block in enumerate(blocked):
+        columns = [column for column in block if alive[column]]
+        if len(block) == 1 or not columns:
+            result[i] = single[block[0]]
+            continue
+        axes, sizes, _ = np.linalg.svd(z[:, columns] / np.sqrt(variance[columns]), False)
+        canonical = np.linalg.norm(basis.T @ axes[:, sizes > 1e-7], 2)
+        result[i] = min(1.0, float(canonical) ** 2)
+    return result

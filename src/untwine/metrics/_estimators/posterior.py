@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import UNKNOWN, as_codes, check, reduce_blocks
+from .arrays import UNKNOWN, as_codes, check, columns_of, reduce_blocks
 from .gaussian_sums import GaussianSum
 from .information import Information, binning_protocol, entropy, factor_labels
 from .kinds import Stated, kinds_of
-from .splits import Columns
+from .splits import Columns, stated_blocks, wide
 
 __all__ = ["as_posterior", "posterior_information", "second_moments"]
 
@@ -44,6 +44,7 @@ def posterior_information(
     bins: int = 20,
     continuous_factors: bool | None = None,
     blocks: Columns | None = None,
+    components: int | None = None,
     unknown: float | str | None = UNKNOWN,
     kinds: Stated = None,
 ) -> Information:
@@ -62,8 +63,9 @@ def posterior_information(
         bins: Bins of a continuous factor.
         continuous_factors: Whether to bin all factors (``True``) or none; by default those with
             fractional values.
-        blocks: Columns of vector-valued codes; each posterior is projected on the block's first
-            principal component, and stays Gaussian.
+        blocks: Columns of vector-valued codes, of one column each, or reduced.
+        components: 1 projects each posterior on its block's first principal component, where it
+            stays Gaussian.
         unknown: The value that means unknown, see `arrays.as_factors`.
         kinds: What each factor is, see `kinds.kinds_of`: classes are counted, others are binned.
 
@@ -92,8 +94,14 @@ def posterior_information(
         "points": len(mean),
     }
     if blocks is not None:
+        if components not in (None, 1) or (
+            components is None and wide(list(columns_of(blocks, mean.shape[1]).values()))
+        ):
+            raise ValueError(
+                "a posterior is integrated in one dimension: reduce each block by components=1"
+            )
         mean, stddev = _projected(mean, stddev, blocks)
-        protocol |= {"blocks": len(blocks), "block_reduction": "PCA, 1 component(s)"}
+        protocol |= stated_blocks(blocks, components)
     decided = kinds_of(y, kinds, continuous_factors)
     labels = factor_labels(y, bins, decided)
     counts = [np.bincount(v.values[slice(None) if v.known is None else v.known]) for v in labels]

@@ -10,8 +10,8 @@ import numpy as np
 
 from .arrays import (
     UNKNOWN,
-    as_codes,
     check,
+    columns_of,
     factor_parts,
     is_known,
     reduce_blocks,
@@ -27,12 +27,13 @@ __all__ = [
     "Target",
     "TrainTest",
     "equal_width",
-    "reduced",
+    "in_blocks",
     "rows",
     "same_rows",
     "scale",
     "stated_blocks",
     "train_test",
+    "wide",
 ]
 
 Columns = Sequence[Sequence[int] | slice] | Mapping[str, Sequence[int] | slice]
@@ -86,6 +87,7 @@ class TrainTest:
         z_test: Codes to be judged on, ``(m, D)``.
         factors_test: Their factors, ``(m, K)``.
         protocol: What a score has to say about the parts: sizes, seed, blocks.
+        columns: The columns of each code: one of its own, or those of a block.
     """
 
     z: np.ndarray
@@ -94,6 +96,7 @@ class TrainTest:
     factors_test: np.ndarray
     kinds: tuple[Kind, ...]
     protocol: dict[str, Any]
+    columns: list[list[int]]
 
     def discrete(self, k: int) -> bool:
         """Whether factor ``k`` has classes."""
@@ -159,7 +162,7 @@ def train_test(
     seed: int,
     metric: str,
     blocks: Columns | None = None,
-    components: int = 1,
+    components: int | None = None,
     unknown: float | str | None = UNKNOWN,
     groups: Any = None,
     kinds: Stated = None,
@@ -179,8 +182,8 @@ def train_test(
         test: Rows to be judged on; all if ``None``.
         seed: Of the draws.
         metric: Who asks, for the error messages.
-        blocks: Columns of vector-valued codes, reduced by principal components of the first part.
-        components: Principal components per block.
+        blocks: Columns of vector-valued codes.
+        components: Principal components, of the first part, to reduce each block to.
         unknown: The value that means unknown, see `arrays.as_factors`.
         groups: A label of each row ``(N,)``: rows of one group are not split.
         kinds: What each factor is, see `kinds.kinds_of`.
@@ -224,14 +227,11 @@ def train_test(
     }
     if copies:
         protocol["copies_left_out"] = copies
-    if blocks is not None:
-        z, z_test = (
-            reduce_blocks(z, blocks, components=components),
-            reduce_blocks(z_test, blocks, components=components, basis=z),
-        )
-        protocol |= stated_blocks(blocks, components)
+    judged, _ = in_blocks(z_test, blocks, components, basis=z)
+    learned, columns = in_blocks(z, blocks, components)
+    protocol |= stated_blocks(blocks, components)
     decided = kinds_of(np.concatenate([y, y_test]), kinds)
-    return TrainTest(z, y, z_test, y_test, decided, protocol)
+    return TrainTest(learned, y, judged, y_test, decided, protocol, columns)
 
 
 def rows(rng: np.random.Generator, size: int | None, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -252,17 +252,54 @@ def same_rows(*factors: np.ndarray) -> list[list[int]]:
     return list(groups.values())
 
 
-def reduced(codes: Any, blocks: Columns | None) -> np.ndarray:
-    """Checked codes, with each block of columns as its first principal component."""
-    codes = as_codes(codes)
-    return codes if blocks is None else reduce_blocks(codes, blocks)
+def in_blocks(
+    codes: np.ndarray,
+    blocks: Columns | None,
+    components: int | None,
+    basis: np.ndarray | None = None,
+) -> tuple[np.ndarray, list[list[int]]]:
+    """The columns that belong to blocks, and those of each block among them.
+
+    Args:
+        codes: ``(N, D)``, checked.
+        blocks: The columns of each block; each column is a block of its own if ``None``.
+        components: How many principal components to reduce each block to; none is if ``None``.
+        basis: The rows that these are estimated from; ``codes`` by default.
+
+    Raises:
+        ValueError: see `arrays.columns_of`; and for ``components`` without ``blocks``.
+
+    Example:
+        >>> z, columns = in_blocks(np.arange(8.0).reshape(2, 4), {"a": [3], "b": [0, 1]}, None)
+        >>> z.tolist(), columns
+        ([[3.0, 0.0, 1.0], [7.0, 4.0, 5.0]], [[0], [1, 2]])
+    """
+    if blocks is None:
+        if components is not None:
+            raise ValueError("components= reduces blocks of columns: give blocks=, too")
+        return codes, [[j] for j in range(codes.shape[1])]
+    chosen = list(columns_of(blocks, codes.shape[1]).values())
+    if components is None:
+        ends = np.cumsum([len(block) for block in chosen])
+        places = [list(range(end - len(b), end)) for b, end in zip(chosen, ends, strict=True)]
+        return codes[:, [j for block in chosen for j in block]], places
+    z = reduce_blocks(codes, blocks, components=components, basis=basis)
+    return z, [list(range(i, i + components)) for i in range(0, z.shape[1], components)]
 
 
-def stated_blocks(blocks: Columns | None, components: int = 1) -> dict[str, Any]:
+def stated_blocks(blocks: Columns | None, components: int | None) -> dict[str, Any]:
     """What a protocol says of vector-valued codes; nothing where there are none."""
     if blocks is None:
         return {}
-    return {"blocks": len(blocks), "block_reduction": f"PCA, {components} component(s)"}
+    stated: dict[str, Any] = {"blocks": len(blocks)}
+    if components is not None:
+        stated["block_reduction"] = f"PCA, {components} component(s)"
+    return stated
+
+
+def wide(columns: Sequence[Sequence[int]]) -> bool:
+    """Whether some block has several columns."""
+    return any(len(block) > 1 for block in columns)
 
 
 def scale(z: np.ndarray, z_test: np.ndarray, how: str) -> dict[str, np.ndarray]:

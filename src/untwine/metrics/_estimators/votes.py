@@ -10,7 +10,6 @@ import numpy as np
 
 from ..score import Score
 from .interventions import chunks
-from .splits import Columns, stated_blocks
 
 __all__ = ["Votes", "vote"]
 
@@ -38,7 +37,6 @@ class Votes:
         protocol: dict[str, Any],
         *,
         left_out: np.ndarray,
-        blocks: Columns | None,
     ) -> Score:
         """The outcome as a score."""
         chance = 1.0 / self.counts.shape[1]
@@ -55,12 +53,12 @@ class Votes:
         if self.test is not None:
             parts["test_accuracy"] = self.test
         protocol = protocol | {"rescale": rescale}
-        protocol |= stated_blocks(blocks)
         return Score(0.0 if dead else scale(value), parts, protocol, name)
 
 
 def vote(
     codes: np.ndarray,
+    blocked: list[list[int]],
     n_factors: int,
     draw: Callable[[int, int, int, np.random.Generator], np.ndarray],
     pick: Callable[..., Any],
@@ -75,7 +73,8 @@ def vote(
     """Learns the majority map on ``votes`` batches and judges it on ``test_votes`` new ones.
 
     Args:
-        codes: ``(N, D)``.
+        codes: ``(N, C)``.
+        blocked: The columns of each of D codes; their variance is the sum over columns.
         n_factors: K.
         draw: ``draw(k, batches, size, rng)`` gives rows ``(batches, size)`` for factor ``k``.
         pick: `numpy.argmin` or `numpy.argmax`, of the relative variances.
@@ -93,27 +92,34 @@ def vote(
     some = codes
     if variance_rows is not None and variance_rows < len(codes):
         some = codes[rng.choice(len(codes), variance_rows, replace=False)]
-    variance = some.var(axis=0, ddof=1)
+    every = some.var(axis=0, ddof=1)
+    variance = np.array([every[block].sum() for block in blocked])
     active = np.sqrt(variance) >= threshold
-    counts = np.zeros((codes.shape[1], n_factors), dtype=np.int64)
+    counts = np.zeros((len(blocked), n_factors), dtype=np.int64)
     if not active.any():
         return Votes(0.0, 0.0 if test_votes else None, counts, active)
-    safe = np.where(variance[active] > 0, variance[active], 1.0)
-    world = np.ascontiguousarray(codes[:, active] / np.sqrt(safe))
+    safe = np.where(variance > 0, variance, 1.0)
+    voting = [d for d, votes_too in enumerate(active) if votes_too]
+    columns = [column for d in voting for column in blocked[d]]
+    width = np.array([len(blocked[d]) for d in voting])
+    first = np.cumsum(width) - width
+    scale = np.sqrt(np.repeat(safe[voting], width))
+    world = np.ascontiguousarray(codes[:, columns] / scale)
 
     def cast(total: int) -> np.ndarray:
-        result = np.zeros((world.shape[1], n_factors), dtype=np.int64)
+        result = np.zeros((len(voting), n_factors), dtype=np.int64)
         for k, number in enumerate(np.bincount(rng.integers(n_factors, size=total))):
             for part in chunks(int(number), batch):
                 drawn = world[draw(k, part, batch, rng)]
                 drawn -= drawn[:, :1].copy()  # exact zeros where nothing varies
                 local = np.einsum("bld,bld->bd", drawn, drawn) - drawn.sum(axis=1) ** 2 / batch
-                result[:, k] += np.bincount(pick(local, axis=1), minlength=world.shape[1])
+                local = np.add.reduceat(local, first, axis=1)
+                result[:, k] += np.bincount(pick(local, axis=1), minlength=len(voting))
         return result
 
     learned = cast(votes)
     majority = learned.argmax(axis=1)
-    dims = np.arange(world.shape[1])
+    dims = np.arange(len(voting))
     test = None
     if test_votes:
         fresh = cast(test_votes)

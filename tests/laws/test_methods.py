@@ -36,13 +36,18 @@ def test_declares_its_supervision_and_trains_on_it(method, images):
             assert torch.isfinite(loss.total), f"{stage.name}: {name}"
 
 
-def test_players_are_disjoint_and_own_everything_together(method):
+def test_players_own_everything_together_and_those_of_a_move_nothing_in_common(method, images):
     players = method.players()
-    owned = [id(p) for player in players.values() for p in player.parameters()]
-    assert len(owned) == len(set(owned))
-    assert set(owned) == {id(p) for p in method.parameters()}
+    owned = {id(p) for player in players.values() for p in player.parameters()}
+    assert owned == {id(p) for p in method.parameters()}
     played = {n for s in method.stages() for n in (s.players or players)}
     assert played == set(players)
+    batch = first_batch(method, images)
+    for stage in method.stages():
+        for move in stage.moves(batch, CTX):
+            names = [n for key in move for n in ((key,) if isinstance(key, str) else key)]
+            moving = [id(p) for n in names for p in players[n].parameters()]
+            assert len(moving) == len(set(moving)), names
 
 
 def test_only_the_moving_players_parameters_change(method, images):

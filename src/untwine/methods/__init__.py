@@ -2,6 +2,7 @@
 
 import inspect
 
+from .aae import AAE as AAE
 from .abilities import (
     Classifies as Classifies,
     Clusters as Clusters,
@@ -17,6 +18,12 @@ from .beta_tcvae import BetaTCVAE as BetaTCVAE, TotalCorrelation as TotalCorrela
 from .beta_vae import BetaVAE as BetaVAE
 from .block_kl import BlockKL as BlockKL
 from .dip_vae import DIP as DIP, DIPVAEI as DIPVAEI, DIPVAEII as DIPVAEII
+from .divergences import (
+    MMD as MMD,
+    Adversarial as Adversarial,
+    SlicedWasserstein as SlicedWasserstein,
+    Stein as Stein,
+)
 from .drnet import DrNet as DrNet
 from .elastic_infogan import ElasticInfoGAN as ElasticInfoGAN
 from .f_statistic import FStatistic as FStatistic
@@ -27,6 +34,7 @@ from .generalized_m2 import GeneralizedM2 as GeneralizedM2
 from .graph import Graph as Graph, Variable as Variable
 from .gvae import GVAE as GVAE
 from .hierarchical_mixture_vae import HierarchicalMixtureVAE as HierarchicalMixtureVAE
+from .info_vae import InfoVAE as InfoVAE
 from .infogan import InfoGAN as InfoGAN
 from .infogan_cr import Contrast as Contrast, InfoGANCR as InfoGANCR
 from .joint_vae import JointVAE as JointVAE

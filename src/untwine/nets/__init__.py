@@ -4,7 +4,7 @@ from .adain import AdaIN, adain
 from .architecture import Architecture
 from .augment import RandomAffine
 from .conv import Burgess2018, Conv, Locatello2019
-from .critics import mlp_critic
+from .critics import GaussianNoise, mlp_critic
 from .dcgan import DCGAN
 from .default import default_architecture
 from .features import VGG16, Features, FrozenNet, MultiScale
@@ -21,6 +21,7 @@ __all__ = [
     "Conv",
     "Features",
     "FrozenNet",
+    "GaussianNoise",
     "Locatello2019",
     "MultiScale",
     "RandomAffine",

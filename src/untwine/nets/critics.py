@@ -1,15 +1,40 @@
-"""Critics of codes."""
+"""Critics of codes, and noise on what they see."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from ..checks import check_size
+from ..checks import check_scale, check_size
 from .mlp import mlp
 
-__all__ = ["mlp_critic"]
+__all__ = ["GaussianNoise", "mlp_critic"]
+
+
+class GaussianNoise(nn.Module):
+    r"""Adds Gaussian noise in training, :math:`x + \sigma \epsilon`, and nothing in evaluation.
+
+    Args:
+        scale: :math:`\sigma`; 0 for none.
+
+    Raises:
+        ValueError: for a negative scale.
+    """
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        check_scale("scale", scale, zero=True)
+        self.scale = float(scale)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, ...)`` to the same."""
+        return x + self.scale * torch.randn_like(x) if self.training and self.scale else x
+
+    def extra_repr(self) -> str:
+        """The scale."""
+        return f"scale={self.scale:g}"
 
 
 def mlp_critic(latent_dim: int, width: int = 1000, depth: int = 6, outputs: int = 2) -> nn.Module:

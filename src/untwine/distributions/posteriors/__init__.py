@@ -6,6 +6,7 @@ from .blocks import BlocksPosterior
 from .gaussian import Diagonal, FixedScale, FullCovariance, LowRank
 from .mixture import MixturePosterior
 from .one_hot import OneHotPosterior
+from .point import PointPosterior
 from .quantized import FiniteScalar, Quantizer, ScalarCodebooks
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "LowRank",
     "MixturePosterior",
     "OneHotPosterior",
+    "PointPosterior",
     "Posterior",
     "Quantizer",
     "ScalarCodebooks",

@@ -11,6 +11,7 @@ from .grid import GridPrior
 from .hierarchical_mixture import HierarchicalMixture
 from .laplace import LaplacePrior
 from .one_hot import OneHotPrior
+from .swiss_roll import SwissRollPrior
 from .trees import tree_from_merges
 from .uniform import BoxPrior, UniformPrior
 from .vamp import VampPrior
@@ -29,6 +30,7 @@ __all__ = [
     "OneHotPrior",
     "Prior",
     "StandardNormal",
+    "SwissRollPrior",
     "UniformPrior",
     "VampPrior",
     "tree_from_merges",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from .methods.abilities import HasPrior, Represents
 
 if TYPE_CHECKING:
     from .data import Data, FactorSpace
+    from .data.dataset import Index
 
 __all__ = [
     "Codes",
@@ -182,7 +183,7 @@ def encode(method: Represents, data: Data, n: int | None = None, seed: int = 0) 
 
 
 @contextmanager
-def evaluating(method: Any) -> Iterator[None]:
+def evaluating(method: object) -> Iterator[None]:
     """A method in evaluation mode, if it is a module; afterwards as it was."""
     if not isinstance(method, nn.Module):
         yield
@@ -195,7 +196,7 @@ def evaluating(method: Any) -> Iterator[None]:
         method.train(training)
 
 
-def placement(method: Any) -> tuple[torch.device, torch.dtype]:
+def placement(method: object) -> tuple[torch.device, torch.dtype]:
     """Device and type of a method's numbers; the CPU and float32 where it has no parameters."""
     parameters = method.parameters() if isinstance(method, nn.Module) else iter(())
     for p in parameters:
@@ -204,7 +205,7 @@ def placement(method: Any) -> tuple[torch.device, torch.dtype]:
     return torch.device("cpu"), torch.float32
 
 
-def batch_of(method: Any, data: Data, rows: Any) -> Batch:
+def batch_of(method: object, data: Data, rows: Index) -> Batch:
     """Rows of a data set with everything that belongs to them, where and as the method is."""
     device, dtype = placement(method)
     return data.batch(rows).to(device, dtype=dtype)
@@ -215,11 +216,10 @@ def carried(batch: Batch) -> Batch | Tensor:
 
     What is no `Method` may take tensors alone.
     """
-    plain = isinstance(batch, Images) and batch.c is None
-    return batch.x if plain else batch
+    return batch.x if isinstance(batch, Images) and batch.c is None else batch
 
 
-def posterior_of(method: Represents, data: Data, rows: Any) -> Distribution:
+def posterior_of(method: Represents, data: Data, rows: Index) -> Distribution:
     """q(z|x) of some rows of a data set; what encodes a data set calls ``represent`` here.
 
     Raises:
@@ -241,7 +241,7 @@ def _blocks(q: Distribution) -> dict[str, slice | list[int]]:
     return {}
 
 
-def _prior(method: Any) -> Distribution | None:
+def _prior(method: object) -> Distribution | None:
     return method.prior() if isinstance(method, HasPrior) else None
 
 

@@ -1,12 +1,64 @@
-"""Signatures of the package: at most seven positional arguments."""
+"""Signatures of the package: few positional arguments, and types without Any."""
 
 import ast
+import inspect
+import re
 from pathlib import Path
 
+import pytest
+
 import untwine
+import untwine.data
+import untwine.methods
+from untwine.data.batches import Batch
+from untwine.data.sampler import Sampler
+from untwine.encoding import Codes
+from untwine.methods import Method, Penalty
 
 SOURCES = sorted(Path(untwine.__file__).parent.rglob("*.py"))
 MOST = 7
+
+
+def family(cls):
+    """A class of the package and what derives from it there."""
+    members = {cls} if cls.__module__.startswith("untwine.") else set()
+    return members.union(*map(family, cls.__subclasses__()))
+
+
+CONTRACTS = sorted(
+    set().union(*map(family, (Batch, Codes, Method, Penalty, Sampler))), key=lambda c: c.__name__
+)
+
+
+def functions(cls):
+    """The functions that a class defines for others, by name; those of properties, too."""
+    for name, value in vars(cls).items():
+        if name.startswith("_") and name not in ("__init__", "__call__"):
+            continue
+        if isinstance(value, property):
+            value = value.fget
+        value = inspect.unwrap(getattr(value, "__func__", value))
+        if inspect.isfunction(value) and value.__module__.startswith("untwine."):
+            yield name, value
+
+
+@pytest.mark.parametrize("cls", CONTRACTS, ids=lambda cls: cls.__name__)
+def test_signatures_of_methods_batches_codes_samplers_and_penalties_have_no_any(cls):
+    untyped = [
+        f"{cls.__name__}.{name}: {argument} is {annotation}"
+        for name, function in functions(cls)
+        for argument, annotation in inspect.get_annotations(function).items()
+        if re.search(r"\bAny\b", str(annotation))
+    ]
+    fields = inspect.get_annotations(cls).items()
+    untyped += [f"{cls.__name__}.{n}: {a}" for n, a in fields if re.search(r"\bAny\b", str(a))]
+    assert not untyped
+
+
+def test_moves_take_a_batch():
+    for cls in CONTRACTS:
+        if issubclass(cls, Method) and "moves" in vars(cls):
+            assert inspect.get_annotations(cls.moves)["batch"] == "Batch"
 
 
 def positional(node):

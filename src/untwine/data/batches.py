@@ -17,8 +17,15 @@ __all__ = [
     "Images",
     "Indexed",
     "Modalities",
+    "Observations",
     "Pairs",
 ]
+
+Observations = Tensor | Mapping[str, Tensor]
+"""``(B, ...)``, or that by modality."""
+
+Field = Tensor | Mapping[str, Tensor] | None
+"""What a batch holds under one name."""
 
 
 class Batch:
@@ -27,7 +34,7 @@ class Batch:
     It has a length, and a device to be moved to. `Batch.of` makes one of plain observations.
     """
 
-    x: Any
+    x: Observations
     """The observations."""
 
     c: Tensor | None = None
@@ -65,6 +72,32 @@ class Batch:
             name: torch.ones(len(x), dtype=torch.bool, device=x.device) for name, x in batch.items()
         }
         return Modalities(batch, {**masks, **(present or {})}, c)
+
+    @classmethod
+    def check(cls, batch: Batch) -> Self:
+        """The batch, if it is one of this type.
+
+        Raises:
+            TypeError: if it is not.
+        """
+        if not isinstance(batch, cls):
+            raise TypeError(
+                f"expected a batch of {cls.__name__}, got {type(batch).__name__}: train with a "
+                f"sampler that makes {cls.__name__}"
+            )
+        return batch
+
+    @property
+    def tensor(self) -> Tensor:
+        """The observations, where they are one tensor.
+
+        Raises:
+            TypeError: if they are of several modalities.
+        """
+        x = self.x
+        if isinstance(x, Tensor):
+            return x
+        raise TypeError(f"observations of several modalities ({', '.join(x)}) are no tensor")
 
     def to(
         self,
@@ -163,7 +196,7 @@ class Pairs(Batch):
     c1: Tensor | None = None
 
     @property
-    def x(self) -> Tensor:
+    def x(self) -> Tensor:  # type: ignore[override]
         """The first of all pairs, then the second, ``(2 B, ...)``."""
         return torch.cat([self.x0, self.x1])
 
@@ -207,6 +240,17 @@ class Groups(Batch):
     def observations(self) -> dict[str, Tensor]:
         """The members that there are, ``(M, ...)``."""
         return {"x": self.x.flatten(0, 1) if self.present is None else self.x[self.present]}
+
+    @property
+    def classes(self) -> Tensor:
+        """The class of each group, where it is stated.
+
+        Raises:
+            ValueError: if it is not.
+        """
+        if self.label is None:
+            raise ValueError("the groups have no classes: give Groups(..., label=)")
+        return self.label
 
     @classmethod
     def of(  # type: ignore[override]
@@ -335,19 +379,22 @@ def _type(name: str, dtype: torch.dtype | None) -> torch.dtype | None:
 
 
 def _move(
-    value: Any,
+    value: Field,
     device: torch.device | str | None,
     non_blocking: bool,
     dtype: torch.dtype | None,
-) -> Any:
+) -> Field:
     if isinstance(value, Mapping):
-        return {name: _move(part, device, non_blocking, dtype) for name, part in value.items()}
+        return {
+            name: part.to(device=device, dtype=dtype, non_blocking=non_blocking)
+            for name, part in value.items()
+        }
     if value is None:
         return None
     return value.to(device=device, dtype=dtype, non_blocking=non_blocking)
 
 
-def _shape(value: Any) -> Any:
+def _shape(value: Field) -> object:
     if isinstance(value, Mapping):
         return {name: tuple(part.shape) for name, part in value.items()}
     return value if value is None else tuple(value.shape)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from numbers import Real
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -60,7 +59,7 @@ def at(weight: float | Schedule, step: Tensor) -> float | Tensor:
     return weight(step) if isinstance(weight, Schedule) else weight
 
 
-def check_weights(cls: type, arguments: Mapping[str, Any]) -> None:
+def check_weights(cls: type, arguments: Mapping[str, object]) -> None:
     """Refuses weights below 0 among the arguments of a constructor.
 
     A weight is what the constructor annotates as ``float | Schedule``, alone or by name in a

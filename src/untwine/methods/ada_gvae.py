@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from ..data.batches import Images, Pairs
+from ..data.batches import Batch, Images, Pairs
 from ..distributions import diagonal_normal
 from ..functional import average, changed, geometric, product, share
 from .method import ADAM, MakeOptimizer
@@ -76,8 +76,9 @@ class AdaGVAE(VAE):
             raise ValueError(f"aggregate is {aggregate!r}; expected one of {[*_AGGREGATES]}")
         self.changed, self.symmetric, self.aggregate = changed, symmetric, aggregate
 
-    def infer(self, batch: Any) -> tuple[Images, Distribution]:
+    def infer(self, batch: Batch) -> tuple[Images, Distribution]:
         """Both observations, ``(2 B, ...)``, with posteriors that share what did not change."""
+        batch = Pairs.check(batch)
         images = Images(batch.x, batch.c)
         loc, scale = _moments(self.represent(images))
         n = len(batch.x0)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from ..data.batches import Batch
 from .loss import Loss
 from .method import ADAM, Context, MakeOptimizer, Moves, Stage
 from .model import Model
@@ -40,7 +39,7 @@ class ClusteringVAE(VAE):
         stages = super().stages()
         return (Stage("pretrain", self.reconstruct), *stages) if self.pretrain else stages
 
-    def reconstruct(self, batch: Any, ctx: Context) -> Moves:
+    def reconstruct(self, batch: Batch, ctx: Context) -> Moves:
         """One turn of an autoencoder: the posterior's mean is decoded."""
         images, q = self.infer(batch)
         p = self.decode(q.mean, c=images.c)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -133,7 +133,7 @@ class DrNet(Swaps):
         likelihood: Likelihood | None = None,
         critic_width: int = 256,
         predictor_width: int = 256,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """Networks that fit the frames of the data.
 
         Args:
@@ -192,7 +192,7 @@ class DrNet(Swaps):
             "length": length,
         }
 
-    def check_batch(self, batch: Any) -> None:
+    def check_batch(self, batch: Batch) -> None:
         """Refuses observations that p(x|z) gives no density."""
         check_observations(self.decoder, batch.observations())
 
@@ -225,7 +225,7 @@ class DrNet(Swaps):
             Frames ``(B, ...)`` to ``(B, content_dim + pose_dim)``; clips ``(B, T, ...)`` to
             ``(B, content_dim + T pose_dim)``: the mean of the frames' contents, and all poses.
         """
-        x = Batch.of(batch).x
+        x = Batch.of(batch).tensor
         if x.ndim == len(self.shape) + 1:
             content, pose = self.content_encoder(x), self.pose_encoder(x)
         else:
@@ -248,9 +248,9 @@ class DrNet(Swaps):
         poses = z[:, self.content_dim :].reshape(len(z), -1, self.pose_dim)
         return Point(self._render(z[:, : self.content_dim], poses))
 
-    def moves(self, batch: Any, ctx: Context) -> Moves:
+    def moves(self, batch: Batch, ctx: Context) -> Moves:
         """Two turns: encoders and decoder, then the scene critic on the poses of before."""
-        x = batch.x
+        x = batch.tensor
         n, frames = len(x), x.shape[1]
         if n < 2 or frames < 2:
             raise ValueError(
@@ -279,9 +279,9 @@ class DrNet(Swaps):
         different = self.critic(torch.cat([one, two.roll(1, 0)], -1))
         return {"same": cross_entropy_to(same, 0), "different": cross_entropy_to(different, 1)}
 
-    def foretell(self, batch: Any, ctx: Context) -> Moves:
+    def foretell(self, batch: Batch, ctx: Context) -> Moves:
         """Second stage: the LSTM's squared error over all poses but the first."""
-        frames = batch.x.shape[1]
+        frames = batch.tensor.shape[1]
         observed = max(1, frames // 2) if self.observed is None else self.observed
         if not observed < frames:
             raise ValueError(
@@ -291,8 +291,8 @@ class DrNet(Swaps):
         self.content_encoder.eval()  # the codes are those that `represent` returns
         self.pose_encoder.eval()
         with torch.no_grad():
-            poses = self._frames(self.pose_encoder, batch.x)
-            content = self.content_encoder(batch.x[:, observed - 1])
+            poses = self._frames(self.pose_encoder, batch.tensor)
+            content = self.content_encoder(batch.tensor[:, observed - 1])
         foretold = self._continue(content, poses[:, :observed], frames - observed)
         yield {"predictor": Loss(pose=((foretold - poses[:, 1:]) ** 2).sum((1, 2)))}
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 from torch.optim import Adam
 
+from ..data.batches import Batch
 from ..distributions import Block, CategoricalBlock, OneHotPrior, Posterior, Prior
 from ..functional import nt_xent
 from ..nets import Architecture, RandomAffine
@@ -122,7 +123,7 @@ class ElasticInfoGAN(InfoGAN):
         learned_variance: bool = False,
         net: Architecture | None = None,
         noise_dim: int = 62,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """Generator and discriminator of one architecture, and codes with learned classes.
 
         Args:
@@ -156,11 +157,11 @@ class ElasticInfoGAN(InfoGAN):
         """f, from which the reader's last layer reads the codes, ``(B, F)``."""
         return self.reader[:-1](self.trunk(x))  # type: ignore[index]
 
-    def moves(self, batch: Any, ctx: Context) -> Moves:
+    def moves(self, batch: Batch, ctx: Context) -> Moves:
         """The discriminator's turn, with the contrastive term, then the generator's."""
         n = len(batch.x)
-        (loss,) = self.judge(batch.x, self.draw(n).detach(), self.noise(n)).values()
-        views = self.features(batch.x), self.features(self.transform(batch.x))
+        (loss,) = self.judge(batch.tensor, self.draw(n).detach(), self.noise(n)).values()
+        views = self.features(batch.tensor), self.features(self.transform(batch.tensor))
         contrast = nt_xent(*views, self.contrast_temperature)
         yield {"discriminator": loss + Loss(contrast=(self.contrast, contrast))}
         entropy = self.prior().entropy()

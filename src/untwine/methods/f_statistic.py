@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -96,7 +96,7 @@ class FStatistic(Method):
     @classmethod
     def parts(  # type: ignore[override]
         cls, data: FactorDataset, latent_dim: int = 10, *, net: Architecture | None = None
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """An encoder that fits the data.
 
         Args:
@@ -121,19 +121,20 @@ class FStatistic(Method):
         """The embedding, a point."""
         return Point(self.encoder(Batch.of(batch).x))
 
-    def moves(self, batch: Any, ctx: Context) -> Moves:
+    def moves(self, batch: Batch, ctx: Context) -> Moves:
         """One turn: the separation of all pairs of classes."""
-        codes = self.encoder(batch.x.flatten(0, 1)).unflatten(0, batch.x.shape[:2])
+        codes = self.encoder(batch.tensor.flatten(0, 1)).unflatten(0, batch.tensor.shape[:2])
         codes = codes.float() if codes.dtype.itemsize < 4 else codes
         separation, compared = self.separation(codes, batch)
         weight = compared / compared.sum().clamp(min=1) * compared.numel()
         yield {"embedding": Loss(separation=separation * weight)}
 
-    def separation(self, codes: Tensor, batch: Any) -> tuple[Tensor, Tensor]:
+    def separation(self, codes: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """For every pair of groups its loss, and whether it is a pair of classes to compare.
 
         Shape: ``codes`` ``(B, G, D)``; both results ``(B (B - 1) / 2,)``, the second of 0 and 1.
         """
+        batch = Groups.check(batch)
         groups, size, dim = codes.shape
         if size < 2:
             raise ValueError(
@@ -157,6 +158,6 @@ class FStatistic(Method):
         one = torch.ones_like(freedom)
         log_p = log_f_cdf(between, within[i] + within[j], one, freedom.clamp(min=1))
         separation = -log_p.topk(self.dimensions, dim=1).values.sum(1)
-        compared = (batch.label[i] != batch.label[j]) & (freedom.squeeze(1) > 0)
+        compared = (batch.classes[i] != batch.classes[j]) & (freedom.squeeze(1) > 0)
         compared = compared & (batch.shared[i] == batch.shared[j]).all(1)
         return separation, compared.to(codes.dtype)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 import torch
 from torch import nn
 from torch.optim import Adam
 
+from ..data.batches import Batch, Images
 from ..functional import Schedule, at, cross_entropy_to, density_ratio, permute_dims
 from ..nets import mlp_critic
 from .loss import Loss
@@ -70,8 +70,9 @@ class FactorVAE(VAE):
         """The VAE and its critic."""
         return {**super().players(), "critic": Player((self.critic,), self.critic_optimizer)}
 
-    def moves(self, batch: Any, ctx: Context) -> Moves:
+    def moves(self, batch: Batch, ctx: Context) -> Moves:
         """Two turns: the VAE's, then the critic's on the codes of before."""
+        batch = Images.check(batch)
         one, two = batch.halves()
         t = self.trace(one)
         tc = density_ratio(self.critic(t.z))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
-from ..data.batches import FewLabels
+from ..data.batches import Batch, FewLabels
 from ..data.space import Factor
 from ..distributions import Likelihood, Posterior, Prior
 from ..functional import (
@@ -108,7 +108,7 @@ class FewLabelsVAE(VAE):
         likelihood: Likelihood | None = None,
         posterior: Posterior | None = None,
         prior: Prior | None = None,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """The VAE's parts, and which factors have labels.
 
         Args:
@@ -141,13 +141,14 @@ class FewLabelsVAE(VAE):
 
         return FewLabelsSampler(label=self.labels, balanced=False, known="any")
 
-    def begin(self, batches: Iterable[Any]) -> None:
+    def begin(self, batches: Iterable[Batch]) -> None:
         """A look at the labels, and the prior's start."""
         check_batches(batches, self.labels, self.sizes.tolist(), unknown=True)
         super().begin(batches)
 
-    def moves(self, batch: Any, ctx: Context) -> Moves:
+    def moves(self, batch: Batch, ctx: Context) -> Moves:
         """One turn: the unsupervised loss of the one part, the supervised one of the other."""
+        batch = FewLabels.check(batch)
         t = self.trace(batch)
         labels = batch.yl.reshape(len(batch.yl), -1)
         if labels.shape[1] != len(self.labels):

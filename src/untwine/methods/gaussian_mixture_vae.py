@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..distributions import GaussianMixture, Likelihood, Posterior
 from ..nets import Architecture
@@ -50,7 +50,7 @@ class GaussianMixtureVAE(ClusteringVAE):
         net: Architecture | None = None,
         likelihood: Likelihood | None = None,
         posterior: Posterior | None = None,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """The VAE's parts, with a mixture for prior.
 
         Args:

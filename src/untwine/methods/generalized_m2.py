@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -146,7 +146,7 @@ class GeneralizedM2(Method):
         likelihood: Likelihood | None = None,
         posterior: Posterior | None = None,
         hidden: Sequence[int] = (256,),
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """Networks that fit the data and the graph.
 
         Args:
@@ -219,7 +219,7 @@ class GeneralizedM2(Method):
             "sizes": sizes,
         }
 
-    def check_batch(self, batch: Any) -> None:
+    def check_batch(self, batch: Batch) -> None:
         """Refuses observations that p(x|z) gives no density."""
         check_observations(self.decoder, batch.observations())
 
@@ -239,8 +239,9 @@ class GeneralizedM2(Method):
         """One, which begins with a look at the labels and gives priors some codes."""
         return (Stage("fit", self.moves, self._begin),)
 
-    def moves(self, batch: Any, ctx: Context) -> Moves:
+    def moves(self, batch: Batch, ctx: Context) -> Moves:
         """One turn: labelled bound, unlabelled bound, classification."""
+        batch = FewLabels.check(batch)
         labels, known = self._labels(batch)
         particles = self._pass(batch.xl, labels, known)
         log_q = (particles.probabilities * particles.log_weights).sum(0)
@@ -266,7 +267,7 @@ class GeneralizedM2(Method):
         the variables that are summed over, with continuous and relaxed variables passed on to
         others by their means. A discrete variable's mean holds its class probabilities.
         """
-        moments = self._means(Batch.of(batch).x, {})
+        moments = self._means(Batch.of(batch).tensor, {})
         return Blocks(
             {
                 name: diagonal_normal(moments[name][0], moments[name][1].clamp(min=0).sqrt())
@@ -299,7 +300,7 @@ class GeneralizedM2(Method):
         name = next((n for n in discrete if n in self.graph.labels), None) if name is None else name
         if name not in discrete:
             raise ValueError(f"there is no discrete variable {name!r}; the graph has {discrete}")
-        return Categorical(probs=self.values(Batch.of(batch).x)[name], validate_args=False)
+        return Categorical(probs=self.values(Batch.of(batch).tensor)[name], validate_args=False)
 
     def decode(
         self,
@@ -329,8 +330,9 @@ class GeneralizedM2(Method):
                 drawn[name] = prior.sample((n,)) if not prior.batch_shape else prior.sample()
         return self.decode(drawn).mean
 
-    def _labels(self, batch: Any) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    def _labels(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """The values of supervised variables, and which of them are known."""
+        batch = FewLabels.check(batch)
         y = batch.yl.reshape(len(batch.yl), -1)
         if y.shape[1] != len(self.graph.labels):
             raise ValueError(
@@ -421,17 +423,17 @@ class GeneralizedM2(Method):
                 p.settle(name, p.level(q.mean), p.level(q.variance))
         return p.moments()
 
-    def _begin(self, batches: Iterable[Any]) -> None:
+    def _begin(self, batches: Iterable[Batch]) -> None:
         self._check(batches)
         for name, variable in self.graph.variables.items():
             prior = None if variable.prior is None else self.priors[_key(name)]
             if isinstance(prior, Prior) and prior.starts:
                 prior.start(gathered(self, partial(self._codes, name), batches))
 
-    def _codes(self, name: str, batch: Any) -> Tensor:
-        return self.values(batch.x)[name]
+    def _codes(self, name: str, batch: Batch) -> Tensor:
+        return self.values(batch.tensor)[name]
 
-    def _check(self, batches: Iterable[Any]) -> None:
+    def _check(self, batches: Iterable[Batch]) -> None:
         labels, variables = self.graph.labels, self.graph.variables
         sizes = [variables[name].classes or self.sizes[name] for name in labels]
         check_batches(batches, list(labels.values()), sizes, unknown=self.incomplete)

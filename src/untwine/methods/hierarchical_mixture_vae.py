@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
@@ -55,7 +55,7 @@ class HierarchicalMixtureVAE(ClusteringVAE):
         data: FactorDataset,
         latent_dim: int = 10,
         *,
-        tree: int | Sequence[Any] = 8,
+        tree: int | Sequence[object] = 8,
         agglomerate: bool | Literal["average", "ward", "complete"] = False,
         upper: float = 0.5,
         combine: Literal["geometric", "mixture"] = "geometric",
@@ -64,7 +64,7 @@ class HierarchicalMixtureVAE(ClusteringVAE):
         net: Architecture | None = None,
         likelihood: Likelihood | None = None,
         posterior: Posterior | None = None,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """The VAE's parts, with a tree of mixtures for prior.
 
         Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -126,7 +126,7 @@ class InfoGAN(Method):
         learned_variance: bool = False,
         net: Architecture | None = None,
         noise_dim: int = 62,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """Generator and discriminator of one architecture, and the codes.
 
         Args:
@@ -178,9 +178,9 @@ class InfoGAN(Method):
             "generator": Player((self.generator,), self.generator_optimizer),
         }
 
-    def check_batch(self, batch: Any) -> None:
+    def check_batch(self, batch: Batch) -> None:
         """Refuses images of other values than those that the generator makes."""
-        low, high = batch.x.min().item(), batch.x.max().item()
+        low, high = batch.tensor.min().item(), batch.tensor.max().item()
         if low < 0 or high > 1:
             raise ValueError(
                 f"x goes from {low:g} to {high:g}, but {type(self).__name__} generates images in "
@@ -233,10 +233,10 @@ class InfoGAN(Method):
         """Codes that the generator is given, ``(n, D)``."""
         return self.prior().sample((n,))
 
-    def moves(self, batch: Any, ctx: Context) -> Moves:
+    def moves(self, batch: Batch, ctx: Context) -> Moves:
         """The discriminator's turn, then the generator's, on codes of their own."""
         n = len(batch.x)
-        yield self.judge(batch.x, self.draw(n), self.noise(n))
+        yield self.judge(batch.tensor, self.draw(n), self.noise(n))
         yield {"generator": self.fooling(self.draw(n), self.noise(n))}
 
     def judge(self, x: Tensor, c: Tensor, noise: Tensor) -> Move:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +13,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from torch.optim import Adam
 
 from ..checks import check_scale, check_size
+from ..data.batches import Batch
 from ..distributions import BoxPrior, Diagonal, FixedScale
 from ..functional import one_hot
 from ..nets import DCGAN, Architecture
@@ -156,7 +157,7 @@ class InfoGANCR(InfoGAN):
         net: Architecture | None = None,
         noise_dim: int = 5,
         learned_variance: bool = False,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """Generator, discriminator and critic of one architecture.
 
         Args:
@@ -198,7 +199,7 @@ class InfoGANCR(InfoGAN):
             for number, phase in enumerate(self.phases)
         )
 
-    def renew_critic(self, batches: Iterable[Any]) -> None:
+    def renew_critic(self, batches: Iterable[Batch]) -> None:
         """Draws the critic's weights again, as its layers draw them when they are made."""
         for layer in self.critic.modules():
             if isinstance(layer, nn.Conv2d | nn.Linear):
@@ -230,11 +231,11 @@ class InfoGANCR(InfoGAN):
         images = torch.cat([self.generate(first, noise), self.generate(second, noise)], 1)
         return F.cross_entropy(self.critic(images), which, reduction="none")
 
-    def moves(self, batch: Any, ctx: Context) -> Moves:
+    def moves(self, batch: Batch, ctx: Context) -> Moves:
         """Those of the last phase."""
         return self.play_phase(self.phases[-1], batch, ctx)
 
-    def play_phase(self, phase: Contrast, batch: Any, ctx: Context) -> Moves:
+    def play_phase(self, phase: Contrast, batch: Batch, ctx: Context) -> Moves:
         """Critic, discriminator, generator; all on the same codes, as released."""
         n = len(batch.x)
         c, noise = self.draw(n), self.noise(n)
@@ -242,7 +243,7 @@ class InfoGANCR(InfoGAN):
         shared = self.noise(n)
         if phase.alpha:
             yield {"critic": Loss(contrast=self.contrast(first, second, shared, which))}
-        yield self.judge(batch.x, c, noise)
+        yield self.judge(batch.tensor, c, noise)
         for _ in range(self.generator_steps):
             loss = self.fooling(c, noise)
             if phase.alpha:

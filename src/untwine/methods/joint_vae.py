@@ -109,7 +109,7 @@ class JointVAE(MultiLatentVAE):
         blocks: Mapping[str, Block] | None = None,
         net: Architecture | None = None,
         likelihood: Likelihood | None = None,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         r"""The VAE's parts, with a continuous and a categorical block.
 
         Args:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import torch
+
+from ..data.batches import Batch, FewLabels
 
 __all__ = ["check_batches"]
 
 
 def check_batches(
-    batches: Iterable[Any], names: Sequence[str], sizes: Sequence[int], unknown: bool = False
+    batches: Iterable[Batch], names: Sequence[str], sizes: Sequence[int], unknown: bool = False
 ) -> None:
     """Refuses labels that do not fit, before training begins.
 
@@ -25,7 +26,7 @@ def check_batches(
         ValueError: for a number of labels that is not K, and for a value that is no class, with
             its place.
     """
-    labels = next(iter(batches)).yl
+    labels = FewLabels.check(next(iter(batches))).yl
     table = labels.reshape(len(labels), -1)
     if table.shape[1] != len(names):
         raise ValueError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 import torch
 from torch import Tensor
@@ -105,7 +105,7 @@ class LabelledMixtureVAE(VAE):
         net: Architecture | None = None,
         likelihood: Likelihood | None = None,
         posterior: Posterior | None = None,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """The VAE's parts, with a component for each class.
 
         Args:
@@ -132,6 +132,11 @@ class LabelledMixtureVAE(VAE):
 
         return FewLabelsSampler(label=self.label)
 
+    @property
+    def prior(self) -> GaussianMixture:
+        """The model's prior, a component for each class."""
+        return cast(GaussianMixture, self.model.prior)
+
     def component(self, y: Tensor) -> Distribution:
         """The components of classes ``(L,)``, batch shape ``(L,)``."""
         return self.prior.gaussians(y)
@@ -142,8 +147,9 @@ class LabelledMixtureVAE(VAE):
         prior = self.prior.logits.log_softmax(-1)[y]
         return -t.p.log_prob(t.x) + kl(t.q, self.component(y), t.z) - prior, t.z
 
-    def moves(self, batch: Any, ctx: Context) -> Moves:
+    def moves(self, batch: Batch, ctx: Context) -> Moves:
         """One turn: unlabelled bound, labelled bound, classification."""
+        batch = FewLabels.check(batch)
         t = self.trace(batch)
         labelled, z = self.bound(batch.labelled, batch.yl)
         classification = -self._posterior(z).log_prob(batch.yl)

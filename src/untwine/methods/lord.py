@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -133,7 +133,7 @@ class LORD(Swaps):
         net: Architecture | None = None,
         likelihood: Likelihood | None = None,
         features: Features | None = None,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """Codes for every example and class, and networks that fit the data.
 
         Args:
@@ -174,7 +174,7 @@ class LORD(Swaps):
             "features": features,
         }
 
-    def check_batch(self, batch: Any) -> None:
+    def check_batch(self, batch: Batch) -> None:
         """Refuses observations that p(x|z) gives no density."""
         check_observations(self.decoder, batch.observations())
 
@@ -223,15 +223,17 @@ class LORD(Swaps):
             terms += Loss(perceptual=(self.perceptual, self.features.distance(x, p.mean)))
         return terms
 
-    def moves(self, batch: Any, ctx: Context) -> Moves:
+    def moves(self, batch: Batch, ctx: Context) -> Moves:
         """First stage: codes and generator at once."""
+        batch = Indexed.check(batch)
         c, e = self.contents(batch.index), self.classes(batch.label)
         p = self.decoder(c + self.sigma * torch.randn_like(c), e)
         terms, size = self.reconstruction(batch.x, p), (c**2).sum(1)
         yield {("codes", "generator"): terms + Loss(size=(self.decay, size))}
 
-    def amortize(self, batch: Any, ctx: Context) -> Moves:
+    def amortize(self, batch: Batch, ctx: Context) -> Moves:
         """Second stage: encoders and generator at once."""
+        batch = Indexed.check(batch)
         c, e = self.content_encoder(batch.x), self.class_encoder(batch.x)
         terms = self.reconstruction(batch.x, self.decoder(c, e))
         content = ((c - self.contents(batch.index).detach()) ** 2).sum(1)

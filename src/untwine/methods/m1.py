@@ -104,7 +104,7 @@ class M1(VAE):
         likelihood: Likelihood | None = None,
         posterior: Posterior | None = None,
         prior: Prior | None = None,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """The VAE's parts, and a linear classifier.
 
         Args:
@@ -155,8 +155,9 @@ class M1(VAE):
         logits = self.classifier(self.features(Batch.of(batch, c)))
         return Categorical(logits=logits.float(), validate_args=False)
 
-    def discriminate(self, batch: Any, ctx: Context) -> Moves:
+    def discriminate(self, batch: Batch, ctx: Context) -> Moves:
         """Second stage: the classifier alone, on the labelled part."""
+        batch = FewLabels.check(batch)
         with torch.no_grad():
             features = self.features(batch.labelled)
         logits = self.classifier(features)
@@ -165,17 +166,19 @@ class M1(VAE):
         size = torch.stack([(p**2).sum() for p in weights]).sum()
         yield {"classifier": Loss(nll=nll, size=(0.5 * self.decay, size))}
 
-    def begin(self, batches: Iterable[Any]) -> None:
+    def begin(self, batches: Iterable[Batch]) -> None:
         """A look at the labels, and the prior's start."""
         check_batches(batches, [self.label], [self.classes])
         super().begin(batches)
 
-    def _measure(self, batches: Iterable[Any]) -> None:
+    def _measure(self, batches: Iterable[Batch]) -> None:
         self.shift, self.scale = standardize_by(self.codes_to_start_from, batches)
 
 
 @torch.no_grad()
-def standardize_by(codes: Callable[[Any], Tensor], batches: Iterable[Any]) -> tuple[Tensor, Tensor]:
+def standardize_by(
+    codes: Callable[[Batch], Tensor], batches: Iterable[Batch]
+) -> tuple[Tensor, Tensor]:
     """The mean of codes ``(D,)``, and the largest of their standard deviations, of the first few
     thousand examples.
     """

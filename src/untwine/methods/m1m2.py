@@ -124,7 +124,7 @@ class M1M2(Swaps):
         alpha: float | Schedule = 10.0,
         labelled: float | Schedule = 1.0,
         optimizer: MakeOptimizer = partial(Adam, lr=3e-4, fused=True),
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """A VAE that fits the data, and an M2 that fits its codes.
 
         Args:
@@ -158,16 +158,17 @@ class M1M2(Swaps):
             names=data.space.names,
             sizes=data.space.sizes,
         )
+        of_codes: dict[str, Any] = M2.parts(
+            codes,
+            latent_dim,
+            label=label,
+            net=MLP() if m2_net is None else m2_net,
+            likelihood=NormalCodes() if m2_likelihood is None else m2_likelihood,
+            posterior=posterior,
+            prior=m2_prior,
+        )
         m2 = M2(
-            **M2.parts(
-                codes,
-                latent_dim,
-                label=label,
-                net=MLP() if m2_net is None else m2_net,
-                likelihood=NormalCodes() if m2_likelihood is None else m2_likelihood,
-                posterior=posterior,
-                prior=m2_prior,
-            ),
+            **of_codes,
             penalty=m2_penalty,
             alpha=alpha,
             labelled=labelled,
@@ -175,7 +176,7 @@ class M1M2(Swaps):
         )
         return {"m1": m1, "m2": m2}
 
-    def check_batch(self, batch: Any) -> None:
+    def check_batch(self, batch: Batch) -> None:
         """Refuses observations that p(x|z1) gives no density."""
         self.m1.check_batch(batch)
 
@@ -194,12 +195,14 @@ class M1M2(Swaps):
             Stage("m2", self.stacked, self._measure, players=("m2",)),
         )
 
-    def moves(self, batch: Any, ctx: Context) -> Moves:
+    def moves(self, batch: Batch, ctx: Context) -> Moves:
         """First stage: the VAE's turn."""
+        batch = FewLabels.check(batch)
         yield from self.m1.moves(batch.unlabelled, ctx)
 
-    def stacked(self, batch: Any, ctx: Context) -> Moves:
+    def stacked(self, batch: Batch, ctx: Context) -> Moves:
         """Second stage: M2's turn, on frozen codes."""
+        batch = FewLabels.check(batch)
         with torch.no_grad():
             codes = FewLabels(self._codes(batch.unlabelled), self._codes(batch.labelled), batch.yl)
         yield from self.m2.moves(codes, ctx)
@@ -238,19 +241,22 @@ class M1M2(Swaps):
         q = self.m1.represent(batch)
         return self._scaled(q.sample() if self.features == "sample" else q.mean)
 
+    def _unlabelled_codes(self, batch: Batch) -> Tensor:
+        return self.represent(FewLabels.check(batch).unlabelled).mean
+
     def _scaled(self, z: Tensor) -> Tensor:
         return (z - self.shift) / self.scale
 
-    def _begin(self, batches: Iterable[Any]) -> None:
+    def _begin(self, batches: Iterable[Batch]) -> None:
         self.m2.check(batches)
         self.m1.begin(batches)
 
-    def _measure(self, batches: Iterable[Any]) -> None:
-        def codes(batch: Any) -> Tensor:
+    def _measure(self, batches: Iterable[Batch]) -> None:
+        def codes(batch: Batch) -> Tensor:
+            batch = FewLabels.check(batch)
             q = self.m1.represent(batch.unlabelled)
             return q.sample() if self.features == "sample" else q.mean
 
         self.shift, self.scale = standardize_by(codes, batches)
         if self.m2.model.starts:
-            start = gathered(self, lambda batch: self.represent(batch.unlabelled).mean, batches)
-            self.m2.model.start(start)
+            self.m2.model.start(gathered(self, self._unlabelled_codes, batches))

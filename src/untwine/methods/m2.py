@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -100,7 +100,7 @@ class M2(ModelMethod, Swaps):
         likelihood: Likelihood | None = None,
         posterior: Posterior | None = None,
         prior: Prior | None = None,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """Networks that fit the data.
 
         Args:
@@ -149,7 +149,7 @@ class M2(ModelMethod, Swaps):
         """One, which begins with a look at the labels and gives the prior some codes."""
         return (Stage("fit", self.moves, self.begin),)
 
-    def check(self, batches: Iterable[Any]) -> None:
+    def check(self, batches: Iterable[Batch]) -> None:
         """Refuses labels that are no classes.
 
         Raises:
@@ -200,8 +200,9 @@ class M2(ModelMethod, Swaps):
         t = self.model.trace(Batch.of(batch), y=y)
         return self._cost(t, Loss(kl=kl(t.q, t.prior, t.z)))
 
-    def moves(self, batch: Any, ctx: Context) -> Moves:
+    def moves(self, batch: Batch, ctx: Context) -> Moves:
         """One turn: labelled bound, unlabelled bound, classification."""
+        batch = FewLabels.check(batch)
         t = self.model.trace(batch.labelled, y=one_hot(batch.yl, self.classes))
         labelled = self._cost(t, self.penalty(t, ctx))
         q = self.classify(batch.unlabelled)
@@ -225,18 +226,19 @@ class M2(ModelMethod, Swaps):
         """Negative log-likelihood of x and y, with a penalty's terms, ``(B,)``."""
         return (Loss(nll=math.log(self.classes) - t.p.log_prob(t.x)) + penalty).per_example()
 
-    def begin(self, batches: Iterable[Any]) -> None:
+    def begin(self, batches: Iterable[Batch]) -> None:
         """A look at the labels, and the prior's start."""
         self.check(batches)
         super().begin(batches)
 
-    def codes_to_start_from(self, batch: Any) -> Tensor:
+    def codes_to_start_from(self, batch: Batch) -> Tensor:
         """Means of the marginal posteriors of the unlabelled part."""
+        batch = FewLabels.check(batch)
         return self.represent(batch.unlabelled).mean
 
     def _every_class(self, batch: Batch) -> tuple[Images, Tensor]:
         """Each example under each class, classes slowest: ``(K B, ...)`` and ``(K B, K)``."""
-        x, c = batch.x, batch.c
+        x, c = batch.tensor, batch.c
         y = torch.eye(self.classes, device=x.device).repeat_interleave(len(x), 0)
         repeated = x.repeat(self.classes, *[1] * (x.ndim - 1))
         return Images(repeated, None if c is None else c.repeat(self.classes, 1)), y

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -114,7 +114,7 @@ class Mathieu2016(ModelMethod, Swaps):
         net: Architecture | None = None,
         likelihood: Likelihood | None = None,
         prior: Prior | None = None,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """Networks that fit the data; spectral norm in the critic.
 
         Args:
@@ -169,9 +169,9 @@ class Mathieu2016(ModelMethod, Swaps):
         """One; a prior that starts from codes is given some before the first move."""
         return (Stage("fit", self.moves, self.begin),)
 
-    def codes_to_start_from(self, batch: Any) -> Tensor:
+    def codes_to_start_from(self, batch: Batch) -> Tensor:
         """Means of q(z|x) of the first of each group."""
-        return self.infer(batch.x[:, 0])[1].mean
+        return self.infer(batch.tensor[:, 0])[1].mean
 
     def infer(self, x: Tensor) -> tuple[Tensor, Independent]:
         """s(x), ``(B, specified_dim)``, and q(z|x)."""
@@ -179,7 +179,7 @@ class Mathieu2016(ModelMethod, Swaps):
 
     def represent(self, batch: Batch | Observations) -> Distribution:
         """s(x) and the mean of q(z|x), points in blocks ``specified`` and ``unspecified``."""
-        s, q = self.infer(Batch.of(batch).x)
+        s, q = self.infer(Batch.of(batch).tensor)
         return Blocks({"specified": Point(s), "unspecified": Point(q.mean)})
 
     @torch.no_grad()
@@ -207,15 +207,16 @@ class Mathieu2016(ModelMethod, Swaps):
         specified = self.take_apart(specified)["specified"]
         return self.put_together({**self.take_apart(unspecified), "specified": specified})
 
-    def moves(self, batch: Any, ctx: Context) -> Moves:
+    def moves(self, batch: Batch, ctx: Context) -> Moves:
         """The turn of encoder and decoder, then the critic's on the images of before."""
+        batch = Groups.check(batch)
         if batch.x.shape[1] < 2:
             raise ValueError("the groups have one member: two of each class are needed, to swap s")
         x, same = batch.x[:, 0], batch.x[:, 1]
         s, q = self.infer(x)
         s_same, _ = self.infer(same)
         z = q.rsample()
-        y_other = one_hot(batch.label, self.classes).roll(1, 0)
+        y_other = one_hot(batch.classes, self.classes).roll(1, 0)
         swapped = self.decoder(torch.cat([s.roll(1, 0), z], -1)).mean
         fresh = self.prior().sample((len(x),))
         sampled = self.decoder(torch.cat([s.roll(1, 0), fresh], -1)).mean
@@ -232,7 +233,7 @@ class Mathieu2016(ModelMethod, Swaps):
             sampled=(weight, F.softplus(-self.critic(sampled, y_other)).flatten()),
         )
         yield {"autoencoder": likelihoods + penalty + of_critic}
-        y = one_hot(batch.label, self.classes)
+        y = one_hot(batch.classes, self.classes)
         yield {
             "critic": Loss(
                 real=F.softplus(-self.critic(x, y)).flatten(),

@@ -104,17 +104,17 @@ class Stage:
     """
 
     name: str
-    moves: Callable[[Any, Context], Moves]
-    begin: Callable[[Iterable[Any]], None] | None = None
+    moves: Callable[[Batch, Context], Moves]
+    begin: Callable[[Iterable[Batch]], None] | None = None
     players: tuple[str, ...] | None = None
-    every: Mapping[int, Callable[[Any, Context], Moves]] = field(default_factory=dict)
+    every: Mapping[int, Callable[[Batch, Context], Moves]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for n in self.every:
             if n < 1:
                 raise ValueError(f"every names {n}; expected a number of steps from 1 on")
 
-    def due(self, step: int) -> tuple[Callable[[Any, Context], Moves], ...]:
+    def due(self, step: int) -> tuple[Callable[[Batch, Context], Moves], ...]:
         """The moves of a step, counted from 0."""
         return (self.moves, *(moves for n, moves in self.every.items() if step % n == 0))
 
@@ -145,7 +145,7 @@ class Method(Recorded, nn.Module, metaclass=Noted):
     """Whether `build` drew the seed of the initial weights because none was given."""
 
     @classmethod
-    def check_arguments(cls, arguments: Mapping[str, Any]) -> None:
+    def check_arguments(cls, arguments: Mapping[str, object]) -> None:
         """Refuses objects of a wrong kind, and weights below 0."""
         super().check_arguments(arguments)
         check_weights(cls, arguments)
@@ -155,7 +155,7 @@ class Method(Recorded, nn.Module, metaclass=Noted):
         """Who owns which parameters; together all of them."""
 
     @abstractmethod
-    def moves(self, batch: Any, ctx: Context) -> Moves:
+    def moves(self, batch: Batch, ctx: Context) -> Moves:
         """Yields ``{player: loss}``: one player is a turn, several a simultaneous turn."""
 
     @abstractmethod
@@ -170,7 +170,7 @@ class Method(Recorded, nn.Module, metaclass=Noted):
         """The phases of training, in order; one unless a method says otherwise."""
         return (Stage("fit", self.moves),)
 
-    def check_batch(self, batch: Any) -> None:
+    def check_batch(self, batch: Batch) -> None:
         """Refuses a batch that the method cannot learn from; asked once, about the first one.
 
         Raises:
@@ -182,7 +182,7 @@ class Method(Recorded, nn.Module, metaclass=Noted):
         return None
 
     @classmethod
-    def parts(cls, data: Data, latent_dim: int = 10) -> dict[str, Any]:
+    def parts(cls, data: Data, latent_dim: int = 10) -> dict[str, object]:
         """The constructor's arguments that fit a data set, by name.
 
         What it takes by keyword, `build` takes, too.
@@ -199,7 +199,7 @@ class Method(Recorded, nn.Module, metaclass=Noted):
         latent_dim: int = 10,
         *,
         seed: int | None = None,
-        **arguments: Any,
+        **arguments: object,
     ) -> Self:
         """Makes the parts that fit a data set, and the method of them.
 
@@ -298,7 +298,7 @@ def _settings(
     return settings
 
 
-def _check_kept(method: Method, settings: Mapping[str, Any]) -> None:
+def _check_kept(method: Method, settings: Mapping[str, object]) -> None:
     """Refuses a setting that the constructor did not keep: it would be lost without a word."""
     for name, value in settings.items():
         if hasattr(method, name) and value is not None and getattr(method, name) is not value:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+from ..data.batches import Batch
 from ..distributions import (
     GaussianMixture,
     Likelihood,
@@ -87,7 +88,7 @@ class MixtureVAE(VAE):
         prior: Prior | None = None,
         net: Architecture | None = None,
         likelihood: Likelihood | None = None,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """The VAE's parts, with a mixture for posterior.
 
         Args:
@@ -108,7 +109,7 @@ class MixtureVAE(VAE):
         )
         return {"model": model}
 
-    def moves(self, batch: Any, ctx: Context) -> Moves:
+    def moves(self, batch: Batch, ctx: Context) -> Moves:
         """One turn: negative log-likelihood and penalty."""
         images, q = self.infer(batch)
         if self.choice == "relaxed" or not isinstance(q, Mixture):

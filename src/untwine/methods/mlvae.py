@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
@@ -114,7 +114,7 @@ class MLVAE(VAE, Swaps):
         style_prior: Prior | None = None,
         net: Architecture | None = None,
         likelihood: Likelihood | None = None,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """The VAE's parts, with a code of content and style.
 
         Args:
@@ -207,16 +207,18 @@ class MLVAE(VAE, Swaps):
         parts = {**self.take_apart(style_of), "content": content_of["content"]}
         return self.put_together(parts, style_of.c)
 
-    def infer(self, batch: Any) -> tuple[Images, Distribution]:
+    def infer(self, batch: Batch) -> tuple[Images, Distribution]:
         """All members of all groups, ``(B G, ...)``, with the content posterior of their group."""
+        batch = Groups.check(batch)
         content, style = self._posteriors(batch.x, batch.present, batch.c)
         size = batch.x.shape[1]
         loc, scale = (m.repeat_interleave(size, 0) for m in (content.mean, content.stddev))
         q = Blocks({"content": diagonal_normal(loc, scale), "style": style})
         return _members(batch.x, batch.c), q
 
-    def moves(self, batch: Any, ctx: Context) -> Moves:
+    def moves(self, batch: Batch, ctx: Context) -> Moves:
         """One turn: likelihood and style of every observation, content of every group."""
+        batch = Groups.check(batch)
         members, (groups, size) = _members(batch.x, batch.c), batch.x.shape[:2]
         content, style = self._posteriors(batch.x, batch.present, batch.c)
         z, s = content.rsample(), style.rsample()

@@ -123,7 +123,7 @@ class Model(nn.Module):
         q = self.represent(batch, y=y) if q is None else q
         z = q.rsample()
         condition = {"c": batch.c, "y": y}
-        return Trace(self, batch.x, q, z, self.decode(z, **condition), self.prior(), condition)
+        return Trace(self, batch.tensor, q, z, self.decode(z, **condition), self.prior(), condition)
 
     def start(self, codes: Tensor) -> None:
         """Gives codes ``(N, D)`` to a prior that starts from some, see `Prior.start`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -88,7 +88,7 @@ class MultiLatentVAE(VAE):
         blocks: Mapping[str, Block] | None = None,
         net: Architecture | None = None,
         likelihood: Likelihood | None = None,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """The VAE's parts, with posterior and prior in blocks.
 
         Args:
@@ -180,7 +180,7 @@ class MultiLatentVAE(VAE):
             classes) of S positions.
         """
         batch = Batch.of(batch, c)
-        q, c, device = self._blocks(batch), batch.c, batch.x.device
+        q, c, device = self._blocks(batch), batch.c, batch.tensor.device
         part, own = q[name], q.slices[name]
         start = torch.cat([p.mode if hasattr(p, "snap") else p.mean for p in q.parts.values()], -1)
         dim = part.event_shape[0]

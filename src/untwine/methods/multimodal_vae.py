@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -137,7 +137,7 @@ class MultimodalVAE(Method):
             if name not in known:
                 raise ValueError(f"weights names {name!r}; expected some of {sorted(known)}")
 
-    def check_batch(self, batch: Any) -> None:
+    def check_batch(self, batch: Batch) -> None:
         """Refuses observations that the likelihood of their modality gives no density."""
         for name, decoder in self.decoders.items():
             label = f"x[{name!r}]"
@@ -155,7 +155,7 @@ class MultimodalVAE(Method):
         posterior: Posterior | None = None,
         prior: Prior | None = None,
         components: int = 10,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """An encoder and a decoder for each modality of the data.
 
         Args:
@@ -215,7 +215,7 @@ class MultimodalVAE(Method):
         """One; a prior that starts from codes is given some before the first move."""
         return (Stage("fit", self.moves, self.begin),)
 
-    def begin(self, batches: Iterable[Any]) -> None:
+    def begin(self, batches: Iterable[Batch]) -> None:
         """Gives a prior that starts from codes those of a few thousand examples."""
         if isinstance(self.prior, Prior) and self.prior.starts:
             self.prior.start(gathered(self, lambda b: self.represent(b).mean, batches))
@@ -322,8 +322,9 @@ class MultimodalVAE(Method):
         """Codes from the prior, decoded into every modality, ``(n, ...)`` each; means of p(x|z)."""
         return self.decode(self.prior().sample((n,)), c=c).mean
 
-    def moves(self, batch: Any, ctx: Context) -> Moves:
+    def moves(self, batch: Batch, ctx: Context) -> Moves:
         """One turn: reconstructions in all directions, and the divergence."""
+        batch = Modalities.check(batch)
         masks = batch.present
         x = _without_missing(batch.x, masks)
         posteriors = self.posteriors(x, batch.c)

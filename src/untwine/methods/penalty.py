@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from torch import Tensor
 from torch.distributions import Distribution
@@ -73,7 +72,7 @@ class Penalty(Recorded, ABC):
     """
 
     @classmethod
-    def check_arguments(cls, arguments: Mapping[str, Any]) -> None:
+    def check_arguments(cls, arguments: Mapping[str, object]) -> None:
         """Refuses objects of a wrong kind, and weights below 0."""
         super().check_arguments(arguments)
         check_weights(cls, arguments)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch.optim import Adam, AdamW
 
+from ..data.batches import Batch
 from ..distributions import (
     Conditional,
     GridPrior,
@@ -139,7 +140,7 @@ class QLAE(VAE):
         likelihood: Likelihood | None = None,
         posterior: Posterior | None = None,
         prior: Prior | None = None,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """The model that fits a data set's observations; see `Model.of`.
 
         Args:
@@ -169,7 +170,7 @@ class QLAE(VAE):
             "codebooks": Player((head,), self.codebook_optimizer),
         }
 
-    def moves(self, batch: Any, ctx: Context) -> Moves:
+    def moves(self, batch: Batch, ctx: Context) -> Moves:
         """Networks and codebooks at once."""
         t = self.trace(batch)
         loss = Loss(nll=-t.p.log_prob(t.x)) + self.penalty(t, ctx)

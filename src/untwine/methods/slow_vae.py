@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..checks import check_scale
-from ..data.batches import Pairs
+from ..data.batches import Batch, Pairs
 from ..distributions import diagonal_normal
 from ..functional import Schedule, at, laplace_transition
 from .loss import Loss
@@ -82,8 +82,9 @@ class SlowVAE(VAE):
 
         return None if self.time is None else SuccessivePairsSampler(self.time)
 
-    def moves(self, batch: Any, ctx: Context) -> Moves:
+    def moves(self, batch: Batch, ctx: Context) -> Moves:
         """One turn: likelihoods, penalty, and transitions both ways."""
+        batch = Pairs.check(batch)
         t = self.trace(batch)
         n = len(batch.x0)
         loc, scale = t.q.mean, t.q.stddev

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from torch import Tensor
 from torch.optim import Adam
@@ -169,7 +169,7 @@ class Tripod(VAE):
         likelihood: Likelihood | None = None,
         posterior: Posterior | None = None,
         prior: Prior | None = None,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """The model that fits a data set's observations; see `Model.of`.
 
         Args:

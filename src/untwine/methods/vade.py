@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch.distributions import (
@@ -17,6 +17,7 @@ from torch.distributions import (
 )
 from torch.optim import Adam
 
+from ..data.batches import Batch
 from ..distributions import GaussianMixture, Likelihood, Posterior, diagonal_normal
 from ..nets import Architecture
 from .clustering_vae import ClusteringVAE
@@ -133,7 +134,7 @@ class VaDE(ClusteringVAE):
         net: Architecture | None = None,
         likelihood: Likelihood | None = None,
         posterior: Posterior | None = None,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """The VAE's parts, with a mixture for prior.
 
         Args:
@@ -151,7 +152,7 @@ class VaDE(ClusteringVAE):
         )
         return {"model": model}
 
-    def start_prior(self, batches: Iterable[Any]) -> None:
+    def start_prior(self, batches: Iterable[Batch]) -> None:
         """Fits the mixture to codes by expectation maximization, which k-means clusters begin.
 
         Raises:

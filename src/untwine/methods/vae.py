@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -54,35 +54,35 @@ class ModelMethod(Method):
         return self.model.decoder
 
     @property
-    def prior(self) -> Any:
+    def prior(self) -> nn.Module:
         """The model's prior."""
         return self.model.prior
 
-    def check_batch(self, batch: Any) -> None:
+    def check_batch(self, batch: Batch) -> None:
         """Refuses observations that p(x|z) gives no density."""
         check_observations(self.decoder, batch.observations())
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         # A module that is set goes into nn.Module's own table, past the properties above.
         if name in _PARTS:
             setattr(self.model, name, value)
         else:
-            super().__setattr__(name, value)
+            super().__setattr__(name, value)  # type: ignore[arg-type]
 
-    def begin(self, batches: Iterable[Any]) -> None:
+    def begin(self, batches: Iterable[Batch]) -> None:
         """Before the first move: a prior that starts from codes is given a few thousand."""
         if self.model.starts:
             self.start_prior(batches)
 
-    def start_prior(self, batches: Iterable[Any]) -> None:
+    def start_prior(self, batches: Iterable[Batch]) -> None:
         """Gives the prior the codes of a few thousand examples, see `Prior.start`."""
         self.model.start(self.some_codes(batches, _START))
 
-    def some_codes(self, batches: Iterable[Any], count: int) -> Tensor:
+    def some_codes(self, batches: Iterable[Batch], count: int) -> Tensor:
         """Posterior means of ``count`` examples, or of as many as there are, in evaluation mode."""
         return gathered(self, self.codes_to_start_from, batches, count)
 
-    def codes_to_start_from(self, batch: Any) -> Tensor:
+    def codes_to_start_from(self, batch: Batch) -> Tensor:
         """The codes of a batch that a prior may start from."""
         return self.represent(batch).mean
 
@@ -169,7 +169,7 @@ class VAE(ModelMethod):
         likelihood: Likelihood | None = None,
         posterior: Posterior | None = None,
         prior: Prior | None = None,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """The model that fits a data set's observations; see `Model.of`.
 
         Args:
@@ -199,20 +199,20 @@ class VAE(ModelMethod):
         """The posterior q(z|x); its mean is the code."""
         return self.model.represent(Batch.of(batch, c))
 
-    def infer(self, batch: Any) -> tuple[Images, Distribution]:
+    def infer(self, batch: Batch) -> tuple[Images, Distribution]:
         """Observations and their posteriors; what a batch's posteriors share is said here."""
-        images = Images(batch.x, batch.c)
+        images = Images(batch.tensor, batch.c)
         return images, self.represent(images)
 
-    def codes_to_start_from(self, batch: Any) -> Tensor:
+    def codes_to_start_from(self, batch: Batch) -> Tensor:
         """Means of the posteriors that training sees."""
         return self.infer(batch)[1].mean
 
-    def trace(self, batch: Any) -> Trace:
+    def trace(self, batch: Batch) -> Trace:
         """One pass: posteriors, a sample of each, likelihoods."""
         return self.model.trace(*self.infer(batch))
 
-    def moves(self, batch: Any, ctx: Context) -> Moves:
+    def moves(self, batch: Batch, ctx: Context) -> Moves:
         """One turn: negative log-likelihood and penalty."""
         t = self.trace(batch)
         yield {"vae": Loss(nll=-t.p.log_prob(t.x)) + self.penalty(t, ctx)}
@@ -233,8 +233,8 @@ def _of_the_first_edition(
 @torch.no_grad()
 def gathered(
     method: Method,
-    codes: Callable[[Any], Tensor],
-    batches: Iterable[Any],
+    codes: Callable[[Batch], Tensor],
+    batches: Iterable[Batch],
     count: int = _START,
 ) -> Tensor:
     """Codes of ``count`` examples, or of as many as there are, in evaluation mode.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import RMSprop
 
+from ..data.batches import Batch
 from ..distributions import Likelihood, Posterior, Prior, diagonal_normal
 from ..functional import Schedule, at
 from ..nets import DCGAN, MLP, Architecture
@@ -102,7 +103,7 @@ class VAEGAN(VAE):
         likelihood: Likelihood | None = None,
         posterior: Posterior | None = None,
         prior: Prior | None = None,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """The model that fits a data set's observations, and a discriminator of its architecture.
 
         Args:
@@ -134,7 +135,7 @@ class VAEGAN(VAE):
         """The discriminator's features of images, ``(B, ...)``."""
         return self.features(x) if c is None else self.features(x, c)
 
-    def moves(self, batch: Any, ctx: Context) -> Moves:
+    def moves(self, batch: Batch, ctx: Context) -> Moves:
         """All three at once."""
         t = self.trace(batch)
         c = t.condition.get("c")

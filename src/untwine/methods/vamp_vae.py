@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..distributions import Likelihood, Posterior, VampPrior
 from ..nets import Architecture
@@ -49,7 +49,7 @@ class VampVAE(VAE):
         net: Architecture | None = None,
         likelihood: Likelihood | None = None,
         posterior: Posterior | None = None,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """The VAE's parts, with a VampPrior.
 
         Args:

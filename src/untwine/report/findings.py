@@ -171,10 +171,10 @@ def _swap(found: Findings, method: Swaps, data: Any, rng: np.random.Generator) -
         rows, columns = _varied(data, method.label, 2 * size, rng)
         a, b = batch_of(method, data, rows), batch_of(method, data, columns)
         if clips:  # contents of several clips, poses along another
-            times = torch.linspace(0, b.x.shape[1] - 1, size).round().long()
-            a, b = Images(a.x[:, 0]), Images(b.x[0][times])
+            times = torch.linspace(0, b.tensor.shape[1] - 1, size).round().long()
+            a, b = Images(a.tensor[:, 0]), Images(b.tensor[0][times])
         grid = method.swap_grid(a, b)
-        cells = shrunk(swap_mosaic(grid.cpu(), a.x.cpu(), b.x.cpu()), 64)
+        cells = shrunk(swap_mosaic(grid.cpu(), a.tensor.cpu(), b.tensor.cpu()), 64)
         found.swaps = png(mosaic(cells))
 
 
@@ -197,7 +197,7 @@ def _draw(found: Findings, method: Any, data: Any, rng: np.random.Generator, see
     """Traversals, reconstructions and samples."""
     index = rng.choice(len(data), min(_SAMPLES, len(data)), replace=False)
     batch = batch_of(method, data, index)
-    x, c = batch.x, batch.c
+    x, c = batch.tensor, batch.c
     back = reconstruct(method, x, c)
     bounds = vector_bounds(x, back) if x.ndim == 2 else None
     both = shrunk(np.stack([pictures(x, 1, bounds), pictures(back, 1, bounds)], axis=1))

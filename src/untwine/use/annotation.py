@@ -94,7 +94,7 @@ def annotate(
 def _means(method: Any, batch: Batch) -> np.ndarray:
     p = method.decode(method.represent(batch).mean, c=batch.c)
     if getattr(p, "reference", None) is not None:  # counts: at the cell's own library size
-        p = p.at(batch.x.sum(-1))
+        p = p.at(batch.tensor.sum(-1))
     return p.mean.float().cpu().numpy()
 
 

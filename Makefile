@@ -4,13 +4,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup test test-slow lint format demo bench clean
+# Where the bounds are tested. PyPI's torch is a GPU build of gigabytes, hence a release by name.
+TORCH ?= torch==2.13.0
+BOUNDS := src tests/data tests/oracles tests/identities tests/laws/test_spec.py tests/laws/test_methods.py \
+	tests/laws/test_metrics.py tests/laws/test_training_run.py tests/cli/test_report.py
+
+.PHONY: help setup test test-slow test-lowest test-newest test-package lint format demo \
+	bench clean
 
 help:
 	@echo "make setup      a virtual environment in .venv with the tested versions"
 	@echo "make demo       train beta-TCVAE on dSprites and open the way to its report (minutes)"
 	@echo "make test       lint, types, order of imports, and every test but the slow ones"
 	@echo "make test-slow  the slow tests (tens of minutes)"
+	@echo "make test-lowest, make test-newest   tests with the oldest and the newest packages allowed"
+	@echo "make test-package   wheel and sdist, the demo and tests of what they install"
 	@echo "make bench      the benchmarks; results go to benchmarks/results"
 
 setup: $(READY)
@@ -27,6 +35,30 @@ test: lint
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
+
+# Both in environments of their own; PYTHON=python3.14 TORCH=torch where that is what is to be tested.
+test-lowest:
+	$(PYTHON) -m venv --clear .venv-lowest
+	$(PYTHON) tests/lowest_versions.py > .venv-lowest/constraints.txt
+	.venv-lowest/bin/python -m pip install --quiet -c .venv-lowest/constraints.txt '$(TORCH)' -e '.[test]'
+	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -n 2 -p no:cacheprovider $(BOUNDS)
+
+test-newest:
+	$(PYTHON) -m venv --clear .venv-newest
+	.venv-newest/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager '$(TORCH)' -e '.[test]'
+	OMP_NUM_THREADS=1 .venv-newest/bin/python -m pytest -n 2 -p no:cacheprovider $(BOUNDS)
+
+# The wheel is built from the sdist; the demo runs with what a user gets, then come the tests' packages.
+test-package:
+	rm -rf dist && $(PYTHON) -m venv --clear .venv-package
+	.venv-package/bin/python -m pip install --quiet build
+	.venv-package/bin/python -m build --outdir dist
+	.venv-package/bin/python -m pip install --quiet -c constraints.txt dist/*.whl
+	cd $$(mktemp -d) && $(CURDIR)/.venv-package/bin/untwine demo --steps 200 --no-progress
+	.venv-package/bin/python -m pip install --quiet -c constraints.txt "$$(echo dist/*.whl)[test]"
+	.venv-package/bin/python -c 'import untwine; assert "site-packages" in untwine.__file__'
+	OMP_NUM_THREADS=1 .venv-package/bin/python -m pytest -n 2 -p no:cacheprovider tests/data \
+		tests/cli tests/laws/test_import.py tests/laws/test_spec.py tests/laws/test_training_run.py
 
 lint: setup
 	$(BIN)/ruff check .
@@ -47,4 +79,4 @@ bench: setup
 	$(BIN)/python benchmarks/metrics.py
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) dist .venv-lowest .venv-newest .venv-package .pytest_cache .mypy_cache .ruff_cache

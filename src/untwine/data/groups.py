@@ -50,8 +50,8 @@ class GroupsSampler(Sampler[tuple[np.ndarray, ...]]):
         ((10, 3), [False, True, False])
         >>> draw = GroupsSampler((2, 8), shared="b").bind(space, factors)
         >>> groups, shared, present = draw(10, np.random.default_rng(0))
-        >>> groups.shape, present.sum(1).min() >= 2
-        ((10, 8), np.True_)
+        >>> groups.shape, bool(present.sum(1).min() >= 2)
+        ((10, 8), True)
     """
 
     supervision = Groups

@@ -83,8 +83,8 @@ def model_centrality(
     Example:
         >>> z = np.random.default_rng(0).standard_normal((1000, 2))
         >>> rotated = z @ np.array([[1.0, 1.0], [-1.0, 1.0]])
-        >>> model_centrality([z, -z[:, ::-1], rotated, z * 3]).parts["per_run"].argmin()
-        np.int64(2)
+        >>> int(model_centrality([z, -z[:, ::-1], rotated, z * 3]).parts["per_run"].argmin())
+        2
     """
     codes = same_observations(runs, "model_centrality")
     settings = choose(

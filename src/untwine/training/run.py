@@ -63,6 +63,7 @@ class Run:
             raise ValueError("a run without a folder needs its method and its spec")
         self._method, self._data, self._rows, self._steps = method, data, rows, steps
         self._trust = trust
+        self._log_read: tuple[tuple[int, int], list[Row]] | None = None
         self._spec = read_spec(self._folder) if spec is None else spec
 
     @classmethod
@@ -133,7 +134,13 @@ class Run:
         if self._rows is not None:
             return self._rows
         log = self._folder / "log.jsonl"
-        return read_record(log) if os.path.lexists(log) else []
+        if not os.path.lexists(log):
+            return []
+        status = log.stat()
+        state = status.st_size, status.st_mtime_ns
+        if self._log_read is None or self._log_read[0] != state:
+            self._log_read = state, read_record(log)
+        return self._log_read[1]
 
     @property
     def log(self) -> pandas.DataFrame:

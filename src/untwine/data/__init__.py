@@ -1,105 +1,70 @@
-"""Data sets with factors, the batches that methods learn from, and the loaders between them."""
+"""Data sets with factors, the batches that methods learn from, and the loaders between them.
 
-from .._moved import redirect
-from .arrays import Arrays
-from .batches import Batch, Clips, FewLabels, Groups, Images, Indexed, Modalities, Pairs
-from .catalog import Entry, available
-from .cells import H5AD, Cells, MultimodalCells
-from .clips import Frames, Scenes
-from .constructors import from_arrays, from_folder, from_h5, from_h5ad, from_npz
-from .dataset import FactorDataset, Split, Subset
-from .dsprites import DSprites
-from .files import H5, Npz
-from .folder import Folder
-from .loader import DataLoaderAdapter, Loader, as_loader
-from .lpc import LPCSprites
-from .modalities import Data, Multimodal
-from .moving import MovingDigits, MovingSprites
+A data set of the library is added by its file and one line here.
+"""
+
+import inspect
+
+from .._moved import redirect as _redirect
+from .arrays import Arrays as Arrays
+from .batches import (
+    Batch as Batch,
+    Clips as Clips,
+    FewLabels as FewLabels,
+    Groups as Groups,
+    Images as Images,
+    Indexed as Indexed,
+    Modalities as Modalities,
+    Pairs as Pairs,
+)
+from .catalog import Entry as Entry, available as available
+from .cells import H5AD as H5AD, Cells as Cells, MultimodalCells as MultimodalCells
+from .clips import Frames as Frames, Scenes as Scenes
+from .constructors import (
+    from_arrays as from_arrays,
+    from_folder as from_folder,
+    from_h5 as from_h5,
+    from_h5ad as from_h5ad,
+    from_npz as from_npz,
+)
+from .dataset import FactorDataset as FactorDataset, Split as Split, Subset as Subset
+from .dsprites import DSprites as DSprites
+from .files import H5 as H5, Npz as Npz
+from .folder import Folder as Folder
+from .loader import DataLoaderAdapter as DataLoaderAdapter, Loader as Loader, as_loader as as_loader
+from .lpc import LPCSprites as LPCSprites
+from .modalities import Data as Data, Multimodal as Multimodal
+from .moving import MovingDigits as MovingDigits, MovingSprites as MovingSprites
 from .samplers import (
-    IID,
-    ClipsSampler,
-    FewLabelsSampler,
-    GroupsSampler,
-    IndexedSampler,
-    LaplacePairsSampler,
-    ModalitiesSampler,
-    PairsSampler,
-    Sampler,
-    SuccessivePairsSampler,
-    default_sampler,
+    IID as IID,
+    ClipsSampler as ClipsSampler,
+    FewLabelsSampler as FewLabelsSampler,
+    GroupsSampler as GroupsSampler,
+    IndexedSampler as IndexedSampler,
+    LaplacePairsSampler as LaplacePairsSampler,
+    ModalitiesSampler as ModalitiesSampler,
+    PairsSampler as PairsSampler,
+    Sampler as Sampler,
+    SuccessivePairsSampler as SuccessivePairsSampler,
+    default_sampler as default_sampler,
 )
-from .seeds import generator_for
-from .space import Factor, FactorSpace
+from .seeds import generator_for as generator_for
+from .space import Factor as Factor, FactorSpace as FactorSpace
 from .variants import (
-    ColorDSprites,
-    Colored,
-    Noisy,
-    NoisyDSprites,
-    OnBackground,
-    ScreamDSprites,
-    Transformed,
-    swirl,
+    ColorDSprites as ColorDSprites,
+    Colored as Colored,
+    Noisy as Noisy,
+    NoisyDSprites as NoisyDSprites,
+    OnBackground as OnBackground,
+    ScreamDSprites as ScreamDSprites,
+    Transformed as Transformed,
+    swirl as swirl,
 )
 
-__all__ = [
-    "H5",
-    "H5AD",
-    "IID",
-    "Arrays",
-    "Batch",
-    "Cells",
-    "Clips",
-    "ClipsSampler",
-    "ColorDSprites",
-    "Colored",
-    "DSprites",
-    "Data",
-    "DataLoaderAdapter",
-    "Entry",
-    "Factor",
-    "FactorDataset",
-    "FactorSpace",
-    "FewLabels",
-    "FewLabelsSampler",
-    "Folder",
-    "Frames",
-    "Groups",
-    "GroupsSampler",
-    "Images",
-    "Indexed",
-    "IndexedSampler",
-    "LPCSprites",
-    "LaplacePairsSampler",
-    "Loader",
-    "Modalities",
-    "ModalitiesSampler",
-    "MovingDigits",
-    "MovingSprites",
-    "Multimodal",
-    "MultimodalCells",
-    "Noisy",
-    "NoisyDSprites",
-    "Npz",
-    "OnBackground",
-    "Pairs",
-    "PairsSampler",
-    "Sampler",
-    "Scenes",
-    "ScreamDSprites",
-    "Split",
-    "Subset",
-    "SuccessivePairsSampler",
-    "Transformed",
-    "as_loader",
-    "available",
-    "default_sampler",
-    "from_arrays",
-    "from_folder",
-    "from_h5",
-    "from_h5ad",
-    "from_npz",
-    "generator_for",
-    "swirl",
-]
+__all__ = sorted(
+    name
+    for name, value in globals().items()
+    if not name.startswith("_") and not inspect.ismodule(value)
+)
 
-__getattr__ = redirect(__name__)
+__getattr__ = _redirect(__name__)

@@ -119,6 +119,8 @@ class Arrays(ArrayDataset):
         ((3, 16, 16), torch.float32)
     """
 
+    needs = "arrays"
+
     def __init__(
         self,
         x: Any,

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
-from .arrays import Arrays
-from .cells import H5AD, Cells
-from .clips import Frames, Scenes
 from .dataset import FactorDataset
-from .dsprites import DSprites
-from .files import H5, Npz
-from .folder import Folder
-from .lpc import LPCSprites
-from .moving import MovingDigits, MovingSprites
-from .variants import (
-    ColorDSprites,
-    Colored,
-    Noisy,
-    NoisyDSprites,
-    OnBackground,
-    ScreamDSprites,
-)
 
 __all__ = ["Entry", "available"]
+
+_KINDS = ("nothing", "a file", "a folder", "arrays", "an annotated matrix", "a data set")
 
 
 @dataclass(frozen=True)
@@ -54,34 +42,27 @@ class Entry:
 
 
 def available() -> tuple[Entry, ...]:
-    """The classes of data sets, those that need nothing first.
+    """The library's classes of data sets that say what they need, those that need nothing first.
 
     Example:
         >>> [entry.name for entry in available() if entry.built_in]
-        ['DSprites', 'ColorDSprites', 'NoisyDSprites', 'ScreamDSprites', 'MovingSprites']
+        ['DSprites', 'MovingSprites', 'ColorDSprites', 'NoisyDSprites', 'ScreamDSprites']
     """
     entries = []
-    for cls in (DSprites, ColorDSprites, NoisyDSprites, ScreamDSprites, MovingSprites):
-        data = cls()
-        sizes = dict(zip(data.space.names, data.space.sizes, strict=True))
-        entries.append(Entry(cls.__name__, _line(cls), "nothing", data.shape, sizes, len(data)))
-    sources: tuple[tuple[type[FactorDataset], str], ...] = (
-        (Npz, "a file"),
-        (H5, "a file"),
-        (H5AD, "a file"),
-        (LPCSprites, "a file"),
-        (Folder, "a folder"),
-        (Arrays, "arrays"),
-        (Cells, "an annotated matrix"),
-        (Scenes, "arrays"),
-        (MovingDigits, "a data set"),
-        (Frames, "a data set"),
-        (Colored, "a data set"),
-        (Noisy, "a data set"),
-        (OnBackground, "a data set"),
-    )
-    return (*entries, *(Entry(cls.__name__, _line(cls), needs) for cls, needs in sources))
+    for cls in _classes(FactorDataset):
+        line = (inspect.getdoc(cls) or "").partition("\n")[0]
+        if cls.needs == "nothing":
+            data = cls()
+            sizes = dict(zip(data.space.names, data.space.sizes, strict=True))
+            entries.append(Entry(cls.__name__, line, "nothing", data.shape, sizes, len(data)))
+        elif cls.needs:
+            entries.append(Entry(cls.__name__, line, cls.needs))
+    return tuple(sorted(entries, key=lambda entry: _KINDS.index(entry.needs)))
 
 
-def _line(cls: type) -> str:
-    return (inspect.getdoc(cls) or "").partition("\n")[0]
+def _classes(parent: type) -> Iterator[type[FactorDataset]]:
+    """The classes of this room that derive from one, in the order in which they were defined."""
+    for cls in cast("list[type[FactorDataset]]", parent.__subclasses__()):
+        if cls.__module__.startswith(f"{__package__}."):
+            yield cls
+        yield from _classes(cls)

@@ -56,6 +56,7 @@ class Cells(ArrayDataset):
         ([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]], {'donor': ('a', 'b')})
     """
 
+    needs = "an annotated matrix"
     layer: str | None
     features: tuple[str, ...]
     covariate_values: dict[str, tuple[str, ...]]
@@ -114,6 +115,8 @@ class H5AD(Cells):
         ImportError: if anndata is not installed.
         ValueError: for a column or layer that is not there, listing those that are.
     """
+
+    needs = "a file"
 
     def __init__(
         self,

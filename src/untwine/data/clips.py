@@ -34,6 +34,8 @@ class Frames(FactorDataset):
         ((1, 64, 64), 1327104, 'frame')
     """
 
+    needs = "a data set"
+
     def __init__(self, data: FactorDataset) -> None:
         if len(data.shape) not in (2, 4):
             raise ValueError(
@@ -92,6 +94,8 @@ class Scenes(ArrayDataset):
         >>> clips.shape, int(data.factors[clips, 0].max())
         ((3, 6), 0)
     """
+
+    needs = "arrays"
 
     def __init__(
         self,

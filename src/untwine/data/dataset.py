@@ -30,6 +30,9 @@ class FactorDataset(Recorded, ABC):
         shape: Of one observation: ``(C, H, W)`` for images, ``(F,)`` for vectors.
         covariates: What is known of each observation beside its factors, ``(N, C)``, or ``None``.
         values: The names of a factor's values, where they have names.
+        needs: What a data set of this class is made from, for lists of them: "nothing" (if it can
+            be made without any argument), "a file", "a folder", "arrays", "an annotated matrix" or
+            "a data set". Empty for those that are not listed.
 
     Example:
         >>> images = np.zeros((6, 8, 8), dtype=np.uint8)
@@ -44,6 +47,7 @@ class FactorDataset(Recorded, ABC):
     shape: tuple[int, ...]
     covariates: Tensor | None = None
     values: Mapping[str, tuple[str, ...]] = {}
+    needs: ClassVar[str] = ""
 
     # The functions of `untwine.data.constructors`, which knows the subclasses that they make.
     from_arrays: ClassVar[Callable[..., FactorDataset]]

@@ -58,6 +58,7 @@ class DSprites(FactorDataset):
         226
     """
 
+    needs = "nothing"
     shape = (1, 64, 64)
     space = SPACE
     values = {"shape": ("square", "ellipse", "heart")}

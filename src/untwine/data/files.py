@@ -43,6 +43,8 @@ class Npz(ArrayDataset):
             are, and for what `Arrays` refuses.
     """
 
+    needs = "a file"
+
     def __init__(
         self,
         path: str | Path,
@@ -94,6 +96,8 @@ class H5(ArrayDataset):
         ValueError: for a file of another kind, for an array that is not there, listing those that
             are, and for what `Arrays` refuses.
     """
+
+    needs = "a file"
 
     def __init__(
         self,

@@ -56,6 +56,8 @@ class Folder(ArrayDataset):
             lies outside; for a folder without images; and for more images than memory holds.
     """
 
+    needs = "a folder"
+
     def __init__(
         self,
         path: str | Path,

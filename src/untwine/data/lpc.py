@@ -40,6 +40,8 @@ class LPCSprites(FactorDataset):
         section 4.1 (the Sprites data).
     """
 
+    needs = "a file"
+
     def __init__(self, path: str | Path) -> None:
         with open_npz(path) as archive:
             missing = [name for name in _LAYERS if name not in archive.files]

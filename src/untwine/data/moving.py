@@ -43,6 +43,7 @@ class MovingSprites(FactorDataset):
         [[0, 0, 0], [0, 2, 37], [0, 4, 35]]
     """
 
+    needs = "nothing"
     space = FactorSpace(
         ("shape", "scale", "start_x", "start_y", "start_angle", "direction", "turn"),
         (3, 6, 8, 8, 8, 8, 3),
@@ -131,6 +132,7 @@ class MovingDigits(FactorDataset):
         [64.0, 64.0, 64.0, 64.0, 64.0]
     """
 
+    needs = "a data set"
     moving = ("x", "y")
     """What `trajectory` returns of each image, frame by frame."""
 

@@ -94,6 +94,8 @@ class Colored(Transformed):
         ValueError: unless 0 <= low <= high <= 1, and for images that are not grey.
     """
 
+    needs = "a data set"
+
     def __init__(
         self, data: FactorDataset, low: float = 0.5, high: float = 1.0, seed: int = 0
     ) -> None:
@@ -119,6 +121,8 @@ class Noisy(Transformed):
     Raises:
         ValueError: for images that are not grey.
     """
+
+    needs = "a data set"
 
     def transform(self, x: Tensor, generators: list[np.random.Generator]) -> Tensor:
         noise = [g.random(self.shape, dtype=np.float32) for g in generators]
@@ -146,6 +150,8 @@ class OnBackground(Transformed):
         The released code never takes the last possible row and column of a crop; here all are
         equally likely. Its condition, x equal to 1, is the same for images of zeros and ones.
     """
+
+    needs = "a data set"
 
     def __init__(self, data: FactorDataset, image: str | Path | None = None, seed: int = 0) -> None:
         super().__init__(data, seed)
@@ -186,6 +192,8 @@ class ColorDSprites(Colored):
         seed: Of the colors.
     """
 
+    needs = "nothing"
+
     def __init__(self, path: str | Path | None = None, seed: int = 0) -> None:
         super().__init__(DSprites(path), seed=seed)
 
@@ -197,6 +205,8 @@ class NoisyDSprites(Noisy):
         path: The published file of dSprites; without it images are rendered.
         seed: Of the noise.
     """
+
+    needs = "nothing"
 
     def __init__(self, path: str | Path | None = None, seed: int = 0) -> None:
         super().__init__(DSprites(path), seed=seed)
@@ -213,6 +223,8 @@ class ScreamDSprites(OnBackground):
         image: The painting.
         seed: Of crops and tints.
     """
+
+    needs = "nothing"
 
     def __init__(
         self, path: str | Path | None = None, image: str | Path | None = None, seed: int = 0

@@ -2,7 +2,11 @@
 
 `METRICS` says of each what it asks for; `untwine.evaluate` computes many at once. A metric stands
 in the private module of its name, so that ``untwine.metrics.mig`` is the function and nothing else.
+Every such module is imported; the lines below are for type checkers.
 """
+
+from importlib import import_module as _import_module
+from pkgutil import iter_modules as _iter_modules
 
 from .._moved import redirect
 from ..encoding import Codes as Codes, encode as encode
@@ -55,6 +59,10 @@ from ._wasserstein_correlation import wasserstein_correlation as wasserstein_cor
 from ._z_max_var import z_max_var as z_max_var
 from .registry import GROUPS as GROUPS, METRICS as METRICS, metric as metric
 from .score import Score as Score
+
+for _name in [module.name for module in _iter_modules(__path__) if not module.ispkg]:
+    if _name.startswith("_"):
+        globals()[_name[1:]] = vars(_import_module(f"{__name__}.{_name}"))[_name[1:]]
 
 __all__ = sorted(METRICS)
 

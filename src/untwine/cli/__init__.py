@@ -10,15 +10,6 @@ from .errors import UsageError, did_you_mean
 
 __all__ = ["main"]
 
-_COMMANDS = {
-    "demo": "in minutes: train, measure, and look at the page",
-    "train": "train a method on data",
-    "measure": "score a run, or codes and factors of your own",
-    "report": "write a run as a page",
-    "methods": "list the methods, or explain one",
-    "data": "list the data sets, or explain one",
-}
-
 _HELP = """\
 usage: untwine COMMAND [options]
 
@@ -26,7 +17,6 @@ Learn, measure and explain disentangled representations.
 
 commands:
 {commands}
-
 untwine COMMAND --help explains one. With --debug, errors come with a traceback.
 """
 
@@ -62,37 +52,35 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
+    from . import demo, listing, results, train
+    from .docstrings import Docstring
+    from .line import call, entries
+
+    commands: dict[str, Callable[..., int]] = {
+        "demo": demo.demo,
+        "train": train.train,
+        "measure": results.measure,
+        "report": results.report,
+        "methods": listing.methods,
+        "data": listing.data,
+    }
     command, argv = (words or ["help"])[0], words[1:]
     if command in ("-h", "--help", "help"):
-        lines = (f"  {name:<8} {text}" for name, text in _COMMANDS.items())
-        print(_HELP.format(commands="\n".join(lines)), end="")
+        rows = ((name, Docstring.of(function).summary) for name, function in commands.items())
+        print(_HELP.format(commands=entries(rows)), end="")
         return 0
     if command in ("-V", "--version"):
         from .._version import __version__
 
         print(f"untwine {__version__}")
         return 0
-    if command not in _COMMANDS:
-        raise UsageError(
-            f"untwine has no command {command!r}{did_you_mean(command, _COMMANDS)} "
-            f"It has {', '.join(_COMMANDS)}"
-        )
+    if command not in commands:
+        near = f"{did_you_mean(command, commands)} It has {', '.join(commands)}"
+        raise UsageError(f"untwine has no command {command!r}{near}")
     if command == "train":
-        from .train import run
-
-        return run(argv)
-    from . import demo, listing, results
-    from .line import call
-
-    functions: dict[str, Callable[..., int]] = {
-        "demo": demo.demo,
-        "measure": results.measure,
-        "report": results.report,
-        "methods": listing.methods,
-        "data": listing.data,
-    }
+        return train.run(argv)
     epilog = results.metrics_in_short if command == "measure" else str
-    return call(command, functions[command], argv, epilog)
+    return call(command, commands[command], argv, epilog)
 
 
 def _code(error: Exception) -> int | None:

@@ -7,7 +7,7 @@ import time
 
 from .results import load, report
 from .screen import console
-from .train import order, train
+from .train import run
 
 __all__ = ["STEPS", "demo"]
 
@@ -47,9 +47,7 @@ def demo(
     line = f"{_TRAIN} --steps {steps} --seed {seed} --checkpoint_every 200 --out {folder}"
     screen = console()
     screen.print(f"untwine train {line}", markup=False, soft_wrap=True)
-    asked = order([*shlex.split(line), *(["--no-progress"] if no_progress else [])])
-    assert asked is not None
-    train(asked)
+    run([*shlex.split(line), *(["--no-progress"] if no_progress else [])])
     scores = load(out).measure(n=POINTS, progress=False if no_progress else None)
     screen.print(scores.rich())
     report(out, n=POINTS, open=open)

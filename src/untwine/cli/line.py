@@ -6,6 +6,7 @@ import inspect
 import re
 import shutil
 import textwrap
+import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,17 +14,14 @@ from .docstrings import Docstring
 from .errors import UsageError, did_you_mean
 from .options import Option, options
 
-__all__ = ["call", "entries", "line", "refuse_unknown", "split"]
+__all__ = ["call", "entries", "line", "split"]
 
-_FLAG = re.compile(r"--(?P<key>[A-Za-z_][\w.-]*)(?:=(?P<value>.*))?", re.DOTALL)
+_FLAG = re.compile(r"--(?P<name>[A-Za-z_][\w.-]*)(?:=(?P<text>.*))?", re.DOTALL)
 _COLUMN = 34  # where help begins
 
 
 def call(
-    command: str,
-    function: Callable[..., Any],
-    argv: Sequence[str],
-    epilog: Callable[[], str] = str,
+    command: str, function: Callable[..., Any], argv: Sequence[str], epilog: Callable[[], str] = str
 ) -> int:
     """Calls a function with what a command line gives it.
 
@@ -48,8 +46,7 @@ def call(
         print(entries((n.upper(), takes[n].help) for n in places))
         print("options:", entries(map(line, named.values())), epilog(), sep="\n")
         return 0
-    loose, texts = split(argv, named)
-    refuse_unknown(command, loose[len(places) :], texts, named)
+    loose, texts = split(command, argv, named, len(places))
     texts |= dict(zip(places, loose, strict=False))
     for name in places:
         if takes[name].default is inspect.Parameter.empty and name not in texts:
@@ -57,16 +54,21 @@ def call(
     return function(**{n: takes[n].read(f"--{n}", text) for n, text in texts.items()})
 
 
-def split(argv: Sequence[str], takes: Mapping[str, Option]) -> tuple[list[str], dict[str, str]]:
+def split(
+    command: str, argv: Sequence[str], takes: Mapping[str, Option], places: int = 0
+) -> tuple[list[str], dict[str, str]]:
     """The words that are no options, and the last text of each option.
 
     Args:
-        argv: Words of a command line.
-        takes: The command's own options: bools are switches, without a value; lists take all words
-            up to the next option.
+        command: Of ``untwine``.
+        argv: The words after the command.
+        takes: The command's options. Bools are switches, without a value; lists take all words up
+            to the next option; below a dict there are further options, ``--method.beta``.
+        places: How many words may be no options.
 
     Raises:
-        UsageError: for an option without its value.
+        UsageError: for an option without its value, and for words that the command does not take,
+            with the option that was probably meant.
     """
     loose: list[str] = []
     texts: dict[str, str] = {}
@@ -74,15 +76,21 @@ def split(argv: Sequence[str], takes: Mapping[str, Option]) -> tuple[list[str], 
     while words:
         word = words.pop(0)
         match = _FLAG.fullmatch(word)
-        if match is None:
+        if match is None and not word.startswith("--") and len(loose) < places:
             loose.append(word)
             continue
-        name, text = match["key"], match["value"]
-        name = name.replace("-", "_") if "." not in name else name
-        kind = takes[name].plain if name in takes else None
-        if kind is bool:
-            text = "true"
-        elif text is None:
+        root, dot, below = (match["name"] if match else "").partition(".")
+        root = root.replace("-", "_")
+        kind = takes[root].plain if root in takes else None
+        if match is None and not word.startswith("-"):
+            see = f"see untwine {command} --help"
+            raise UsageError(f"untwine {command} does not take {word!r}; {see}")
+        if match is None or root not in takes or (dot and not _has_parts(kind)):
+            flag = word.partition("=")[0]
+            near = did_you_mean(flag, [f"--{name}" for name in takes])
+            raise UsageError(f"untwine {command} has no option {flag}{near}")
+        text = "true" if kind is bool else match["text"]
+        if text is None:
             if not words or words[0].startswith("--"):
                 raise UsageError(f"{word} needs a value")
             text = words.pop(0)
@@ -90,23 +98,12 @@ def split(argv: Sequence[str], takes: Mapping[str, Option]) -> tuple[list[str], 
             while words and not words[0].startswith("--"):
                 text += f",{words.pop(0)}"
             text = f"[{text}]"
-        texts[name] = text
+        texts[root + dot + below] = text
     return loose, texts
 
 
-def refuse_unknown(
-    command: str, loose: Iterable[str], names: Iterable[str], takes: Iterable[str]
-) -> None:
-    """Refuses what a command does not take.
-
-    Raises:
-        UsageError: naming the first such word, and the option that was probably meant.
-    """
-    flags = [f"--{name}" for name in takes]
-    for word in [*loose, *(f"--{name}" for name in names if f"--{name}" not in flags)]:
-        if word.startswith("-"):
-            raise UsageError(f"untwine {command} has no option {word}{did_you_mean(word, flags)}")
-        raise UsageError(f"untwine {command} does not take {word!r}; see untwine {command} --help")
+def _has_parts(kind: Any) -> bool:
+    return dict in [typing.get_origin(part) for part in (kind, *typing.get_args(kind))]
 
 
 def line(option: Option) -> tuple[str, str]:
@@ -120,7 +117,7 @@ def entries(rows: Iterable[tuple[str, str]]) -> str:
     """Names and what they are, in two columns."""
     width = min(shutil.get_terminal_size((100, 24)).columns - 2, 100)
     rows = list(rows)
-    column = min(_COLUMN, max(len(f"  {name}  ") for name, _ in rows)) if rows else 0
+    column = min(_COLUMN, max((len(f"  {name}  ") for name, _ in rows), default=0))
     lines = []
     for name, text in rows:
         head = f"  {name}  ".ljust(column)

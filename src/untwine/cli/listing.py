@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from .classes import class_path, names, resolve
 from .docstrings import Docstring, plain_text
 from .line import entries
-from .options import options, shown
+from .options import options
 from .screen import console, print_table
+
+if TYPE_CHECKING:
+    from ..data import Entry
 
 __all__ = ["data", "data_in_short", "methods", "methods_in_short"]
 
@@ -43,22 +47,18 @@ def data(name: str | None = None) -> int:
     """
     from ..data import FactorDataset, Multimodal, available
 
-    extents = {
-        e.name: "" if e.size is None else f"{e.size:,} x {'x'.join(map(str, e.shape or ()))}"
-        for e in available()
-    }
+    listed = {entry.name: entry for entry in available()}
     if name:
         cls = resolve(name, [FactorDataset, Multimodal], "untwine data")
-        facts = []
-        for entry in available():
-            if entry.name == cls.__name__ and entry.factors:
-                factors = ", ".join(f"{k} {v}" for k, v in entry.factors.items())
-                facts = [extents[entry.name], f"factors: {factors}"]
+        entry, facts = listed.get(cls.__name__), []
+        if entry is not None and entry.factors:
+            factors = ", ".join(f"{name} {size}" for name, size in entry.factors.items())
+            facts = [_extent(entry), f"factors: {factors}"]
         _explain(cls, "data", "--method BetaTCVAE", facts)
         return 0
     rows = [
-        (e.name, plain_text(e.description), "" if e.built_in else e.needs, extents[e.name])
-        for e in available()
+        (e.name, plain_text(e.description), "" if e.built_in else e.needs, _extent(e))
+        for e in listed.values()
     ]
     print_table(("data", "what it is", "made from", "size"), rows)
     console().print("untwine data NAME explains one; untwine train --data NAME trains on it.")
@@ -81,6 +81,11 @@ def data_in_short() -> str:
     return f"data:\n{entries(rows)}"
 
 
+def _extent(entry: Entry) -> str:
+    size, shape = entry.size, entry.shape or ()
+    return "" if size is None else f"{size:,} x {'x'.join(map(str, shape))}"
+
+
 def _supervision(cls: type) -> str:
     return getattr(cls, "supervision", object).__name__
 
@@ -88,23 +93,13 @@ def _supervision(cls: type) -> str:
 def _explain(cls: type, root: str, other: str, facts: Sequence[str]) -> None:
     """Everything about a class that its docstring and its signature say."""
     about, takes = Docstring.of(cls), options(cls).values()
-    screen = console()
-    required = [o.name for o in takes if o.default is inspect.Parameter.empty]
-    lines = [class_path(cls), "", about.summary, *facts]
-    for text in about.body:
-        lines += ["", text]
-    screen.print("\n".join([*lines, ""]), markup=False)
+    parts = ["\n".join([class_path(cls), "", about.summary, *facts]), *about.body]
     if takes:
-        rows = []
-        for o in takes:
-            default = (
-                "" if o.default is None else "required" if o.name in required else shown(o.default)
-            )
-            rows.append((f"--{root}.{o.name}", default, o.help, o.expected))
-        print_table(("option", "default", "what it is", "takes"), rows)
+        parts.append(entries((f"--{root}.{o.name}", o.describes) for o in takes).rstrip())
     for section in ("References", "Deviations"):
         if section in about.sections:
-            screen.print(f"\n{section}:\n  {about.sections[section]}", markup=False)
+            parts.append(f"{section}:\n  {about.sections[section]}")
+    required = [o.name for o in takes if o.default is inspect.Parameter.empty]
     needed = "".join(f" --{root}.{name} {name.upper()}" for name in required)
-    line = f"untwine train --{root} {cls.__name__}{needed} {other} --steps 20000"
-    screen.print(f"\n{line}", markup=False)
+    parts.append(f"untwine train --{root} {cls.__name__}{needed} {other} --steps 20000")
+    console().print("\n\n".join(parts), markup=False)

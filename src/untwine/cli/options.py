@@ -130,7 +130,10 @@ def _parameters(
         return dict(sorted(built, key=lambda item: order.index(item[1][0].__name__)))
     takes: dict[str, tuple[Callable[..., Any], inspect.Parameter]] = {}
     skipped = 2 if issubclass(target, Optimizer) else 1  # self, and the parameters to optimize
-    for function in filter(inspect.isfunction, _of_parents(target, "__init__")):
+    for owner in target.__mro__:
+        function = vars(owner).get("__init__")
+        if not inspect.isfunction(function):
+            continue
         parameters = list(inspect.signature(function).parameters.values())
         for p in parameters[skipped:]:
             if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY):
@@ -140,16 +143,11 @@ def _parameters(
     return takes
 
 
-def _of_parents(target: Any, name: str) -> list[Any]:
-    """The versions of a function along a class's parents."""
-    parents = inspect.getmro(target) if inspect.isclass(target) else ()
-    return [vars(parent)[name] for parent in parents if name in vars(parent)]
-
-
 def _help(target: Any, function: Callable[..., Any], name: str) -> str:
     """The description of an argument: its function's, its class's, or that of a parent."""
     parents = inspect.getmro(target) if inspect.isclass(target) else ()
-    for place in [function, *parents, *_of_parents(target, function.__name__)]:
+    inherited = [vars(parent).get(function.__name__) for parent in parents]
+    for place in [function, *parents, *inherited]:
         text = Docstring.of(place).arguments.get(name)
         if text:
             return re.sub(r"\s*\(default: .*\)$", "", text)  # which torch writes into its texts

@@ -16,7 +16,6 @@ from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
-from torch import Tensor
 
 from .checks import check_kind, hints_of
 
@@ -128,6 +127,8 @@ def describe(value: Any) -> Any:
 
 def _plain(value: Any) -> bool | int | float | str | None:
     """A number or a text, of whatever subclass or library, as Python's own; otherwise ``None``."""
+    from torch import Tensor  # here, so that help of the command line starts without torch
+
     if isinstance(value, np.bool_ | bool):
         return bool(value)
     if isinstance(value, Tensor) and value.ndim == 0 and not value.requires_grad:

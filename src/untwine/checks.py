@@ -10,7 +10,7 @@ from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-__all__ = ["check_kind", "check_scale", "check_size", "check_sizes", "hints_of"]
+__all__ = ["annotation", "check_kind", "check_scale", "check_size", "check_sizes", "hints_of"]
 
 _MOST = 1 << 24
 
@@ -122,17 +122,19 @@ def hints_of(cls: type, function: str = "__init__") -> Mapping[str, Any]:
         for place in places:
             named = place.kind not in (place.VAR_KEYWORD, place.VAR_POSITIONAL)
             if named and place.name not in hints and place.annotation is not place.empty:
-                hints[place.name] = _read(place.annotation, member.__globals__)
+                hints[place.name] = annotation(place, member)
         if not any(place.kind is place.VAR_KEYWORD for place in places):
             break
     return hints
 
 
-def _read(annotation: Any, names: dict[str, Any]) -> Any:
-    """An annotation that may be text; `Any` where it names what is imported for types alone."""
-    holder = types.SimpleNamespace(__annotations__={"it": annotation})
+def annotation(parameter: inspect.Parameter, function: Callable[..., Any]) -> Any:
+    """The type of a parameter; `Any` where it has none, or one that is imported for types alone."""
+    if parameter.annotation is parameter.empty:
+        return Any
+    holder = types.SimpleNamespace(__annotations__={"it": parameter.annotation})
     try:
-        return get_type_hints(holder, globalns=names)["it"]
+        return get_type_hints(holder, globalns=inspect.unwrap(function).__globals__)["it"]
     except Exception:
         return Any
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Union
 
+from ..checks import annotation
 from ..spec import Recorded, describe
 from .docstrings import Docstring
 from .errors import UsageError
@@ -85,7 +86,7 @@ def options(target: type | Callable[..., Any]) -> dict[str, Option]:
     """What a function, a constructor, or ``build`` of a method can be given in a command line."""
     takes = {}
     for name, (function, parameter) in _parameters(target).items():
-        kind = _annotation(function, parameter)
+        kind = annotation(parameter, function)
         plain, bases = _plain(kind), _bases(kind)
         if plain is not None or bases:
             takes[name] = Option(
@@ -152,17 +153,6 @@ def _help(target: Any, function: Callable[..., Any], name: str) -> str:
         if text:
             return re.sub(r"\s*\(default: .*\)$", "", text)  # which torch writes into its texts
     return ""
-
-
-def _annotation(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
-    """The type of a parameter; ``Any`` if it says nothing, or a name that only checkers know."""
-    if parameter.annotation is _EMPTY:
-        return Any
-    stand = types.SimpleNamespace(__annotations__={"it": parameter.annotation})
-    try:
-        return typing.get_type_hints(stand, inspect.unwrap(function).__globals__)["it"]
-    except (NameError, TypeError):
-        return Any
 
 
 def _bases(kind: Any) -> tuple[type, ...]:

@@ -25,6 +25,8 @@ A class is named by its short name, or by the dotted path of your own: --method 
 What it takes becomes options: --method.penalty TotalCorrelation --method.penalty.beta 6. Without
 its name, one argument of a default changes alone: --method.optimizer.lr 3e-4."""
 _ROOTS = ("method", "data", "sampler")
+_OF_FIT = ("steps", "batch_size", "seed", "log_every", "checkpoint_every", "keep", "init_from")
+_MACHINE = ("accelerator", "logger", "out", "config", "trust", "print_config", "no_progress")
 _FILES = {".npz": "Npz", ".h5": "H5", ".hdf5": "H5", ".h5ad": "H5AD"}
 _LOGGERS = ("tensorboard", "wandb", "mlflow")
 _LONGEST = 1 << 22  # bytes of a file of options
@@ -76,16 +78,7 @@ def train(
         print_config: Print what would be trained, as YAML, and stop.
         no_progress: Show no progress.
     """
-    spec = {name: value for name, value in locals().items() if name in _ROOTS}
-    settings: dict[str, Any] = {
-        "steps": steps,
-        "batch_size": batch_size,
-        "seed": seed,
-        "log_every": log_every,
-        "checkpoint_every": checkpoint_every,
-        "keep": keep,
-    }
-    spec |= {**settings, "precision": precision, "devices": devices}
+    spec = {name: value for name, value in locals().items() if name not in _MACHINE}
     if print_config:
         import yaml
 
@@ -133,7 +126,7 @@ def train(
         sampler=drawn,
         progress=not no_progress,
         loggers=[_logger(name, folder, spec) for name in loggers] if first else (),
-        **settings,
+        **{name: spec[name] for name in _OF_FIT},
     )
     if first:
         row = result.rows[-1] if result.rows else {}

@@ -119,8 +119,10 @@ def test_arrays_have_to_be_given_and_to_be_the_same(tmp_path):
     method, run = small(data, tmp_path / "run")
     assert run.spec["data"]["parts"] == "custom"
     assert (run.spec["data"]["size"], run.spec["data"]["shape"]) == (60, [WIDTH])
+    alone = Run.load(tmp_path / "run")
+    assert equal(alone.method, method)
     with pytest.raises(ValueError, match=r"Run\.load\(folder, data=data\)"):
-        Run.load(tmp_path / "run")
+        alone.data  # noqa: B018
     assert equal(Run.load(tmp_path / "run", data=data).method, method)
     x = x.copy()
     x[0, 0] += 0.5

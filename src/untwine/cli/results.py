@@ -30,6 +30,7 @@ def measure(
     factors: str | None = None,
     label: str | None = None,
     batch: str | None = None,
+    data: str | None = None,
     trust: str | None = None,
     out: str | None = None,
     exact: bool = False,
@@ -50,6 +51,7 @@ def measure(
         factors: Which array or columns of the file are factors.
         label: The factor (or .npy) that clusters are compared with.
         batch: The factor (or .npy) whose mixing is measured.
+        data: Where the run's data is, if it is no more where it was.
         trust: Packages of your own, with commas, whose code the run's spec may name.
         out: Where to write the scores, .json or .csv.
         exact: Take the reference's slow predictors where a fast one is usual.
@@ -73,7 +75,7 @@ def measure(
     if expanded(source).is_dir():
         if codes or factors:
             raise UsageError(f"{source} is a run: --codes and --factors name parts of a file")
-        run = load(source, trusted(trust))
+        run = load(source, trusted(trust), data)
         settings |= {"label": label, "batch": batch, "save": out is None}
         table = run.measure(metrics, n=n, **settings)
     else:
@@ -127,14 +129,14 @@ def report(
     return 0
 
 
-def load(folder: str, trust: Sequence[str] = ()) -> Run:
+def load(folder: str, trust: Sequence[str] = (), data: str | None = None) -> Run:
     """A run, with what is to be said about its weights on standard error."""
     from ..reading import expanded
     from ..training import Run
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        run = Run.load(expanded(folder), trust=trust)
+        run = Run.load(expanded(folder), trust=trust, data=data)
     for warning in caught:
         console(stderr=True).print(f"note: {warning.message}", markup=False)
     return run

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from .arrays import ArrayDataset
 from .dataset import Subset
 from .modalities import Data, Multimodal
 
-__all__ = ["changed_files", "content_digest", "file_digests"]
+__all__ = ["changed_files", "content_digest", "file_digests", "file_places", "relocated"]
 
 _PATHS = ("path", "csv", "image", "cells")
 """The arguments of data sets that name files or folders."""
@@ -48,6 +48,59 @@ def file_digests(data: Any) -> dict[str, dict[str, Any]]:
         [['bytes', 'sha256']]
     """
     return {source.name: source.digest() for source in _sources(data) if source.place.exists()}
+
+
+def file_places(data: Any) -> dict[str, str]:
+    """Where the files of a data set are, by path as it was given them."""
+    return {s.name: str(s.place.absolute()) for s in _sources(data) if s.place.exists()}
+
+
+def relocated(written: Mapping[str, Any], place: str | None = None) -> dict[str, Any]:
+    """A data set's entry of a spec with its files where they are.
+
+    Args:
+        written: The entry. Of paths that are not there, those that ``places`` notes are taken.
+        place: Where its file or folder is, if it names one.
+
+    Raises:
+        ValueError: if it names none, or several.
+    """
+    names = dict.fromkeys(_paths(written))
+    if place is None:
+        noted = written.get("places") or {}
+        where = {n: p for n, p in noted.items() if n in names and not _there(n) and _there(p)}
+    elif len(names) == 1:
+        where = {next(iter(names)): place}
+    else:
+        what = f"names {', '.join(names)}" if names else "names no file"
+        raise ValueError(
+            f"data is {place!r}, but the data of this run ({written['class_path']}) {what}: give "
+            "the data set itself"
+        )
+    moved: dict[str, Any] = _moved(written, where)
+    if isinstance(written.get("files"), Mapping):
+        moved["files"] = {where.get(name, name): v for name, v in written["files"].items()}
+    return moved
+
+
+def _paths(written: Any) -> Iterator[str]:
+    """The files that a spec of a data set names."""
+    for name, value in (written.get("init_args") or {}).items():
+        if name in _PATHS and isinstance(value, str):
+            yield value
+        elif isinstance(value, Mapping):
+            inside = [value] if "class_path" in value else value.values()
+            yield from (p for v in inside if isinstance(v, Mapping) for p in _paths(v))
+
+
+def _moved(value: Any, where: Mapping[str, str], name: str = "") -> Any:
+    if isinstance(value, Mapping):
+        return {key: _moved(part, where, key) for key, part in value.items()}
+    return where.get(value, value) if name in _PATHS and isinstance(value, str) else value
+
+
+def _there(path: str) -> bool:
+    return Path(path).expanduser().exists()
 
 
 def changed_files(data: Any, noted: Any) -> list[str]:

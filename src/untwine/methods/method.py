@@ -18,6 +18,7 @@ from torch.optim import Adam, Optimizer
 from ..checks import check_kind, check_size, hints_of
 from ..data.batches import Batch
 from ..data.modalities import check_data
+from ..data.outline import outline
 from ..data.seeds import check_seed
 from ..functional.schedules import check_weights
 from ..spec import Recorded
@@ -141,6 +142,9 @@ class Method(Recorded, nn.Module, metaclass=Noted):
     snapshot: Snapshot
     """What it was when its constructor was done, so that a run can say what was changed since."""
 
+    built_for: Mapping[str, Any] | None = None
+    """What `build` asked of the data: size, shape, covariates, factors; see `data.outline`."""
+
     seed_drawn: bool = False
     """Whether `build` drew the seed of the initial weights because none was given."""
 
@@ -249,7 +253,7 @@ class Method(Recorded, nn.Module, metaclass=Noted):
             settings = {k: v for k, v in arguments.items() if k not in of_parts}
             method = cls(**{**parts, **settings})
         _check_kept(method, settings)
-        method.seed_drawn = drawn
+        method.seed_drawn, method.built_for = drawn, outline(data)
         return method.made_by("build", latent_dim=latent_dim, seed=seed, **arguments)
 
 

@@ -35,7 +35,8 @@ _LONGEST = 2**16
 _IDENTITY = ("method", "data", "sampler", "batch_size", "seed", "precision", "devices")
 _START = ("weights", "initial")
 """What a spec says of a method's weights before the first step."""
-_BESIDE = ("files", "content", "loader", *_START)
+_NEVER = (*_START, "places")
+_BESIDE = ("files", "content", "loader", "built_for", *_NEVER)
 """What older specs lack, and what no digest of a run is made of."""
 
 
@@ -57,13 +58,13 @@ def plan(
         digests: Whether to note size and SHA-256 of the files that the data came from.
         **settings: The other arguments of `fit`.
     """
-    from ..data.digests import file_digests
+    from ..data.digests import file_digests, file_places
 
-    files = file_digests(data) if digests else {}
+    files = {"files": file_digests(data), "places": file_places(data)} if digests else {}
     return {
         "untwine": __version__,
         "method": _method(method),
-        "data": {**_data(data), **({"files": files} if files else {})},
+        "data": {**_data(data), **{key: noted for key, noted in files.items() if noted}},
         "sampler": _sampler(sampler),
         **describe(settings),
     }
@@ -149,6 +150,7 @@ def make_data(spec: Mapping[str, Any], trust: Sequence[str] = ()) -> Any:
         ValueError: if it was made by hand, or is no data set.
     """
     from ..data import FactorDataset, Multimodal
+    from ..data.digests import relocated
 
     written = _entry(spec, "data")
     if written.get("parts") == CUSTOM:
@@ -156,7 +158,7 @@ def make_data(spec: Mapping[str, Any], trust: Sequence[str] = ()) -> Any:
             f"the data of this run ({written['class_path']}) was made by hand and is not in its "
             "spec: pass it, as in Run.load(folder, data=data)"
         )
-    return instantiate(written, (FactorDataset, Multimodal), trust=trust)
+    return instantiate(relocated(written), (FactorDataset, Multimodal), trust=trust)
 
 
 def start(method: Method, stated: bool = False) -> dict[str, Any]:
@@ -188,7 +190,8 @@ def make_method(
 
     Args:
         spec: The run's.
-        data: Which ``build`` fits the parts to; by default made from the spec, if it is needed.
+        data: Which ``build`` fits the parts to; by default an outline of it, into which trained
+            weights can be put. Specs of the first edition hold none: it is made from the spec.
         trust: Packages of which the spec may name classes, see `spec.check_trust`.
         changed: Whether a method that was changed after it was made is wanted as it was made.
 
@@ -212,6 +215,8 @@ def make_method(
             f"the method of this run ({written['class_path']}) was made by hand, from parts that "
             "are not in its spec: make it again and pass it, as in Run.load(folder, method=method)"
         )
+    from ..data.outline import of_outline
+
     check_trust(written, trust)
     cls = locate(written["class_path"])
     if not (isinstance(cls, type) and issubclass(cls, Method)):
@@ -221,6 +226,8 @@ def make_method(
     }
     if written.get("made_by") == "constructor":
         return cls(**arguments)
+    if data is None and isinstance(written.get("built_for"), Mapping):
+        data = of_outline(written["built_for"])
     return cls.build(make_data(spec, trust) if data is None else data, **arguments)
 
 
@@ -234,6 +241,8 @@ def _entry(spec: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 def _method(method: Method) -> dict[str, Any]:
     how = method._made[0]
     written = _plain(method) if how in (None, "build") else None
+    if written is not None and method.built_for is not None:
+        written = {**written, "built_for": method.built_for}
     changes = method.snapshot.changes(Snapshot.of(method))
     if written is not None and changes:
         built = {} if how == "build" else {"made_by": "constructor"}
@@ -312,7 +321,7 @@ def _compare(key: str, old: Any, new: Any, found: list[str]) -> None:
             found += (f"the content of {p} has changed since the run was made" for p in changed)
     elif isinstance(old, Mapping) and isinstance(new, Mapping):
         for name in {**old, **new}:
-            if name not in _START and (name in old or name not in _BESIDE):
+            if name not in _NEVER and (name in old or name not in _BESIDE):
                 _compare(f"{key}.{name}", old.get(name), new.get(name), found)
     elif old != new:
         found.append(f"{key}: {old!r}, now {new!r}")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shlex
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from ..data.digests import relocated
 from ..encoding import Codes, encode
 from ..evaluation import Evaluation, evaluate
 from ..methods.method import Method
@@ -77,10 +79,13 @@ class Run:
     ) -> Self:
         """Reads a run back, with the weights of its end, or of its newest checkpoint.
 
+        Weights and method need no data: where it is gone, the run is read without.
+
         Args:
             path: The folder.
             method: Takes the weights; needed if the run's method was made by hand.
-            data: Needed if the run's data was made by hand.
+            data: The data set, or where the file or folder of the run's data is; needed if it was
+                made by hand, or is no more where it was.
             trust: Packages, modules or classes of your own that the spec may name, such as
                 ``["mypackage"]``: their code is imported.
 
@@ -89,15 +94,26 @@ class Run:
             ValueError: if its spec names a class that is not trusted, or is damaged, or its weights
                 are, or if something made by hand is needed and was not given.
             ImportError: if its spec names a class that there is not.
+
+        Warns:
+            UserWarning: if the data is gone, or has changed.
         """
-        run = cls(path, data=data, trust=trust)
-        if data is None and run.spec["data"].get("parts") != CUSTOM:
-            with names_of(run._folder):
-                run._data = make_data(run.spec, trust)
-            warn_of_changes(run.spec, run._data)
+        run = cls(path, trust=trust)
+        if isinstance(data, str | Path):
+            run._spec = {**run.spec, "data": relocated(run.spec["data"], str(data))}
+        elif data is not None:
+            run._data = data
+        if run._data is None and run.spec["data"].get("parts") != CUSTOM:
+            try:
+                run._make_data()
+            except OSError as error:
+                if isinstance(data, str | Path) or not run._needs_no_data:
+                    raise
+                warnings.warn(f"{error} The run is read without its data.", stacklevel=2)
         if method is None:
             with names_of(run._folder):
-                method = make_method(run.spec, run._data, trust, changed=True)
+                fitted = None if run._needs_no_data else run._data
+                method = make_method(run.spec, fitted, trust, changed=True)
         load_final(run._folder, method)
         run._method = method.eval()
         return run
@@ -111,8 +127,7 @@ class Run:
     def method(self) -> Method:
         """The method with its trained weights."""
         if self._method is None:
-            built = "made_by" not in self.spec["method"]
-            data = self.data if built else None
+            data = None if self._needs_no_data else self.data
             with names_of(self._folder):
                 method = make_method(self.spec, data, self._trust, changed=True)
             load_final(self._folder, method)
@@ -123,9 +138,7 @@ class Run:
     def data(self) -> Any:
         """What the method was trained on."""
         if self._data is None:
-            with names_of(self._folder):
-                self._data = make_data(self.spec, self._trust)
-            warn_of_changes(self.spec, self._data)
+            self._make_data()
         return self._data
 
     @property
@@ -266,6 +279,24 @@ class Run:
     def __repr__(self) -> str:
         name = self.spec["method"]["class_path"].rpartition(".")[2]
         return f"Run({str(self.path) if self.path else None!r}: {name}, {self.steps} steps)"
+
+    @property
+    def _needs_no_data(self) -> bool:
+        """Whether the method can be made without its data."""
+        return bool({"made_by", "built_for"} & {*self.spec["method"]})
+
+    def _make_data(self) -> None:
+        """Makes the data that the spec describes, and compares its files with their digests."""
+        try:
+            with names_of(self._folder):
+                self._data = make_data(self.spec, self._trust)
+        except OSError as error:
+            raise type(error)(
+                f"the data of {self._folder} cannot be read: {error}. If it is elsewhere, say "
+                f"where: Run.load({str(self._folder)!r}, data=PATH), or "
+                "untwine measure RUN --data PATH."
+            ) from error
+        warn_of_changes(self.spec, self._data)
 
     @property
     def _folder(self) -> Path:

@@ -17,7 +17,7 @@ _WORDS = ("precision", "init_from")
 _KEYS = ("untwine", "method", "data", "sampler", "steps", "seed", *_WORDS, *_COUNTS)
 _ENTRIES = (
     *("class_path", "init_args", "made_by", "parts", "weights", "initial", "changed"),
-    *("files", "size", "shape", "sha256", "content", "loader"),
+    *("built_for", "files", "places", "size", "shape", "sha256", "content", "loader"),
 )
 _LOADER = ("data", "sampler", "batch_size", "seed")  # of a loader that was given as data
 _LARGEST = 2**63 - 1

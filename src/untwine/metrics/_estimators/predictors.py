@@ -2,16 +2,20 @@ r"""Predictors by name: boosting, forests, Lasso and logistic regression."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .logistic import SOLVER, Logistic, fit_logistic
+
+if TYPE_CHECKING:
+    from lightgbm import Booster
 
 __all__ = ["Predictor", "describe_predictor", "fit_predictor", "parallel"]
 
@@ -117,7 +121,7 @@ FAST: dict[str, Any] = {
     "max_depth": 3,
     "max_bin": 255,
     "min_data_in_leaf": 1,
-    "min_hessian_per_point": 1e-4,
+    "min_sum_hessian_in_leaf": 0.2,
     "max_delta_step": 8.0,
 }
 
@@ -139,7 +143,6 @@ def _fast(
         "verbosity": -1,
     }
     rounds = parameters.pop("rounds")
-    parameters["min_sum_hessian_in_leaf"] = parameters.pop("min_hessian_per_point") * len(z)
     if classes is not None:
         parameters["num_class"] = classes
     data = lightgbm.Dataset(z, label=y, params=parameters)
@@ -159,7 +162,42 @@ def _fast(
             output = np.asarray(model.predict(new, num_threads=threads))
         return output if classes is None else output.argmax(axis=1)
 
-    return Predictor(predict, model.feature_importance("gain"))
+    importance = model.feature_importance("gain")
+    ties = _tied(z)
+    if ties:
+        importance = _spread_over_ties(model, ties, z.shape[1], seed)
+    return Predictor(predict, importance)
+
+
+def _tied(z: np.ndarray) -> list[list[int]]:
+    """Columns that order the rows alike, or in reverse: a split on one is a split on another."""
+    groups: dict[bytes, list[int]] = {}
+    for j, column in enumerate(z.T):
+        ranks = np.unique(column, return_inverse=True)[1]
+        reverse = ranks.max() - ranks
+        key = min(ranks.tobytes(), reverse.tobytes())
+        groups.setdefault(hashlib.sha256(key).digest(), []).append(j)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _spread_over_ties(model: Booster, ties: list[list[int]], width: int, seed: int) -> np.ndarray:
+    """Gains by column, those of each split given to one of the columns that it ties, at random.
+
+    LightGBM takes the first of several equal splits, always; scikit-learn's trees look at the
+    columns in an order that is random at each node, and take any.
+    """
+    rng = np.random.default_rng(seed)
+    group_of = {column: group for group in ties for column in group}
+    gains = np.zeros(width)
+    nodes = [tree["tree_structure"] for tree in model.dump_model()["tree_info"]]
+    while nodes:
+        node = nodes.pop()
+        if "split_feature" in node:
+            column = node["split_feature"]
+            group = group_of.get(column)
+            gains[column if group is None else rng.choice(group)] += node["split_gain"]
+            nodes += [node["left_child"], node["right_child"]]
+    return gains
 
 
 def _forest(

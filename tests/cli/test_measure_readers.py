@@ -3,11 +3,13 @@
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import untwine
 from untwine.evaluation.read import Table, read
 
 
@@ -252,3 +254,10 @@ def test_what_is_wrong_with_a_file(tmp_path, arrays):
     (tmp_path / "broken.h5ad").write_text("no h5ad")
     with pytest.raises(ValueError, match=r"is no HDF5 file, or is damaged"):
         read(tmp_path / "broken.h5ad")
+
+
+def test_one_function_expands_the_home_of_a_user():
+    """Elsewhere, a user who is not there would be a traceback."""
+    source = Path(untwine.__file__).parent
+    places = [p for p in source.rglob("*.py") if ".expanduser(" in p.read_text()]
+    assert places == [source / "reading" / "files.py"]

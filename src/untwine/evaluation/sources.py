@@ -15,7 +15,7 @@ import numpy as np
 from ..data.space import Kinds, as_kinds
 from ..metrics._estimators.arrays import as_codes, as_factors, coded_column
 from ..metrics._estimators.kinds import of_columns
-from ..reading import check_npy, open_hdf5, open_npz
+from ..reading import check_npy, expanded, open_hdf5, open_npz
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -142,7 +142,7 @@ def _from_npy(path: Path, codes: list[str], factors: list[str]) -> Table:
         )
     columns: dict[str, np.ndarray] = {}
     for name in factors:
-        array = _npy(Path(name).expanduser())
+        array = _npy(expanded(name))
         array = array[:, None] if array.ndim == 1 else array
         if array.ndim != 2:
             raise ValueError(f"{name} has shape {array.shape}; expected (points,) or (points, K)")

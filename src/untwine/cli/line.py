@@ -89,7 +89,7 @@ def split(
             flag = word.partition("=")[0]
             near = did_you_mean(flag, [f"--{name}" for name in takes])
             raise UsageError(f"untwine {command} has no option {flag}{near}")
-        text = "true" if kind is bool else match["text"]
+        text = "true" if kind is bool and match["text"] is None else match["text"]
         if text is None:
             if not words or words[0].startswith("--"):
                 raise UsageError(f"{word} needs a value")

@@ -193,6 +193,8 @@ def _specs(
     for root in _ROOTS:
         written = file.get(root)
         entry = written if isinstance(written, Mapping) else {}
+        if not isinstance(written, Mapping | str | None):
+            raise UsageError(f"{root} in {texts['config']} is {written!r}: expected a class")
         if entry.get("parts") or entry.get("initial"):
             raise UsageError(
                 f"the {root} in {texts['config']} ({entry.get('class_path')}) was made by hand, "

@@ -92,8 +92,10 @@ class Tree:
                 return None
             where = f"{key} in {self.file}" if self.file else key
             cls = resolve(str(written["class_path"]), bases, where, self.trust)
-        arguments = dict((written or {}).get("init_args") or {})
-        arguments = self._arguments(key, cls, arguments, below, latent_dim)
+        inside = (written or {}).get("init_args") or {}
+        if not isinstance(inside, Mapping):
+            raise UsageError(f"{key} in {self.file}: init_args is {inside!r}: expected names")
+        arguments = self._arguments(key, cls, dict(inside), below, latent_dim)
         return {"class_path": class_path(cls), "init_args": arguments}
 
     def _arguments(

@@ -1,6 +1,7 @@
 """What training takes for batches: types that are cast, and what is refused at the start."""
 
 import copy
+import warnings
 
 import numpy as np
 import pytest
@@ -8,11 +9,20 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 import untwine as ut
-from tests.training_toys import WIDTH, Noisy, Points, equal
+from tests.training_toys import WIDTH, Noisy, Points, Spoiled, equal
 from untwine.data import FactorDataset, FewLabelsSampler, Loader, default_sampler
 from untwine.data.batches import Images
-from untwine.distributions import Categorical, Mixed, Poisson, StudentT
+from untwine.distributions import (
+    Categorical,
+    Diagonal,
+    FullCovariance,
+    LowRank,
+    Mixed,
+    Poisson,
+    StudentT,
+)
 from untwine.methods import VAE
+from untwine.training import NonFiniteLoss
 
 PIXELS = FactorDataset.from_arrays(np.zeros((20, 1, 8, 8), np.uint8))
 
@@ -147,3 +157,52 @@ def test_a_function_of_the_step_returns_batches():
     with pytest.raises(TypeError, match=r"returns a Tensor; expected a batch"):
         few_steps(Noisy(), Bare())
     assert isinstance(Points()(0), Images)
+
+
+@pytest.mark.parametrize("posterior", [None, Diagonal(), LowRank(1), FullCovariance()])
+def test_a_column_of_tens_of_thousands_is_named_and_trains(posterior):
+    x = np.random.default_rng(0).normal(size=(200, 5))
+    x[:, 3] *= 5e4
+    data = FactorDataset.from_arrays(x)
+    method = VAE.build(data, latent_dim=2, posterior=posterior, seed=0)
+    with torch.no_grad():
+        assert torch.isfinite(method.represent(data.observations(range(200))).variance).all()
+    with pytest.warns(UserWarning, match=r"column 3 of x goes to .*scale columns first"):
+        run = few_steps(method, data)
+    assert np.isfinite(run.log["vae/total"]).all()
+
+
+def test_log_variances_are_bounded_and_otherwise_as_they_were():
+    h = torch.tensor([[0.0, 0.0, 3.0, -3.0], [0.0, 0.0, 1e6, -1e6]])
+    q = Diagonal()(h)
+    expected = torch.tensor([[3.0, -3.0], [40.0, -40.0]]).div(2).exp()
+    assert torch.equal(q.stddev, expected)
+
+
+def test_large_counts_are_what_counts_are():
+    data = FactorDataset.from_arrays(np.random.default_rng(0).poisson(5e4, (50, 5)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        few_steps(VAE.build(data, latent_dim=2, likelihood=Poisson(), seed=0), data)
+
+
+def test_the_advice_names_the_column():
+    class Large(Points):
+        def __call__(self, step):
+            x = super().__call__(step).x
+            x[:, 2] *= 5e4
+            return Images(x)
+
+    with (
+        pytest.warns(UserWarning, match="column 2 of x"),
+        pytest.raises(NonFiniteLoss, match=r"In that step's batch column 2 of x goes to 5e\+04|4"),
+    ):
+        few_steps(Spoiled(at=1), Large())
+
+
+def test_missing_covariates_say_what_takes_them():
+    data = FactorDataset.from_arrays(np.zeros((20, 4)), covariates=np.eye(20)[:, :2])
+    method = VAE.build(data, latent_dim=2)
+    with pytest.raises(ValueError, match=r"decode\(z, c=c\) and sample\(n, c=c\)"):
+        method.sample(3)
+    assert method.sample(3, c=data.covariates[:3]).shape == (3, 4)

@@ -70,6 +70,6 @@ def _refusal(expected: int, count: int) -> str:
     number = "none was given" if not count else f"{count} were given"
     return (
         f"the networks take {expected} covariates beside each example, but {number}: pass c, "
-        f"(B, {expected}), as in represent(x, c) and decode(z, c); a data set has them as "
-        "data.covariates"
+        f"(B, {expected}), as in represent(x, c), decode(z, c=c) and sample(n, c=c); a data set "
+        "has them as data.covariates"
     )

@@ -13,7 +13,9 @@ from torch.distributions import (
     Normal,
 )
 
-__all__ = ["batched", "diagonal_normal"]
+__all__ = ["batched", "bounded", "diagonal_normal"]
+
+_SMALLEST, _LARGEST = -40.0, 40.0
 
 
 def diagonal_normal(loc: Tensor, scale: Tensor) -> Independent:
@@ -22,6 +24,20 @@ def diagonal_normal(loc: Tensor, scale: Tensor) -> Independent:
     Shape: ``(..., D)`` each; event shape ``(D,)``.
     """
     return Independent(Normal(loc, scale, validate_args=False), 1, validate_args=False)
+
+
+def bounded(log_variance: Tensor) -> Tensor:
+    r"""Log variances between -40 and 40, deviations between :math:`e^{-20}` and :math:`e^{20}`.
+
+    Inputs of 10,000s would otherwise make the first posterior of an untrained network infinite.
+    Within the bounds nothing changes.
+
+    Example:
+        >>> import torch
+        >>> bounded(torch.tensor([-1.5, 2000.0])).tolist()
+        [-1.5, 40.0]
+    """
+    return log_variance.clamp(_SMALLEST, _LARGEST)
 
 
 def batched(q: Distribution, shape: Sequence[int]) -> Distribution:

@@ -14,6 +14,7 @@ from torch.optim import Adam
 
 from ..data.batches import Batch, FewLabels
 from ..distributions import Likelihood, Posterior, Prior, diagonal_normal
+from ..distributions.gaussians import bounded
 from ..functional import Schedule
 from ..nets import MLP, Architecture
 from .m1 import standardize_by
@@ -56,7 +57,7 @@ class NormalCodes(Likelihood):
     def forward(self, h: Tensor, c: Tensor | None = None) -> Distribution:
         """``(B, 2 D)``, means first, to a Gaussian over ``(D,)``."""
         loc, log_variance = h.chunk(2, -1)
-        return diagonal_normal(loc, (0.5 * log_variance).exp() + self.floor)
+        return diagonal_normal(loc, (0.5 * bounded(log_variance)).exp() + self.floor)
 
 
 class M1M2(Swaps):

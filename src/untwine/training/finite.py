@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from ..methods.method import Loss, Player
 
-__all__ = ["NonFiniteLoss", "Watch", "non_finite_inputs", "non_finite_parameter"]
+__all__ = ["NonFiniteLoss", "Watch", "large_inputs", "non_finite_inputs", "non_finite_parameter"]
+
+_LARGE = 1e4
 
 _NEVER = torch.iinfo(torch.int64).max
 
@@ -108,6 +110,23 @@ def non_finite_inputs(batch: Any) -> str | None:
     if not found:
         return None
     return ", ".join(f"{k} holds NaN or infinite values in {v} examples" for k, v in found.items())
+
+
+def large_inputs(batch: Any) -> str | None:
+    """Which column of the observations goes beyond what networks learn from, in words.
+
+    Example:
+        >>> from untwine.data import Images
+        >>> large_inputs(Images(torch.tensor([[0.5, 50_000.0], [1.0, -20_000.0]])))
+        'column 1 of x goes to 5e+04'
+    """
+    for name, value in batch.observations().items():
+        size = value.detach().abs()
+        if size.numel() and size.max() > _LARGE:
+            place = int(size.reshape(-1, size.shape[-1]).amax(0).argmax())
+            where = f"column {place} of {name}" if value.ndim == 2 else name
+            return f"{where} goes to {size.max().item():g}"
+    return None
 
 
 def _tensors(batch: Any, name: str = "batch") -> list[tuple[str, Tensor]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from hashlib import blake2b
@@ -11,11 +12,13 @@ from typing import Any, NoReturn
 
 import torch
 
+from ..data.batches import Batch
+from ..distributions.likelihoods import CountLikelihood
 from ..encoding import placement
 from ..methods.method import Context, Loss, Method, Moves, Stage, play
 from .callbacks import State, call
 from .checkpoint import Position
-from .finite import NonFiniteLoss, Watch, non_finite_inputs, non_finite_parameter
+from .finite import NonFiniteLoss, Watch, large_inputs, non_finite_inputs, non_finite_parameter
 from .interrupt import Interruption
 from .progress import Progress
 from .record import merged, numbers
@@ -24,6 +27,10 @@ from .run_folder import RunFolder
 from .stages import Batches, optimizers_of
 
 __all__ = ["Loop"]
+
+_SCALE = (
+    "networks learn from numbers around 1, so scale columns first, as in (x - mean) / deviation"
+)
 
 
 class Loop:
@@ -242,12 +249,14 @@ class Loop:
         """Says which term or parameter is not finite."""
         here = self.state.position
         number = here.done - here.step + step - 1
-        inputs = non_finite_inputs(self._batch(here.index, number)) if step else None
+        batch = self._batch(here.index, number) if step else None
+        inputs = None if batch is None else non_finite_inputs(batch)
         if parameter:
             what = f"parameter {term!r} of player {player!r} is not finite after step {step}"
         else:
             what = f"term {term!r} of player {player!r} is not finite at step {step}"
-        raise self._non_finite(what, step, player, term, inputs)
+        large = None if batch is None else self._large(batch)
+        raise self._non_finite(what, step, player, term, inputs, large)
 
     def _refused(self, error: ValueError, batch: Any) -> None:
         """Explains an error in a move, if what is not finite is the cause of it."""
@@ -259,15 +268,28 @@ class Loop:
             raise self._non_finite(what, step, "", "", inputs) from error
         if bad is not None:
             what += f" since parameter {bad[1]!r} of player {bad[0]!r} is not finite"
-            raise self._non_finite(what, step, *bad, None) from error
+            raise self._non_finite(what, step, *bad, None, self._large(batch)) from error
+
+    def _large(self, batch: Any) -> str | None:
+        """Which observations are too large to learn from; counts, whose logarithms are, are not."""
+        counts = any(isinstance(part, CountLikelihood) for part in self.method.modules())
+        return None if counts or not isinstance(batch, Batch) else large_inputs(batch)
 
     def _non_finite(
-        self, what: str, step: int, player: str, term: str, inputs: str | None
+        self,
+        what: str,
+        step: int,
+        player: str,
+        term: str,
+        inputs: str | None,
+        large: str | None = None,
     ) -> NonFiniteLoss:
         """The error, with what to try and where the last good weights are."""
         stage = self.state.position.stage
         if inputs is not None:
             advice = f"The data is the cause: in that step's batch {inputs}. Clean it."
+        elif large is not None:
+            advice = f"In that step's batch {large}: {_SCALE}."
         else:
             advice = (
                 f"Try a lower learning rate for {player!r} (its optimizer argument), smaller or "
@@ -301,6 +323,9 @@ class Loop:
                 f"or choose a method that learns from {type(batch).__name__}"
             )
         self.method.check_batch(batch)
+        large = self._large(batch)
+        if large is not None:
+            warnings.warn(f"{large}: {_SCALE}", stacklevel=4)
         self._drawn = here.done, batch
 
     def _check_optimizers(self) -> None:

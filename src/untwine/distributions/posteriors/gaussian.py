@@ -11,7 +11,7 @@ from torch.distributions import (
 )
 
 from ...checks import check_scale, check_size
-from ..gaussians import diagonal_normal
+from ..gaussians import bounded, diagonal_normal
 from .base import Posterior
 
 __all__ = ["Diagonal", "FixedScale", "FullCovariance", "LowRank"]
@@ -36,7 +36,7 @@ class Diagonal(Posterior):
     def forward(self, h: Tensor) -> Independent:
         """``(B, 2 D)``, means first, to a Gaussian over ``(D,)``."""
         loc, log_variance = h.chunk(2, -1)
-        return diagonal_normal(loc, (0.5 * log_variance).exp())
+        return diagonal_normal(loc, (0.5 * bounded(log_variance)).exp())
 
 
 class FixedScale(Posterior):
@@ -83,7 +83,7 @@ class FullCovariance(Posterior):
         dim = round(((9 + 8 * h.shape[-1]) ** 0.5 - 3) / 2)
         loc, log_diagonal, below = h.split([dim, dim, h.shape[-1] - 2 * dim], -1)
         rows, columns = torch.tril_indices(dim, dim, -1, device=h.device)
-        factor = torch.diag_embed(log_diagonal.exp()).index_put(
+        factor = torch.diag_embed((0.5 * bounded(2 * log_diagonal)).exp()).index_put(
             (torch.arange(len(h), device=h.device)[:, None], rows, columns), below
         )
         return MultivariateNormal(loc, scale_tril=factor, validate_args=False)
@@ -128,5 +128,8 @@ class LowRank(Posterior):
         dim = h.shape[-1] // (2 + self.rank)
         loc, log_variance, factor = h.split([dim, dim, self.rank * dim], -1)
         return LowRankMultivariateNormal(
-            loc, factor.unflatten(-1, (dim, self.rank)), log_variance.exp(), validate_args=False
+            loc,
+            factor.unflatten(-1, (dim, self.rank)),
+            bounded(log_variance).exp(),
+            validate_args=False,
         )

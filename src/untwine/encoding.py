@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -38,6 +39,8 @@ __all__ = [
     "placement",
     "posterior_of",
 ]
+
+_MANY = 20_000  # observations, from which on encoding shows a bar
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,7 @@ class Codes:
         generator: np.random.Generator | None = None,
         *,
         batch_size: int = 256,
+        progress: bool | None = None,
     ) -> Codes:
         """Encodes a data set, or a sample of it without repetitions.
 
@@ -135,6 +139,8 @@ class Codes:
                 as there are.
             generator: Draws the sample; ``numpy.random.default_rng(0)`` if not given.
             batch_size: Observations per call of ``represent``.
+            progress: Whether to show a bar on standard error; by default where that is a terminal
+                and there are many observations.
 
         Raises:
             ValueError: if ``n`` is below 1, or the codes are not finite.
@@ -157,7 +163,7 @@ class Codes:
         means, deviations, facts = [], [], None
         blocks: dict[str, slice | list[int]] = {}
         with evaluating(method):
-            for start in range(0, len(index), batch_size):
+            for start in _shown(range(0, len(index), batch_size), len(index), progress):
                 q = posterior_of(method, data, index[start : start + batch_size])
                 means.append(q.mean.float().cpu().numpy())
                 if facts is None:
@@ -177,9 +183,26 @@ class Codes:
         return cls(mean, stddev, data.factors[index], data.space, blocks, facts)
 
 
-def encode(method: Represents, data: Data, n: int | None = None, seed: int = 0) -> Codes:
+def encode(
+    method: Represents,
+    data: Data,
+    n: int | None = None,
+    seed: int = 0,
+    progress: bool | None = None,
+) -> Codes:
     """Encodes a data set, or ``n`` observations of it drawn with ``seed``; see `Codes.of`."""
-    return Codes.of(method, data, n, np.random.default_rng(check_seed(seed)))
+    generator = np.random.default_rng(check_seed(seed))
+    return Codes.of(method, data, n, generator, progress=progress)
+
+
+def _shown(starts: range, total: int, progress: bool | None) -> Iterable[int]:
+    """The starts of batches, under a bar where one is wanted."""
+    if not (total >= _MANY and sys.stderr.isatty() if progress is None else progress):
+        return starts
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(starts, "encoding", console=Console(stderr=True), transient=True)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.distributions import Normal
 
 from untwine.data import Batch
-from untwine.plots import posterior_span, reconstruct, sample, traverse
+from untwine.plots import posterior_span, reconstruct, sample, traversal_grid, traverse
 
 
 class Model(nn.Module):
@@ -122,3 +122,12 @@ def test_span_is_that_of_the_aggregate_posterior() -> None:
     assert high == pytest.approx(5 * 1.959964, rel=0.01)
     with pytest.raises(ValueError, match="coverage is 0"):
         posterior_span(mean, coverage=0)
+
+
+def test_a_traversal_goes_straight_into_its_figure(model: Model) -> None:
+    moved = traverse(model, torch.randn(1, 5), steps=5, dims=[2, 0])
+    figure = traversal_grid(moved)
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["z2", "z0"]
+    assert [text.get_text() for text in figure.axes[0].get_xticklabels()][::4] == ["\u22122", "2"]
+    with pytest.raises(ValueError, match=r"of 2 codes; expected one: give traversals.images\[0\]"):
+        traversal_grid(traverse(model, torch.randn(2, 5)))

@@ -206,3 +206,11 @@ def test_missing_covariates_say_what_takes_them():
     with pytest.raises(ValueError, match=r"decode\(z, c=c\) and sample\(n, c=c\)"):
         method.sample(3)
     assert method.sample(3, c=data.covariates[:3]).shape == (3, 4)
+
+
+def test_encoding_under_a_bar_is_the_same():
+    data = FactorDataset.from_arrays(np.random.default_rng(0).random((600, 4), dtype=np.float32))
+    method = VAE.build(data, latent_dim=2, seed=0)
+    shown, plain = ut.encode(method, data, progress=True), ut.encode(method, data)
+    assert np.array_equal(shown.mean, plain.mean)
+    assert len(shown) == 600

@@ -59,6 +59,24 @@ def test_the_three_parts_add_up_to_the_kl():
         torch.testing.assert_close(total, q.log_prob(z) - StandardNormal(2).double()().log_prob(z))
 
 
+def test_weighted_sampling_carries_the_constants_that_the_penalty_names():
+    """With every example in the batch, the average over it is the aggregate posterior."""
+    torch.manual_seed(0)
+    q, log_n = posterior(), math.log(N)
+    draws = [decompose(q, StandardNormal(2).double()(), q.rsample(), N, "mws") for _ in range(4000)]
+    names = ("mutual_information", "total_correlation", "dimension_kl")
+    means = [torch.stack([getattr(d, name).mean() for d in draws]).mean().item() for name in names]
+    constants = (log_n, log_n, -2 * log_n)  # of D = 2 dimensions
+    for mean, value, constant in zip(means, exact(), constants, strict=True):
+        assert mean == pytest.approx(value + constant, abs=0.03)
+    rules = TotalCorrelation().rules(q, q)
+    assert [rule.split(", ")[2] for rule in rules.values()] == [
+        "+ log N",
+        "+ (D - 1) log N",
+        "- D log N",
+    ]
+
+
 def test_stratified_weights_are_on_the_diagonal_and_sum_to_one():
     weights = log_importance_weights(4, 100).exp()
     torch.testing.assert_close(weights.sum(1), torch.ones(4, dtype=torch.float64))

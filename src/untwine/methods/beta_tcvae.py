@@ -36,6 +36,11 @@ class TotalCorrelation(Penalty):
             set it nearly leaves each sample's own example out, and the total correlation comes
             out negative.
 
+    ``"mws"`` takes each density for N times smaller than the average over the batch is. What is
+    logged contains these constants, which have no gradient: ``mi`` is larger by :math:`\log N`,
+    ``tc`` by :math:`(D - 1) \log N`, and ``dimension_kl`` smaller by :math:`D \log N`; their sum
+    is as it is.
+
     Raises:
         ValueError: for an unknown estimator.
 
@@ -66,7 +71,11 @@ class TotalCorrelation(Penalty):
 
     def rules(self, q: Distribution, prior: Distribution) -> dict[str, str]:
         """All three by the same estimator of the aggregate posterior, from the batch."""
-        return dict.fromkeys(("mi", "tc", "dimension_kl"), f"monte carlo, {self.estimator}")
+        how = f"monte carlo, {self.estimator}"
+        constants = {"mi": "+ log N", "tc": "+ (D - 1) log N", "dimension_kl": "- D log N"}
+        if self.estimator == "mss":
+            return dict.fromkeys(constants, how)
+        return {name: f"{how}, {constant}" for name, constant in constants.items()}
 
 
 class BetaTCVAE(VAE):

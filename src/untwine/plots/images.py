@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .compute import Traversals
 from .pictures import mosaic, pictures, vector_bounds
 from .style import INK, MUTED, SIZE, bare, figure
 
@@ -32,8 +33,9 @@ def traversal_grid(
     stays the same is a dimension that the decoder ignores.
 
     Args:
-        images: ``images[j, s]`` decodes the code with dimension j moved to position s.
-        labels: Of the rows; by default ``z0, z1, ...``.
+        images: ``images[j, s]`` decodes the code with dimension j moved to position s; or what
+            `traverse` returns for one code.
+        labels: Of the rows; by default ``z0, z1, ...``, the dimensions that were moved.
         values: Of the columns, written above them.
         reference: What the rows began with, drawn in a column of its own: one observation for
             all rows, or one per row.
@@ -55,6 +57,16 @@ def traversal_grid(
         >>> [text.get_text() for text in figure.axes[0].get_yticklabels()]
         ['z0', 'z1', 'z2']
     """
+    if isinstance(images, Traversals):
+        labels = [f"z{j}" for j in images.dims] if labels is None else labels
+        if values is None and bool((images.values == images.values[:1]).all()):
+            values = images.values[0].tolist()
+        if len(images.images) != 1:
+            raise ValueError(
+                f"these are traversals of {len(images.images)} codes; expected one: give "
+                "traversals.images[0], or another one's"
+            )
+        images = images.images[0]
     bounds = None
     if np.ndim(images) == 3:
         bounds = vector_bounds(images) if reference is None else vector_bounds(images, reference)

@@ -23,9 +23,13 @@ def scores():
     return ut.evaluate(Z, FACTORS, "all", names=NAMES, label="kind", batch=2, exact=False)
 
 
-@pytest.mark.parametrize("name", ["ari", "nmi", "cluster_accuracy", "silhouette"])
+OF_BOTH = {"isolated_labels_asw": {"batch": BATCH}, "isolated_labels_f1": {"batch": BATCH}}
+OF_LABEL = ("ari", "nmi", "ami", "cluster_accuracy", "silhouette", "graph_connectivity")
+
+
+@pytest.mark.parametrize("name", [*OF_LABEL, *OF_BOTH])
 def test_the_label_is_the_factor_of_clusters(scores, name):
-    alone = getattr(metrics, name)(Z, LABEL)
+    alone = getattr(metrics, name)(Z, LABEL, **OF_BOTH.get(name, {}))
     assert scores[name].value == pytest.approx(alone.value, abs=1e-12)
     np.testing.assert_array_equal(np.isnan(scores[name].parts["per_factor"]), [0, 1, 1])
 
@@ -33,6 +37,8 @@ def test_the_label_is_the_factor_of_clusters(scores, name):
 def test_the_batch_is_mixed_within_the_label(scores):
     alone = metrics.batch_silhouette(Z, BATCH, within=LABEL)
     assert scores["batch_silhouette"].value == pytest.approx(alone.value, abs=1e-12)
+    mixed = metrics.kbet(Z, BATCH, within=LABEL)
+    assert scores["kbet"].value == pytest.approx(mixed.value, abs=1e-12)
     assert scores["batch_silhouette"].protocol["within"] == "each label"
     assert scores["lisi"].parts["per_factor"][[0, 2]] == pytest.approx(
         [metrics.lisi(Z, LABEL).value, metrics.lisi(Z, BATCH).value]

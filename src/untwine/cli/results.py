@@ -31,6 +31,8 @@ def measure(
     label: str | None = None,
     batch: str | None = None,
     data: str | None = None,
+    chance: int | None = None,
+    sampled: bool = False,
     trust: str | None = None,
     out: str | None = None,
     exact: bool = False,
@@ -52,6 +54,8 @@ def measure(
         label: The factor (or .npy) that clusters are compared with.
         batch: The factor (or .npy) whose mixing is measured.
         data: Where the run's data is, if it is no more where it was.
+        chance: Permutations of the factors behind each metric's value by chance.
+        sampled: Measure samples of the posteriors, too, beside their means.
         trust: Packages of your own, with commas, whose code the run's spec may name.
         out: Where to write the scores, .json or .csv.
         exact: Take the reference's slow predictors where a fast one is usual.
@@ -70,6 +74,8 @@ def measure(
         "confidence": 0.95 if repeats is not None and confidence is None else confidence,
         "repeats": repeats,
         "exact": exact,
+        "chance": chance,
+        "sampled": sampled,
         "progress": False if no_progress else None,
     }
     if expanded(source).is_dir():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from ..data.space import Kind, Kinds, as_kinds
 from ..encoding import Codes, Facts
 from ..metrics._estimators.arrays import UNKNOWN, as_codes, as_factors, constant, factor_parts
 from ..metrics._estimators.kinds import of_columns, radians
+from ..metrics.chance import shuffle
 from ..metrics.registry import Metric
 
 __all__ = ["Inputs", "as_inputs"]
@@ -81,6 +82,28 @@ class Inputs:
             return self._other_prior()
         return None
 
+    def shuffled(self, seed: int, number: int) -> Inputs:
+        """The same codes beside the factors of other rows, drawn."""
+        factors, separate = self.factors, self.factors_test
+        return replace(
+            self,
+            factors=None if factors is None else shuffle(factors, seed, number),
+            factors_test=None if separate is None else shuffle(separate, seed, number),
+        )
+
+    def sampled(self, seed: int) -> Inputs:
+        """A sample of each posterior in the place of its mean.
+
+        Raises:
+            ValueError: where posteriors have no standard deviations, and for separate test codes.
+        """
+        if self.stddev is None:
+            raise ValueError(f"sampled codes: {self._no_stddev()}")
+        if self.codes_test is not None:
+            raise ValueError("sampled codes: codes_test has no standard deviations to draw from")
+        noise = np.random.default_rng([seed, 3]).standard_normal(self.codes.shape)
+        return replace(self, codes=self.codes + self.stddev * noise)
+
     def columns(self, role: str) -> list[int]:
         """The factors that are the ``label``, the ``batch``, or either."""
         named = {"label": self.label, "batch": self.batch}
@@ -88,7 +111,7 @@ class Inputs:
 
     def roles(self, metric: Metric) -> list[int] | None:
         """The factors that a metric is about, if not all."""
-        role = next((need for need in metric.needs if need in _ROLES), None)
+        role = next((role for role in _ROLES if role in metric.needs), None)
         return None if role is None else self.columns(role)
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,6 +35,8 @@ def evaluate(
     *,
     confidence: float | None = None,
     repeats: int | None = None,
+    chance: int | None = None,
+    sampled: bool = False,
     points: int | None = 10_000,
     seed: int = 0,
     names: Sequence[str] | None = None,
@@ -82,6 +84,10 @@ def evaluate(
             ``{"exact": {"metric": "mig", "protocol": "chen2018"}}``.
         confidence: Level of the intervals, such as 0.95; none if ``None``.
         repeats: Half-samples per metric; by default 100 for quick metrics and 10 for slow ones.
+        chance: So many permutations of the factors' rows give each metric's value by chance, as the
+            mean over them; the table has it, and the share of the way from there to the best value,
+            beside the score; see `untwine.metrics.above_chance`. None without.
+        sampled: Whether to measure a sample of each Gaussian posterior, too, beside its mean.
         points: Rows that metrics on points use; all if ``None``.
         seed: Of the choice of rows, of the half-samples, and of the metrics that draw something.
         names: The factors' names.
@@ -150,6 +156,9 @@ def evaluate(
         groups=groups,
         kinds=kinds,
     )
+    if chance is not None and chance < 1:
+        raise ValueError(f"chance is {chance}; expected at least 1 permutation, or None")
+    draws = data.sampled(seed) if sampled else None
     tasks = {
         name: _Task(data, metric, settings, points, seed)
         for name, (metric, settings) in _plan(metrics, exact, data.offers).items()
@@ -164,7 +173,9 @@ def evaluate(
     intervals: dict[str, dict[str, tuple[float, float]]] = {}
     stated: dict[str, str] = {}
     fault: Exception | None = None
-    with one_thread(), progress_bar(sum(replicates.values()) + len(tasks), progress) as advance:
+    extra = len(tasks) * ((chance or 0) + sampled)
+    total = sum(replicates.values()) + len(tasks) + extra
+    with one_thread(), progress_bar(total, progress) as advance:
         with sharing():
             for name, task in tasks.items():
                 reason = data.lacks(task.metric)
@@ -190,6 +201,7 @@ def evaluate(
                     if number < replicates[name]:
                         sample.append(tasks[name].replicate(number))
                         advance(name, 1)
+        beside = _beside({name: tasks[name] for name in scores}, chance or 0, draws, advance)
     if confidence is not None:
         for name, sample in samples.items():
             ends = tasks[name].intervals(scores[name], sample, confidence)
@@ -204,6 +216,7 @@ def evaluate(
         intervals,
         stated,
         confidence,
+        beside=beside,
         names=data.names,
         shape=data.codes.shape,
         left_out=data.left_out,
@@ -285,6 +298,18 @@ class _Task:
                 parts[part][np.ix_(rows, np.array(columns))] = value
         return replace(score, parts=parts)
 
+    @property
+    def of_posteriors(self) -> bool:
+        """Whether the metric sees the whole posteriors, so that a sample of them says no more."""
+        return "stddev" in self.metric.needs or self.settings.get("protocol") == "chen2018"
+
+    def value(self, data: Inputs) -> list[float]:
+        """The metric's value on other data, if it takes them."""
+        try:
+            return [replace(self, data=data).score().value]
+        except ValueError:  # such as a code without variance that noise has hidden
+            return []
+
     def replicate(self, number: int) -> dict[str, float]:
         """The numbers of one half-sample with a seed of its own; none if the metric refuses it."""
         rows = self.rows
@@ -339,7 +364,7 @@ class _Task:
             extras["kinds"] = data.kinds
         if data.discrete_codes:
             extras["discrete_codes"] = True
-        if "stddev" in metric.needs or settings.get("protocol") == "chen2018":
+        if self.of_posteriors:
             extras["stddev"] = pick(data.stddev)
         factors = pick(data.factors)
         roles = data.roles(metric)
@@ -364,6 +389,34 @@ class _Task:
         started = time.perf_counter()
         score = metric.call(pick(data.codes), factors, seed=fallback, settings=settings, **extras)
         return replace(score, seconds=time.perf_counter() - started)
+
+
+def _beside(
+    tasks: Mapping[str, _Task],
+    permutations: int,
+    sampled: Inputs | None,
+    advance: Callable[[str, int], None],
+) -> dict[str, dict[str, float]]:
+    """Values by chance, how far scores are above it, and values of sampled codes, by column."""
+    columns: dict[str, dict[str, float]] = {}
+    values: dict[str, list[float]] = {name: [] for name in tasks}
+    for number in range(permutations):
+        with sharing():
+            for name, task in tasks.items():
+                if "factors" in task.metric.needs:
+                    values[name] += task.value(task.data.shuffled(task.seed, number))
+                advance(name, 1)
+    if permutations:
+        columns["chance"] = {name: float(np.mean(v)) for name, v in values.items() if v}
+    if sampled is not None:
+        columns["sampled"] = {}
+        with sharing():
+            for name, task in tasks.items():
+                if not task.of_posteriors:
+                    for value in task.value(sampled):
+                        columns["sampled"][name] = value
+                advance(name, 1)
+    return columns
 
 
 def _numbers(score: Score) -> dict[str, float]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..metrics.chance import above, best
+from ..metrics.registry import METRICS
 from ..metrics.score import Score
 from .render import TextTable
 
@@ -35,6 +37,8 @@ class Evaluation:
         names: The factors' names.
         shape: Of the codes, ``(N, D)``.
         left_out: Why factors were not scored, by name.
+        beside: Other values of the metrics, by column of the table: ``"chance"``, the mean over
+            shuffled factors; ``"sampled"``, of samples of the posteriors instead of means.
         failed: Which of ``skipped`` were tried and raised an error: rows of the table.
         seconds: Wall time in all.
 
@@ -55,6 +59,7 @@ class Evaluation:
     seconds: float = 0.0
     left_out: Mapping[str, str] = field(default_factory=dict)
     failed: tuple[str, ...] = ()
+    beside: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Score:
         if name in self.skipped:
@@ -70,7 +75,7 @@ class Evaluation:
         return len(self.scores)
 
     def to_frame(self, *, parts: bool = False) -> pd.DataFrame:
-        """A row per metric: value, interval (low, high), protocol, seconds.
+        """A row per metric: value, interval (low, high), protocol, seconds, and `columns`.
 
         A metric that failed has nan, and its error as the protocol.
 
@@ -89,7 +94,26 @@ class Evaluation:
         for name in self.failed:
             rows.append((name, math.nan, math.nan, math.nan, self._error(name), math.nan))
         columns = ["metric", "value", "low", "high", "protocol", "seconds"]
-        return pd.DataFrame(rows, columns=columns).set_index("metric")
+        frame = pd.DataFrame(rows, columns=columns).set_index("metric")
+        for place, (column, values) in enumerate(self.columns().items(), start=1):
+            frame.insert(place, column, [values.get(name, math.nan) for name in frame.index])
+        return frame
+
+    def columns(self) -> dict[str, dict[str, float]]:
+        """The columns of ``beside``, and ``"above chance"``.
+
+        That is the share of the way from chance to the metric's best value, where it has one.
+        """
+        columns = {name: dict(values) for name, values in self.beside.items()}
+        if "chance" in columns:
+            shares = {}
+            for name, chance in columns["chance"].items():
+                noted = METRICS.get(self.scores[name].name)
+                if noted is not None and best(noted) is not None:
+                    shares[name] = float(above(noted, self.scores[name].value, chance))
+            rest = {name: columns.pop(name) for name in list(columns) if name != "chance"}
+            columns |= {"above chance": shares, **rest}
+        return columns
 
     def per_factor(self) -> pd.DataFrame:
         """A row per metric, or part of one, with a value for each factor; a column per factor."""
@@ -166,6 +190,7 @@ class Evaluation:
             "shape": list(self.shape),
             "seconds": self.seconds,
             "left_out": dict(self.left_out),
+            "beside": {column: dict(values) for column, values in self.beside.items()},
             "failed": list(self.failed),
         }
         text = json.dumps(_finite(content), indent=1, allow_nan=False)
@@ -201,6 +226,7 @@ class Evaluation:
                 seconds=content["seconds"],
                 left_out=content.get("left_out", {}),  # files of before have none
                 failed=tuple(content.get("failed", ())),
+                beside=content.get("beside", {}),
             )
         except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
             raise ValueError(
@@ -225,6 +251,8 @@ class Evaluation:
         header = ["metric", "value", "seconds", "protocol"]
         if self.confidence is not None:
             header.insert(2, f"{self.confidence:.0%} interval")
+        columns = self.columns()
+        header[2:2] = list(columns)
         rows = []
         for name, score in self.scores.items():
             seconds = "" if score.seconds is None else f"{score.seconds:.2f}"
@@ -232,12 +260,14 @@ class Evaluation:
             ends = self.intervals.get(name, {})
             if self.confidence is not None:
                 rows[-1].insert(2, _ends(ends.get("value")))
+            rows[-1][2:2] = [f"{v[name]:.4f}" if name in v else "" for v in columns.values()]
             for part, value in _single(score).items():
                 if math.isclose(value, score.value):
                     continue
                 rows.append([f"  {part}", f"{value:.4f}", "", ""])
                 if self.confidence is not None:
                     rows[-1].insert(2, _ends(ends.get(part)))
+                rows[-1][2:2] = [""] * len(columns)
         for name in self.failed:
             rows.append([name, *[""] * (len(header) - 2), self._error(name)])
         return TextTable(title, header, rows, self._notes(), prose=True)

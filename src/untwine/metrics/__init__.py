@@ -57,6 +57,7 @@ from ._unfairness import unfairness as unfairness
 from ._v_measure import v_measure as v_measure
 from ._wasserstein_correlation import wasserstein_correlation as wasserstein_correlation
 from ._z_max_var import z_max_var as z_max_var
+from .chance import above_chance as above_chance
 from .registry import GROUPS as GROUPS, METRICS as METRICS, metric as metric
 from .score import Score as Score
 

@@ -10,6 +10,7 @@ from functools import wraps
 from math import inf
 from typing import Any, Literal, TypeVar, cast, get_args
 
+from ._estimators.sharing import sharing
 from .ranges import SHARED, Range
 from .score import Score
 
@@ -225,7 +226,8 @@ def metric(
             for setting, value in settings.items():
                 if setting in limits:
                     limits[setting].check(name, setting, value)
-            score = function(*arguments, **settings)
+            with sharing():  # between the factors of one call
+                score = function(*arguments, **settings)
             kinds = settings.get("kinds")
             if kinds is not None and any(kinds):
                 score = replace(score, protocol={**score.protocol, "kinds": list(kinds)})

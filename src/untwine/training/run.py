@@ -207,6 +207,8 @@ class Run:
         exact: bool = False,
         label: str | int | None = None,
         batch: str | int | None = None,
+        chance: int | None = None,
+        sampled: bool = False,
         progress: bool | None = None,
         save: bool = True,
         codes: Codes | None = None,
@@ -228,6 +230,8 @@ class Run:
             exact: Use the reference's slow predictors.
             label: The factor that metrics of clusters are about; see `untwine.evaluate`.
             batch: The factor that metrics of mixing are about.
+            chance: Permutations of the factors behind each metric's value by chance.
+            sampled: Whether to measure samples of the posteriors, too.
             progress: Whether to show a progress bar.
             save: Whether to write ``scores.json``, if the run has a folder.
             codes: Of the run's data, where they are at hand.
@@ -249,6 +253,8 @@ class Run:
             exact=exact,
             label=label,
             batch=batch,
+            chance=chance,
+            sampled=sampled,
             progress=progress,
         )
         if save and self.path is not None:

@@ -210,13 +210,16 @@ def matched(label: np.ndarray, cluster: np.ndarray) -> float:
 @once
 def silhouettes(z: np.ndarray, label: np.ndarray) -> np.ndarray:
     """The silhouette of each row, ``(N,)``."""
+    from sklearn import config_context
     from sklearn.metrics import silhouette_samples
 
     if len(np.unique(label)) >= len(label):
         raise ValueError(f"a silhouette needs two rows of some value; got {len(label)} rows, each "
                          "of a value of its own: too few rows")  # fmt: skip
     z = z.astype(np.float64)
-    return silhouette_samples(z - z.mean(axis=0), label)  # it squares distances from the origin
+    z = z - z.mean(axis=0)  # it squares distances from the origin
+    with config_context(working_memory=16):  # MB: new pages for all distances cost five times more
+        return silhouette_samples(z, label)
 
 
 def mixed(part: Labelled, within: np.ndarray | None) -> tuple[float, np.ndarray]:

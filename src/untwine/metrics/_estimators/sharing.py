@@ -21,7 +21,7 @@ _results: ContextVar[dict[Hashable, Any] | None] = ContextVar("results", default
 
 @contextmanager
 def sharing() -> Iterator[None]:
-    """Within it, functions under `once` compute equal arguments a single time.
+    """Within it, functions under `once` compute equal arguments a single time; it may be nested.
 
     Example:
         >>> @once
@@ -33,6 +33,9 @@ def sharing() -> Iterator[None]:
         computed
         6.0
     """
+    if _results.get() is not None:
+        yield
+        return
     token = _results.set({})
     try:
         yield

@@ -45,7 +45,9 @@ def few_steps(monkeypatch):
         ut, "encode", lambda m, d, n=None: encoding.encode(m, d, min(n or 600, 600))
     )
     chosen = ["mig", "modularity", "active_units"]
-    monkeypatch.setattr(ut, "evaluate", lambda c: evaluation.evaluate(c, metrics=chosen))
+    monkeypatch.setattr(
+        ut, "evaluate", lambda c, metrics=chosen, **o: evaluation.evaluate(c, None, metrics, **o)
+    )
 
 
 @pytest.fixture

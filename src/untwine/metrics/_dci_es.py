@@ -27,7 +27,7 @@ __all__ = ["dci_es", "explicitness_from_curve"]
     source="random forests",
     rows="split",
     repeats=10,
-    suite={"trees": 10},
+    suite={"trees": 10, "depths": (1, 2, 4, 8, 16, 32)},
     ranges={"depths": several(whole(1)), "trees": whole(1)},
 )
 def dci_es(

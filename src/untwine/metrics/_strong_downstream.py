@@ -31,7 +31,7 @@ __all__ = ["strong_downstream"]
     source="disentanglement_lib",
     rows="split",
     repeats=10,
-    suite={"predictor": "fast"},
+    suite={"predictor": "fast", "experiments": 3},
     ranges={"predictor": one_of(*LEARNERS), "experiments": whole(1)},
 )
 def strong_downstream(

@@ -120,6 +120,11 @@ class Inputs:
         met = {"blocks"} if self.parts else set()
         return frozenset(met | {role for role in _ROLES if self.columns(role)})
 
+    @property
+    def has_density(self) -> bool:
+        """Whether posteriors are Gaussian, none of them certain, and the prior is N(0, I)."""
+        return self.stddev is not None and not self._other_prior() and bool((self.stddev > 0).all())
+
     def _no_factors(self) -> str:
         if not self.left_out:
             return "needs factors: give factors=, one row per code"

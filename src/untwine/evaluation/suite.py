@@ -320,7 +320,7 @@ class _Task:
         fresh = int(np.random.default_rng([self.seed, number, 1]).integers(2**31))
         try:
             with warnings.catch_warnings(action="ignore"):  # the whole sample has warned
-                return _numbers(self._on(half, test, fresh, seed=fresh))
+                return _numbers(self._on(half, test, fresh, beside=False, seed=fresh))
         except Exception:  # too few points for the protocol, of which the whole sample had enough
             return {}
 
@@ -349,8 +349,13 @@ class _Task:
             text += f"; {len(sample) - done} were too small for the protocol"
         return text
 
-    def _on(self, rows: np.ndarray, test: Any, fallback: int, **changes: Any) -> Score:
-        """The metric on some rows; ``changes`` of settings that it has."""
+    def _on(
+        self, rows: np.ndarray, test: Any, fallback: int, *, beside: bool = True, **changes: Any
+    ) -> Score:
+        """The metric on some rows; ``changes`` of settings that it has.
+
+        With ``beside``, values under other protocols are parts of the score, where there are any.
+        """
         data, metric = self.data, self.metric
         settings = {**self.settings, **{k: v for k, v in changes.items() if metric.takes(k)}}
         every = len(rows) == len(data.codes)  # no copy of a large table
@@ -364,7 +369,7 @@ class _Task:
             extras["kinds"] = data.kinds
         if data.discrete_codes:
             extras["discrete_codes"] = True
-        if self.of_posteriors:
+        if self.of_posteriors or (beside and metric.takes("stddev") and data.has_density):
             extras["stddev"] = pick(data.stddev)
         factors = pick(data.factors)
         roles = data.roles(metric)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ._dimension_kl import dimension_kl
 from ._estimators.information import gap, histogram_information
 from ._estimators.kinds import Stated
 from ._estimators.posterior import posterior_information
@@ -13,7 +14,7 @@ from .ranges import one_of
 from .registry import metric
 from .score import Score
 
-__all__ = ["PROTOCOLS", "mig"]
+__all__ = ["ACTIVE", "PROTOCOLS", "mig"]
 
 #: Settings of the literature's variants, by the name that ``protocol`` takes.
 PROTOCOLS: dict[str, dict[str, Any]] = {
@@ -21,6 +22,10 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
     "ubisoft": {"bins": 10, "normalizer": "code"},
     "chen2018": {"bins": 20, "normalizer": "factor"},
 }
+
+
+#: KL divergence, in nats, above which a dimension is active.
+ACTIVE = 0.1
 
 
 @metric(
@@ -67,7 +72,8 @@ def mig(
         protocol: ``"locatello2019"`` (20 bins), ``"chen2018"`` (the exact aggregate posterior
             instead of bins, see `posterior.posterior_information`; needs ``stddev``; its authors
             leave dSprites' shape out) or ``"ubisoft"`` (10 bins, divides by the code's entropy).
-        stddev: Standard deviations of the Gaussian posteriors, for ``"chen2018"``.
+        stddev: Standard deviations of the Gaussian posteriors, for ``"chen2018"``; with another
+            protocol the values over active dimensions and of ``"chen2018"`` are parts beside it.
         bins: Bins per dimension and per continuous factor, in place of the protocol's.
         normalizer: ``"factor"`` or ``"code"``, whose entropy to divide by, in place of the
             protocol's.
@@ -84,6 +90,8 @@ def mig(
         - codes, stddev: ``(N, D)``; with ``D = 1`` the second largest counts as 0.
         - factors: ``(N, K)``
         - ``parts["per_factor"]``: ``(K,)``; ``parts["mutual_information"]``: ``(D, K)``, nats.
+        - With ``stddev``: ``parts["active"]``, ``(D,)``: whose KL divergence from N(0, I) is above
+          0.1 nats; ``parts["active_only"]`` and ``parts["chen2018"]``, a number each.
 
     Raises:
         ValueError: for an unknown protocol or normalizer, ``"chen2018"`` without ``stddev``, or
@@ -125,8 +133,6 @@ def mig(
             unknown=unknown,
             kinds=kinds,
         )
-    elif stddev is not None:
-        raise ValueError(f"protocol {protocol!r} takes no stddev; expected with 'chen2018' only")
     else:
         information = histogram_information(
             codes,
@@ -139,14 +145,29 @@ def mig(
             unknown=unknown,
             kinds=kinds,
         )
-    per_factor = gap(information.normalized(settings["normalizer"]), axis=0)
-    return Score(
-        per_factor.mean(),
-        {"per_factor": per_factor, **information.parts},
-        {
-            "protocol": protocol,
-            "normalizer": settings["normalizer"],
-            **information.protocol,
-        },
-        "mig",
-    )
+    normalized = information.normalized(settings["normalizer"])
+    per_factor = gap(normalized, axis=0)
+    parts: dict[str, Any] = {"per_factor": per_factor, **information.parts}
+    stated: dict[str, Any] = {"protocol": protocol, "normalizer": settings["normalizer"]}
+    stated |= information.protocol
+    if stddev is not None:
+        kl = dimension_kl(codes, stddev, blocks=blocks).parts["kl"]
+        parts["active"] = kl > ACTIVE
+        left = normalized[parts["active"]]
+        parts["active_only"] = float(gap(left, axis=0).mean()) if len(left) else 0.0
+        stated["active"] = f"KL above {ACTIVE:g} nats"
+        single = blocks is None or components == 1
+        if protocol != "chen2018" and single and not discrete_codes:
+            exact = posterior_information(
+                codes,
+                factors,
+                stddev,
+                bins=settings["bins"],
+                continuous_factors=continuous_factors,
+                blocks=blocks,
+                components=components,
+                unknown=unknown,
+                kinds=kinds,
+            )
+            parts["chen2018"] = float(gap(exact.normalized("factor"), axis=0).mean())
+    return Score(per_factor.mean(), parts, stated, "mig")

@@ -16,7 +16,11 @@ __all__ = ["importance", "mutual_information"]
 
 
 def mutual_information(
-    matrix: Any, names: Sequence[str] | None = None, *, codes: Sequence[str] | None = None
+    matrix: Any,
+    names: Sequence[str] | None = None,
+    *,
+    codes: Sequence[str] | None = None,
+    inactive: Sequence[bool] | None = None,
 ) -> Figure:
     r"""The mutual information :math:`I(z_j; v_k)` of each code dimension and each factor, in nats.
 
@@ -28,6 +32,7 @@ def mutual_information(
         matrix: Of mutual informations.
         names: Of the factors; by default ``v0, v1, ...``.
         codes: Names of the dimensions; by default ``z0, z1, ...``.
+        inactive: Which dimensions hold next to nothing; their rows are gray.
 
     Shape:
         - matrix: ``(D, K)``.
@@ -41,11 +46,15 @@ def mutual_information(
         >>> [text.get_text() for text in figure.axes[0].get_xticklabels()]
         ['shape', 'posX']
     """
-    return _heat_map(matrix, names, codes, "mutual information (nats)")
+    return _heat_map(matrix, names, codes, inactive, "mutual information (nats)")
 
 
 def importance(
-    matrix: Any, names: Sequence[str] | None = None, *, codes: Sequence[str] | None = None
+    matrix: Any,
+    names: Sequence[str] | None = None,
+    *,
+    codes: Sequence[str] | None = None,
+    inactive: Sequence[bool] | None = None,
 ) -> Figure:
     r"""The importance of each code dimension for predicting each factor, as DCI measures it.
 
@@ -56,6 +65,7 @@ def importance(
         matrix: Of importances.
         names: Of the factors; by default ``v0, v1, ...``.
         codes: Names of the dimensions; by default ``z0, z1, ...``.
+        inactive: Which dimensions hold next to nothing; their rows are gray.
 
     Shape:
         - matrix: ``(D, K)``.
@@ -69,11 +79,15 @@ def importance(
         >>> [text.get_text() for text in figure.axes[0].texts][:2]
         ['0.90', '0.10']
     """
-    return _heat_map(matrix, names, codes, "importance")
+    return _heat_map(matrix, names, codes, inactive, "importance")
 
 
 def _heat_map(
-    matrix: Any, names: Sequence[str] | None, codes: Sequence[str] | None, what: str
+    matrix: Any,
+    names: Sequence[str] | None,
+    codes: Sequence[str] | None,
+    inactive: Sequence[bool] | None,
+    what: str,
 ) -> Figure:
     matrix = np.asarray(matrix, dtype=np.float64)
     if matrix.ndim != 2 or not matrix.size:
@@ -90,6 +104,9 @@ def _heat_map(
             f"the matrix is {rows} dimensions x {columns} factors, but there are {len(codes)} "
             f"names of dimensions and {len(names)} of factors"
         )
+    quiet = np.zeros(rows, bool) if inactive is None else np.asarray(inactive, bool)
+    if quiet.shape != (rows,):
+        raise ValueError(f"inactive has shape {quiet.shape}; expected one entry for {rows} rows")
     longest = max(map(len, names))
     wide = float(np.clip(9.0 / columns, 0.45, np.clip(0.08 * longest, 0.72, 1.0)))
     high = float(np.clip(9.0 / rows, 0.17, 0.36))
@@ -104,14 +121,22 @@ def _heat_map(
     bare(axes)
     top = max(float(matrix.max()), 1e-9)
     mesh = axes.pcolormesh(matrix, cmap=ramp(ACCENT), vmin=0, vmax=top)
-    mesh.set_edgecolor("face")
-    mesh.set_linewidth(0)
+    meshes = [mesh]
+    if quiet.any():
+        gray = np.ma.masked_array(matrix, np.repeat(~quiet[:, None], columns, axis=1))
+        meshes.append(axes.pcolormesh(gray, cmap=ramp(MUTED), vmin=0, vmax=2 * top))
+        what += "; gray rows: inactive dimensions"
+    for layer in meshes:
+        layer.set_edgecolor("face")
+        layer.set_linewidth(0)
     axes.set_xlim(0, columns)
     axes.set_ylim(rows, 0)
     axes.set_yticks(np.arange(rows) + 0.5, codes, fontsize=SIZE if high > 0.2 else SIZE - 2)
     axes.set_xticks(np.arange(columns) + 0.5, names, fontsize=SIZE)
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
+    for label, silent in zip(axes.get_yticklabels(), quiet, strict=True):
+        label.set_color(MUTED if silent else INK)
     if turned:
         axes.tick_params(axis="x", labelrotation=40)
         for text in axes.get_xticklabels():
@@ -120,7 +145,8 @@ def _heat_map(
         for (j, k), value in np.ndenumerate(matrix):
             axes.text(
                 k + 0.5, j + 0.52, f"{value:.2f}", ha="center", va="center", fontsize=SIZE - 2,
-                color="#ffffff" if value > 0.55 * top else INK if value > 0.1 * top else MUTED,
+                color=MUTED if quiet[j] or value <= 0.1 * top
+                else "#ffffff" if value > 0.55 * top else INK,
             )  # fmt: skip
         axes.set_xlabel(what, fontsize=SIZE - 1, color=MUTED)
         axes.xaxis.set_label_position("bottom")

@@ -18,6 +18,7 @@ from ..metrics import dimension_kl
 from ..metrics._estimators.arrays import constant
 from ..metrics._estimators.information import histogram_information
 from ..metrics._estimators.kinds import radians
+from ..metrics._mig import ACTIVE
 from ..plots.compute import posterior_span, reconstruct, sample, traverse
 from ..plots.images import swap_mosaic
 from ..plots.pictures import drawable, mosaic, pictures, vector_bounds
@@ -82,6 +83,11 @@ class Findings:
     swaps: str | None = None
     swapped: tuple[str, str] | None = None
     missing: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def inactive(self) -> list[bool] | None:
+        """Which dimensions have a KL divergence below 0.1 nats; ``None`` where there is none."""
+        return (self.strength <= ACTIVE).tolist() if self.measure == "KL" else None
 
     @property
     def order(self) -> list[int]:

@@ -40,6 +40,7 @@ def figures(
     made: dict[str, Markup | None] = dict.fromkeys(
         ("kl_figure", "information_figure", "importance_figure", "factors_figure", "curves_figure")
     )
+    inactive = found.inactive
     if found.measure == "KL":
         made["kl_figure"] = inline_svg(
             dimension_kl(found.strength),
@@ -49,7 +50,7 @@ def figures(
     if found.information is not None:
         best = [(f"z{j}", found.match(j)) for j in found.order]
         made["information_figure"] = inline_svg(
-            mutual_information(found.information, found.names),
+            mutual_information(found.information, found.names, inactive=inactive),
             "mi",
             "Heat map. Factor that each dimension tells most of: "
             + ", ".join(f"{z} {m[0]}" for z, m in best if m),
@@ -69,7 +70,7 @@ def figures(
         matrix = None if dci is None else dci.parts.get("importance")
         if matrix is not None and np.shape(matrix) == found.information.shape:
             made["importance_figure"] = inline_svg(
-                importance(matrix, found.names),
+                importance(matrix, found.names, inactive=inactive),
                 "dci",
                 "Heat map of the importance of each dimension for predicting each factor",
             )

@@ -135,7 +135,7 @@ def test_pairs_as_released_change_mostly_one_factor_or_none(table):
 
 def test_pairs_of_dsprites_change_as_many_factors_as_the_page_says():
     sizes = (3, 6, 40, 32, 32)
-    space = FactorSpace("abcde", sizes)
+    space = FactorSpace(tuple("abcde"), sizes)
     factors = space.factors(np.arange(np.prod(sizes)))
     for changed, mean in (("any", 2.5), ("locatello2020", 1.54)):
         pairs = PairsSampler(changed)(space, factors, 40_000, generator_for(0, 0))

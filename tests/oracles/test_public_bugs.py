@@ -37,6 +37,7 @@ from untwine.methods import (
     Trace,
     play,
 )
+from untwine.metrics._estimators.neighbors import neighbor_information, spread_ties
 
 PAGE = Path(__file__).parents[2] / "docs/public_bugs.md"
 
@@ -319,6 +320,19 @@ def test_classes_read_as_numbers(said):
     assert (theirs, ours) == (near(said[0], 0.02), near(said[1]))
 
 
+def test_noise_of_a_column_far_from_zero(said):
+    """Classes 0, 1, 2 and a code around them, by the same estimator after either noise."""
+    rng = np.random.default_rng(0)
+    classes = rng.integers(0, 3, 2000)
+    code = (classes + 0.05 * rng.normal(size=2000))[:, None] + 1e10
+    scaled = code / code.std(0)
+    size = 1e-10 * np.maximum(1, np.abs(scaled).mean(0))
+    noisy = scaled + size * np.random.default_rng(1).normal(size=code.shape)
+    theirs = neighbor_information(noisy[:, 0], classes, 3)
+    ours = neighbor_information(spread_ties(code, 0)[:, 0], classes, 3)
+    assert (theirs, ours) == (near(said[0], 0.05), near(said[1]))
+
+
 # Quantized codes
 
 
@@ -370,7 +384,7 @@ def test_pairs_that_change_less_than_they_say(said):
         second = first.copy()
         second[which] = rng.integers(0, sizes[which])
         differ.append((first != second).sum())
-    space = FactorSpace("abcde", (3, 6, 4, 3, 3))
+    space = FactorSpace(tuple("abcde"), (3, 6, 4, 3, 3))
     factors = space.factors(np.arange(len(space)))
     pairs = PairsSampler(2)(space, factors, 4000, rng)
     ours = ((factors[pairs[:, 0]] != factors[pairs[:, 1]]).sum(1) == 2).mean()

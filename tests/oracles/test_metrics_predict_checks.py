@@ -246,6 +246,7 @@ def test_votes_against_a_loop(rng: np.random.Generator) -> None:
         batch=6,
         threshold=0.0,
         variance_rows=None,
+        metric="test",
         rng=rng,
     )
     counts = np.zeros((3, 2), dtype=int)

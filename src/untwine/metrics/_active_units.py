@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._estimators.arrays import as_codes, columns_of
+from ._estimators.arrays import as_codes, columns_of, warn_of_scale
 from ._estimators.splits import Columns
 from .registry import metric
 from .score import Score
@@ -69,6 +69,7 @@ def active_units(
     variance = z.var(axis=0, ddof=1, dtype=np.float64)
     variance[z.min(axis=0) == z.max(axis=0)] = 0.0  # whose mean may be off by rounding
     active = variance > threshold
+    warn_of_scale("active_units", np.sqrt(variance), float(np.sqrt(threshold)))
     protocol: dict[str, Any] = {"threshold": threshold, "points": len(z)}
     if blocks is not None:
         columns = columns_of(blocks, z.shape[1]).values()

@@ -102,4 +102,10 @@ def aggregate_total_correlation(
         parts = minibatch_parts(mu, sigma, estimator, samples, batch_size, seed)
         points, value = len(mu), parts["total_correlation"]
         protocol["batch_size"] = batch_size
+    if value < 0:
+        protocol["negative"] = (
+            "the error of an average over samples; the true value is at least 0"
+            if estimator == "exact"
+            else "the bias of the minibatch estimator's weights; the true value is at least 0"
+        )
     return Score(value, parts, protocol | {"points": points}, "aggregate_total_correlation")

@@ -132,6 +132,7 @@ def beta_vae_score(
     model = fit_logistic(x, y, n_factors)
     train_accuracy = float((model.predict(x) == y).mean())
     parts: dict[str, Any] = {"train_accuracy": train_accuracy, "values_left_out": world.left_out}
+    parts["chance"] = 1.0 / n_factors
     value = train_accuracy
     if test:
         x, y = points(test)

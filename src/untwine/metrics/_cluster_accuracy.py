@@ -2,7 +2,10 @@ r"""Accuracy of clusters as labels, under the best one-to-one naming."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+
+import numpy as np
 
 from ._estimators.clusters import clustered, matched
 from ._estimators.kinds import Stated
@@ -58,7 +61,8 @@ def cluster_accuracy(
         - codes: ``(N, D)``
         - factors: ``(N, K)``
         - clusters: ``(N,)``, or responsibilities ``(N, C)``
-        - ``parts["per_factor"]``: ``(K,)``.
+        - ``parts["per_factor"]``, ``parts["chance_per_factor"]``: ``(K,)``; the latter is the share
+          of the commonest value.
 
     Raises:
         ValueError: for continuous or constant factors, or clusters of another length.
@@ -73,14 +77,21 @@ def cluster_accuracy(
         >>> float(cluster_accuracy(np.stack([label, 1 - label], 1) * 1.0, label))
         1.0
     """
-    return clustered(
+    largest: list[float] = []
+
+    def compare(label: np.ndarray, cluster: np.ndarray) -> float:
+        largest.append(float(np.bincount(label).max() / len(label)))
+        return matched(label, cluster)
+
+    score = clustered(
         codes,
         factors,
         clusters,
-        matched,
+        compare,
         "cluster_accuracy",
         restarts=restarts,
         seed=seed,
         unknown=unknown,
         kinds=kinds,
     )
+    return replace(score, parts={**score.parts, "chance_per_factor": np.array(largest)})

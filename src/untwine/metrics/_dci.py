@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.kinds import Stated
+from ._estimators.learners import majority
 from ._estimators.predictors import describe_predictor, fit_predictor, parallel
 from ._estimators.splits import Columns, TrainTest, train_test
 from .ranges import number, one_of
@@ -161,8 +162,12 @@ def dci(
     test_scores = np.array([results[k][2] for k in columns])
     arithmetic = dci_from_importance(importance, completeness=completeness)
     regressed = [k for k in columns if PREDICTORS[predictor] or not data.discrete(k)]
+    # A regression that knows nothing explains nothing.
+    chance = np.where(np.isin(columns, regressed), 0.0, majority(data))
     parts = {
         **arithmetic.parts,
+        "informativeness_chance": float(chance.mean()),
+        "informativeness_chance_per_factor": chance,
         "informativeness": float(test_scores.mean()),
         "informativeness_train": float(train_scores.mean()),
         "informativeness_per_factor": test_scores,

@@ -29,6 +29,7 @@ def dcimig(
     factors: Any,
     *,
     bins: int = 20,
+    binning: str = "equal_width",
     discrete_codes: bool = False,
     continuous_factors: bool | None = None,
     blocks: Columns | None = None,
@@ -52,6 +53,8 @@ def dcimig(
         factors: Factors, discrete or continuous; -1 or nan where unknown, which leaves those points
             out of that factor.
         bins: Bins per dimension and per continuous factor (10 in Ubisoft's code).
+        binning: ``"equal_width"`` between a dimension's extremes, or ``"robust"``: between its
+            quantiles of 1 % and 99 %, with what lies beyond in the first and the last bin.
         discrete_codes: Whether every distinct value of a code is its own bin.
         continuous_factors: Whether to bin all factors (``True``) or none; by default those with
             fractional values.
@@ -85,6 +88,7 @@ def dcimig(
         codes,
         factors,
         bins=bins,
+        binning=binning,
         discrete_codes=discrete_codes,
         continuous_factors=continuous_factors,
         blocks=blocks,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ._estimators.kinds import Stated
-from ._estimators.learners import LEARNERS, accuracies, labelled_parts
+from ._estimators.learners import LEARNERS, accuracies, labelled_parts, majority
 from ._estimators.predictors import describe_predictor
 from ._estimators.splits import Columns
 from .ranges import one_of
@@ -50,8 +50,9 @@ def downstream_accuracy(
     .. math::
         \frac{1}{K} \sum_k \frac{1}{M} \sum_m \mathbb{1}[\hat v_k(z_m) = v_{mk}]
 
-    Range: 0 to 1; chance depends on the factors' values. It captures explicitness to the predictor
-    at hand: linear, or nonlinear for boosted trees.
+    Range: 0 to 1. Chance is what the commonest value gets right; ``parts["balanced"]`` weighs all
+    values of a factor equally, where chance is one over their number. It captures explicitness to
+    the predictor at hand: linear, or nonlinear for boosted trees.
 
     Args:
         codes: Codes, real or discrete.
@@ -78,7 +79,8 @@ def downstream_accuracy(
         - codes: ``(N, D)``
         - factors: ``(N, K)``
         - groups: ``(N,)``
-        - ``parts["per_factor"]``: ``(K,)``.
+        - ``parts["per_factor"]``, ``parts["chance_per_factor"]``,
+          ``parts["balanced_per_factor"]``: ``(K,)``.
 
     Raises:
         ValueError: for an unknown predictor, continuous factors, or too few rows.
@@ -108,12 +110,17 @@ def downstream_accuracy(
         seed=seed,
         metric="downstream_accuracy",
     )
-    learned, judged = accuracies(data, len(data.z), predictor, jobs, seed)
+    learned, judged, balanced = accuracies(data, len(data.z), predictor, jobs, seed)
+    chance = majority(data)
     return Score(
         judged.mean(),
         {
             "per_factor": judged,
             "worst": float(judged.min()),
+            "chance": float(chance.mean()),
+            "balanced": float(balanced.mean()),
+            "chance_per_factor": chance,
+            "balanced_per_factor": balanced,
             "train": float(learned.mean()),
         },
         {**describe_predictor(predictor), **data.protocol},

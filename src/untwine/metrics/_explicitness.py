@@ -131,7 +131,8 @@ def explicitness(
 
     Deviations:
         The regression is fitted to convergence, where scikit-learn's stops at 100 steps. A value
-        that is absent from the judged rows has no area and is left out of the mean.
+        that is absent from the judged rows has no area and is left out of the mean; one that is
+        absent from the rows to learn from cannot be told, and counts as 0.5, chance.
 
     Example:
         >>> factors = np.repeat([[0], [1]], 30, axis=0)
@@ -204,9 +205,11 @@ def _areas(target: Target, settings: dict[str, Any]) -> tuple[float, float]:
         one_vs_rest=settings["classifier"] == "ovr",
         balanced=settings["balanced"],
     )
+    learned = np.bincount(target.y, minlength=len(target.classes)) > 0
     areas = []
     for z, y in ((target.z, target.y), (target.z_test, target.y_test)):
-        areas.append(float(np.nanmean(area_under_curve(model.probabilities(z), y))))
+        area = area_under_curve(model.probabilities(z), y)
+        areas.append(float(np.nanmean(np.where(learned | np.isnan(area), area, 0.5))))
     return areas[0], areas[1]
 
 

@@ -151,6 +151,7 @@ def factor_vae_score(
         world.hold,
         np.argmin,
         rng=np.random.default_rng(seed),
+        metric="factor_vae_score",
         **settings,
     )
     return score.describe(

@@ -29,6 +29,7 @@ def jemmig(
     factors: Any,
     *,
     bins: int = 20,
+    binning: str = "equal_width",
     discrete_codes: bool = False,
     continuous_factors: bool | None = None,
     blocks: Columns | None = None,
@@ -53,6 +54,8 @@ def jemmig(
         factors: Factors, discrete or continuous; -1 or nan where unknown, which leaves those points
             out of that factor.
         bins: Bins per dimension and per continuous factor (10 in Ubisoft's code, 100 in the paper).
+        binning: ``"equal_width"`` between a dimension's extremes, or ``"robust"``: between its
+            quantiles of 1 % and 99 %, with what lies beyond in the first and the last bin.
         discrete_codes: Whether every distinct value of a code is its own bin; B is then the number
             of values of :math:`z_{(1)}`.
         continuous_factors: Whether to bin all factors (``True``) or none; by default those with
@@ -88,6 +91,7 @@ def jemmig(
         codes,
         factors,
         bins=bins,
+        binning=binning,
         discrete_codes=discrete_codes,
         continuous_factors=continuous_factors,
         blocks=blocks,

@@ -45,6 +45,7 @@ def mig(
     protocol: str = "locatello2019",
     stddev: Any = None,
     bins: int | None = None,
+    binning: str = "equal_width",
     normalizer: str | None = None,
     discrete_codes: bool = False,
     continuous_factors: bool | None = None,
@@ -75,6 +76,8 @@ def mig(
         stddev: Standard deviations of the Gaussian posteriors, for ``"chen2018"``; with another
             protocol the values over active dimensions and of ``"chen2018"`` are parts beside it.
         bins: Bins per dimension and per continuous factor, in place of the protocol's.
+        binning: ``"equal_width"`` between a dimension's extremes, or ``"robust"``: between its
+            quantiles of 1 % and 99 %, with what lies beyond in the first and the last bin.
         normalizer: ``"factor"`` or ``"code"``, whose entropy to divide by, in place of the
             protocol's.
         discrete_codes: Whether every distinct value of a code is its own bin.
@@ -138,6 +141,7 @@ def mig(
             codes,
             factors,
             bins=settings["bins"],
+            binning=binning,
             discrete_codes=discrete_codes,
             continuous_factors=continuous_factors,
             blocks=blocks,

@@ -38,6 +38,7 @@ def mig_sup(
     *,
     protocol: str = "li2020",
     bins: int | None = None,
+    binning: str = "equal_width",
     normalizer: str | None = None,
     active: float | None = None,
     discrete_codes: bool = False,
@@ -65,6 +66,8 @@ def mig_sup(
         protocol: ``"li2020"`` (20 bins, divides by the factor's entropy) or ``"ubisoft"`` (10 bins,
             divides by the code's entropy).
         bins: Bins per dimension and per continuous factor, in place of the protocol's.
+        binning: ``"equal_width"`` between a dimension's extremes, or ``"robust"``: between its
+            quantiles of 1 % and 99 %, with what lies beyond in the first and the last bin.
         normalizer: ``"factor"`` or ``"code"``, in place of the protocol's.
         active: Average only over dimensions that span more than this fraction of what the widest
             one does (1/8 in the code of InfoMEC's authors); over all by default.
@@ -105,6 +108,7 @@ def mig_sup(
         codes,
         factors,
         bins=settings["bins"],
+        binning=binning,
         discrete_codes=discrete_codes,
         continuous_factors=continuous_factors,
         blocks=blocks,

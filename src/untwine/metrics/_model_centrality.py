@@ -115,6 +115,7 @@ def model_centrality(
                     world.hold,
                     np.argmin,
                     rng=rng,
+                    metric="model_centrality",
                     **settings,
                 )
                 pairs[i, j] = outcome.train if outcome.test is None else outcome.test

@@ -30,6 +30,7 @@ def modularity(
     factors: Any,
     *,
     bins: int = 20,
+    binning: str = "equal_width",
     active: float | None = None,
     discrete_codes: bool = False,
     continuous_factors: bool | None = None,
@@ -53,6 +54,8 @@ def modularity(
         factors: Factors, discrete or continuous; -1 or nan where unknown, which leaves those points
             out of that factor.
         bins: Bins per dimension and per continuous factor (10 in Ubisoft's code).
+        binning: ``"equal_width"`` between a dimension's extremes, or ``"robust"``: between its
+            quantiles of 1 % and 99 %, with what lies beyond in the first and the last bin.
         active: Average only over dimensions that span more than this fraction of what the widest
             one does; over all by default.
         discrete_codes: Whether every distinct value of a code is its own bin.
@@ -91,6 +94,7 @@ def modularity(
         codes,
         factors,
         bins=bins,
+        binning=binning,
         discrete_codes=discrete_codes,
         continuous_factors=continuous_factors,
         blocks=blocks,

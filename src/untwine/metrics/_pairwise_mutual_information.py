@@ -10,7 +10,14 @@ import numpy as np
 
 from ._block_mutual_information import block_mutual_information
 from ._estimators.arrays import as_codes
-from ._estimators.information import Labels, bin_values, entropy, joint_entropy, label_rows
+from ._estimators.information import (
+    BINNINGS,
+    Labels,
+    bin_values,
+    entropy,
+    joint_entropy,
+    label_rows,
+)
 from ._estimators.splits import Columns, in_blocks, stated_blocks, wide
 from .registry import metric
 from .score import Score
@@ -32,6 +39,7 @@ def pairwise_mutual_information(
     factors: Any = None,
     *,
     bins: int = 20,
+    binning: str = "equal_width",
     discrete_codes: bool = False,
     blocks: Columns | None = None,
     components: int | None = None,
@@ -48,6 +56,8 @@ def pairwise_mutual_information(
         codes: Codes, real or discrete; all rows are used (the literature draws 10,000).
         factors: Not used; taken so that metrics can be called alike.
         bins: Bins per dimension.
+        binning: ``"equal_width"`` between a dimension's extremes, or ``"robust"``: between its
+            quantiles of 1 % and 99 %, with what lies beyond in the first and the last bin.
         discrete_codes: Whether every distinct value of a code is its own bin.
         blocks: Columns of vector-valued codes, whose pairs are meant: by nearest neighbors, see
             `block_mutual_information`.
@@ -85,7 +95,9 @@ def pairwise_mutual_information(
     labels = []
     for block in blocked:
         column = np.ascontiguousarray(z[:, block])
-        label = label_rows(column) if discrete_codes else bin_values(column[:, 0], int(bins))
+        label = (
+            label_rows(column) if discrete_codes else bin_values(column[:, 0], int(bins), binning)
+        )
         small = np.min_scalar_type(label.classes)  # all columns are held at once
         labels.append(Labels(label.values.astype(small), label.classes))
     matrix = np.diag([entropy(np.bincount(label.values)) for label in labels])
@@ -95,7 +107,7 @@ def pairwise_mutual_information(
             matrix[i, j] = matrix[j, i] = mutual if mutual > 1e-12 else 0.0
     protocol: dict[str, Any] = {
         "estimator": "plug-in",
-        "codes": "discrete" if discrete_codes else "equal-width bins",
+        "codes": "discrete" if discrete_codes else BINNINGS[binning],
         "bins": int(bins),
         "points": n,
     }

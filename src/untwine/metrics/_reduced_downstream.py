@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.kinds import Stated
-from ._estimators.learners import LEARNERS, accuracies, labelled_parts
+from ._estimators.learners import LEARNERS, accuracies, labelled_parts, majority
 from ._estimators.predictors import describe_predictor, fit_predictor
 from ._estimators.splits import TrainTest
 from .ranges import one_of, whole
@@ -135,6 +135,7 @@ def reduced_downstream(
     parts = {
         "per_factor": own - others,
         "full_per_factor": full,
+        "chance_per_factor": majority(data),
         "left_per_factor": accuracy.diagonal().copy(),
         "left": float(accuracy.diagonal().mean()),
         "accuracy": accuracy,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.kinds import Stated
-from ._estimators.learners import LEARNERS, accuracies, labelled_parts
+from ._estimators.learners import LEARNERS, accuracies, labelled_parts, majority
 from ._estimators.predictors import describe_predictor
 from ._estimators.splits import Columns
 from .ranges import one_of, several, whole
@@ -144,7 +144,7 @@ def sample_efficiency(
     high = means[min(many, available)]
     return Score(
         means[few] / high if high > 0 else 0.0,
-        {"accuracy": accuracy, "labels": np.array(sizes)},
+        {"accuracy": accuracy, "labels": np.array(sizes), "chance_per_factor": majority(data)},
         {
             **describe_predictor(predictor),
             **data.protocol,

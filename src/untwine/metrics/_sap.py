@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.kinds import Stated, explained
+from ._estimators.learners import majority
 from ._estimators.splits import Columns, Target, TrainTest, train_test
 from .ranges import number, one_of
 from .registry import metric
@@ -141,7 +142,11 @@ def sap(
     per_factor = ranked[-1] - ranked[-2]
     return Score(
         per_factor.mean(),
-        {"per_factor": per_factor, "predictability": matrix},
+        {
+            "per_factor": per_factor,
+            "predictability": matrix,
+            "chance_per_factor": majority(data) if form == "classifier" else np.zeros(len(columns)),
+        },
         {"form": form, **predictor, **data.protocol},
         "sap",
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from ._estimators.arrays import is_known
 from ._estimators.kinds import Stated
-from ._estimators.learners import LEARNERS, accuracies, accuracy_of, labelled_parts
+from ._estimators.learners import LEARNERS, accuracies, accuracy_of, labelled_parts, majority
 from ._estimators.predictors import describe_predictor, parallel
 from ._estimators.splits import Columns, TrainTest
 from .ranges import one_of, whole
@@ -126,17 +126,18 @@ def strong_downstream(
     count = data.factors.shape[1]
     if count < 2:
         raise ValueError("strong_downstream shifts another factor and got 1: give two columns")
-    learned, judged = accuracies(data, len(data.z), predictor, jobs, seed)
+    learned, judged, _ = accuracies(data, len(data.z), predictor, jobs, seed)
     rng = np.random.default_rng(seed)
     tasks: list[Callable[[], Any]] = []
     for k in range(count):
         for _ in range(experiments):
             other = int(rng.choice(np.delete(np.arange(count), k)))
             tasks.append(partial(accuracy_of, _shifted(data, k, other, rng), k, predictor, seed))
-    results = np.array(parallel(tasks, jobs)).reshape(count, experiments, 2).mean(axis=1)
+    results = np.array(parallel(tasks, jobs)).reshape(count, experiments, 3).mean(axis=1)
     strong, plain = float(results[:, 1].mean()), float(judged.mean())
     parts = {
         "per_factor": results[:, 1],
+        "chance_per_factor": majority(data),
         "train": float(learned.mean()),
         "test": plain,
         "strong_train": float(results[:, 0].mean()),

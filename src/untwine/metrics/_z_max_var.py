@@ -112,6 +112,7 @@ def z_max_var(
         world.vary,
         np.argmax,
         rng=np.random.default_rng(seed),
+        metric="z_max_var",
         **settings,
     )
     return outcome.describe(

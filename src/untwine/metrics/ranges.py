@@ -121,6 +121,7 @@ SHARED: Mapping[str, Range] = {
     "active": number(0, 1, below=True),
     "balanced": switch(),
     "batch": whole(2),
+    "binning": one_of("equal_width", "robust"),
     "bins": whole(2),
     "components": whole(1),
     "continuous_factors": switch(),

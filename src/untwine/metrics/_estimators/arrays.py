@@ -23,6 +23,7 @@ __all__ = [
     "sentinel",
     "split",
     "stated_unknown",
+    "warn_of_scale",
     "without_copies",
 ]
 
@@ -450,6 +451,28 @@ def without_copies(metric: str, *arrays: np.ndarray, split: bool) -> tuple[np.nd
         )
         warnings.warn(f"{metric}: {share:.0%} of the rows repeat others; {what}", stacklevel=4)
     return None
+
+
+def warn_of_scale(metric: str, deviation: np.ndarray, threshold: float) -> None:
+    """Warns if a threshold drops dimensions of codes that are small altogether.
+
+    Args:
+        metric: Who asks.
+        deviation: Standard deviations of the codes, ``(D,)``.
+        threshold: The least one.
+
+    Warns:
+        UserWarning: if a dimension that varies is below, and none is above one half: thresholds are
+            meant for codes of the scale of a standard normal prior.
+    """
+    dropped = int(((deviation > 0) & (deviation < threshold)).sum())
+    if dropped and deviation.max() < 0.5:
+        warnings.warn(
+            f"{metric}: {dropped} dimensions deviate by less than {threshold:.2g}, the threshold, "
+            f"but the widest deviates by {deviation.max():.2g} only: the threshold is meant for "
+            "codes of about unit scale; divide the codes by their scale, or lower threshold=",
+            stacklevel=4,
+        )
 
 
 def same_observations(runs: Sequence[Any], metric: str) -> list[np.ndarray]:

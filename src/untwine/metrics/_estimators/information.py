@@ -34,6 +34,9 @@ __all__ = [
     "vector_matrix",
 ]
 
+#: How protocols call the ways to bin.
+BINNINGS = {"equal_width": "equal-width bins", "robust": "equal-width bins of the inner 98 %"}
+
 #: Neighbors of a vector-valued code.
 NEIGHBORS = 3
 
@@ -123,6 +126,7 @@ def histogram_information(
     factors: Any,
     *,
     bins: int = 20,
+    binning: str = "equal_width",
     discrete_codes: bool = False,
     continuous_factors: bool | None = None,
     blocks: Columns | None = None,
@@ -145,6 +149,7 @@ def histogram_information(
             others count every distinct value. Points where a factor is -1 or nan are left out for
             that factor alone; the bins' edges come from all points.
         bins: Bins per code dimension, of equal width between its extremes.
+        binning: ``"equal_width"`` or ``"robust"``, see `bin_values`.
         discrete_codes: Whether every distinct value of a code is its own bin.
         continuous_factors: Whether to cut all factors (``True``) or none (``False``) into bins;
             decided per column by default.
@@ -170,7 +175,7 @@ def histogram_information(
     z, y = check(codes, factors, unknown=unknown)
     protocol: dict[str, Any] = {
         "estimator": "plug-in",
-        "codes": "discrete" if discrete_codes else "equal-width bins",
+        "codes": "discrete" if discrete_codes else BINNINGS[binning],
         "bins": int(bins),
         "points": len(z),
     }
@@ -188,7 +193,9 @@ def histogram_information(
     factor_entropy = np.array([entropy(count) for count in counts])
     for j in range(d):
         column = np.ascontiguousarray(z[:, blocked[j]])
-        code = label_rows(column) if discrete_codes else bin_values(column[:, 0], int(bins))
+        code = (
+            label_rows(column) if discrete_codes else bin_values(column[:, 0], int(bins), binning)
+        )
         levels[j], span[j] = code.classes, float(np.ptp(column, axis=0).max())
         whole_entropy = entropy(_counts(code))
         for i, label in enumerate(labels):
@@ -344,11 +351,23 @@ def _counts(label: Labels) -> np.ndarray:
     return np.bincount(values, minlength=label.classes)
 
 
-def bin_values(column: np.ndarray, bins: int) -> Labels:
-    """Bins of equal width as classes, see `discretize`."""
+def bin_values(column: np.ndarray, bins: int, binning: str = "equal_width") -> Labels:
+    """Bins of equal width as classes, see `discretize`.
+
+    Args:
+        column: ``(N,)``.
+        bins: How many.
+        binning: ``"equal_width"``, between the extremes, or ``"robust"``: between the quantiles of
+            1 % and 99 %, with what lies beyond in the first and the last bin. Where these are
+            equal, between the extremes.
+    """
     if column.min() == column.max():
         return Labels(np.zeros(len(column), dtype=np.int64), 1)
-    edges = _edges(column, bins)
+    inner = column
+    if binning == "robust":
+        low, high = np.quantile(column, [0.01, 0.99])
+        inner = np.clip(column, low, high) if low < high else column
+    edges = _edges(inner, bins)
     if edges is None:
         return label_values(column)
     return Labels(np.searchsorted(edges, column, side="right"), bins)

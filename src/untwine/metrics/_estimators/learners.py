@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import is_known
 from .kinds import Stated
 from .predictors import fit_predictor, parallel
 from .splits import Columns, TrainTest, train_test
 
-__all__ = ["LEARNERS", "accuracies", "accuracy_of", "labelled_parts"]
+__all__ = ["LEARNERS", "accuracies", "accuracy_of", "labelled_parts", "majority"]
 
 #: Predictors that downstream metrics take.
 LEARNERS = ("logistic_cv", "logistic", "boosting", "fast")
@@ -62,25 +63,47 @@ def labelled_parts(
 
 def accuracies(
     data: TrainTest, size: int, predictor: str, jobs: int | None, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Accuracies on the rows learned from and on the judged ones, each ``(K,)``."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Accuracies on the rows learned from and on the judged ones, and balanced on the judged ones.
+
+    Each is ``(K,)``. The balanced accuracy is the mean over the values that occur of the share of
+    their rows that is right.
+    """
     part = replace(data, z=data.z[:size], factors=data.factors[:size])
     tasks: list[Callable[[], Any]] = [
         partial(accuracy_of, part, k, predictor, seed) for k in range(data.factors.shape[1])
     ]
-    learned, judged = zip(*parallel(tasks, jobs), strict=True)
-    return np.array(learned), np.array(judged)
+    learned, judged, balanced = zip(*parallel(tasks, jobs), strict=True)
+    return np.array(learned), np.array(judged), np.array(balanced)
 
 
-def accuracy_of(data: TrainTest, k: int, predictor: str, seed: int) -> tuple[float, float]:
-    """Accuracies of factor ``k`` on the rows learned from and on the judged ones."""
+def majority(data: TrainTest) -> np.ndarray:
+    """What the commonest value of the rows to learn from gets right on the judged ones, ``(K,)``.
+
+    It is the accuracy of whoever has not seen the codes; nan for a factor without classes.
+    """
+    shares = np.full(data.factors.shape[1], np.nan)
+    for k in range(len(shares)):
+        learn, judge = data.factors[:, k], data.factors_test[:, k]
+        learn, judge = learn[is_known(learn)], judge[is_known(judge)]
+        if data.discrete(k) and len(learn) and len(judge):
+            values, counts = np.unique(learn, return_counts=True)
+            shares[k] = (judge == values[counts.argmax()]).mean()
+    return shares
+
+
+def accuracy_of(data: TrainTest, k: int, predictor: str, seed: int) -> tuple[float, float, float]:
+    """Accuracies of factor ``k``: learned, judged, and judged with all values of equal weight."""
     if (data.factors[:, k] == data.factors[0, k]).all():  # too few labels to see two values
-        only = data.factors[0, k]
-        return 1.0, float((data.factors_test[:, k] == only).mean())
+        only, judge = data.factors[0, k], data.factors_test[:, k]
+        judge = judge[is_known(judge)]
+        share = float((judge == only).mean())
+        return 1.0, share, float((only == judge).any() / max(1, len(np.unique(judge))))
     target = data.target(k, metric="downstream")
     assert target.classes is not None
     model = fit_predictor(predictor, target.z, target.y, len(target.classes), seed=seed)
-    return (
-        float((model.predict(target.z) == target.y).mean()),
-        float((model.predict(target.z_test) == target.y_test).mean()),
-    )
+    right = model.predict(target.z_test) == target.y_test
+    counts = np.bincount(target.y_test)
+    recall = np.bincount(target.y_test, right)[counts > 0] / counts[counts > 0]
+    learned = float((model.predict(target.z) == target.y).mean())
+    return learned, float(right.mean()), float(recall.mean())

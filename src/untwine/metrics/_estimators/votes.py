@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..score import Score
+from .arrays import warn_of_scale
 from .interventions import chunks
 
 __all__ = ["Votes", "vote"]
@@ -45,6 +46,7 @@ class Votes:
         value = self.train if self.test is None else self.test
         parts = {
             "train_accuracy": self.train,
+            "chance": chance,
             "votes": self.counts,
             "predicts": np.where(self.counts.any(axis=1), self.counts.argmax(axis=1), -1),
             "active": self.active,
@@ -69,6 +71,7 @@ def vote(
     threshold: float,
     variance_rows: int | None,
     rng: np.random.Generator,
+    metric: str,
 ) -> Votes:
     """Learns the majority map on ``votes`` batches and judges it on ``test_votes`` new ones.
 
@@ -84,6 +87,7 @@ def vote(
         threshold: Smallest standard deviation of a dimension that takes part.
         variance_rows: Rows that the variances over all rows are estimated from; all if ``None``.
         rng: The source of randomness.
+        metric: Who asks, for the warning about the scale of codes.
     """
     if n_factors < 2:
         raise ValueError("votes tell factors apart: factors has 1 column, expected 2 or more")
@@ -95,6 +99,7 @@ def vote(
     every = some.var(axis=0, ddof=1)
     variance = np.array([every[block].sum() for block in blocked])
     active = np.sqrt(variance) >= threshold
+    warn_of_scale(metric, np.sqrt(variance), threshold)
     counts = np.zeros((len(blocked), n_factors), dtype=np.int64)
     if not active.any():
         return Votes(0.0, 0.0 if test_votes else None, counts, active)

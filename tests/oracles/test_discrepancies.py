@@ -31,6 +31,10 @@ from untwine.spec import describe, instantiate
 KERNELS = [RBF(1.7), InverseMultiquadric(1.7), RBF("median"), InverseMultiquadric("dimension")]
 
 
+def named(kernel):
+    return f"{type(kernel).__name__} {kernel.bandwidth}"
+
+
 def normal(n, dim, shift=0.0, seed=0):
     z = torch.randn(n, dim, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return z + shift
@@ -48,7 +52,7 @@ def test_distances_and_widths_of_points():
     assert RBF(0.5)(x, x).diagonal().tolist() == [1.0] * 7
 
 
-@pytest.mark.parametrize("kernel", KERNELS, ids=repr)
+@pytest.mark.parametrize("kernel", KERNELS, ids=named)
 def test_slopes_are_derivatives(kernel):
     squared = torch.linspace(0, 9, 10, dtype=torch.float64, requires_grad=True)
     value = kernel.value(squared, 1.3)
@@ -116,7 +120,7 @@ def test_scores_by_formula():
     assert not score(laplace, z.requires_grad_()).requires_grad
 
 
-@pytest.mark.parametrize("kernel", KERNELS, ids=repr)
+@pytest.mark.parametrize("kernel", KERNELS, ids=named)
 def test_stein_directions_by_differentiation(kernel):
     z = normal(8, 3)
     s = -z * 0.7
@@ -147,7 +151,7 @@ def test_a_gaussians_stein_direction_in_closed_form():
         assert direction[i].item() == pytest.approx(phi, abs=0.05)
 
 
-@pytest.mark.parametrize("kernel", [RBF("median"), InverseMultiquadric()], ids=repr)
+@pytest.mark.parametrize("kernel", [RBF("median"), InverseMultiquadric()], ids=named)
 def test_a_descent_of_the_stein_loss_ends_at_the_prior(kernel):
     """And an ascent runs away: the sign is minus."""
     p = diagonal_normal(torch.zeros(2).double(), torch.ones(2).double())

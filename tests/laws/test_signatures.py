@@ -94,3 +94,30 @@ def test_the_count_of_positional_arguments():
     assert count("@dataclass\nclass A:\n    a: int\n    _: KW_ONLY\n    b: int") == 1
     assert count("@dataclass(frozen=True, kw_only=True)\nclass A:\n    a: int") == 0
     assert count("class A:\n    a: int") == 0
+
+
+FOREIGN = {  # of arrays, tables and tensors of other packages, of Python's objects and of systems
+    *("detach", "columns", "iloc", "toarray", "tocsr", "to_numpy", "indptr", "dtype", "name"),
+    *("numpy_dtype", "mod", "obsm", "covariance_matrix", "batch_size", "anchor", "filename"),
+    *("__name__", "__qualname__", "__func__", "__doc__", "__fspath__", "__len__", "__globals__"),
+    *("__abstractmethods__", "_is_protocol", "sched_getaffinity", "EDQUOT", "precision"),
+    *("O_NONBLOCK", "O_BINARY", "O_CLOEXEC"),
+}
+ATTRIBUTES = {  # which data, not what can be done: settings of heads, parts of data sets
+    *("takes_covariates", "reference", "whole", "data", "files", "size", "supervision"),
+}
+
+
+def test_what_an_object_can_do_is_a_type():
+    """No method is probed by its name: what an object can do is asked by isinstance."""
+    probes = [
+        f"{path.name}:{node.lineno} asks for {node.args[1].value}"
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in ("hasattr", "getattr")
+        and isinstance(node.args[1], ast.Constant)
+        and node.args[1].value not in FOREIGN | ATTRIBUTES
+    ]
+    assert not probes

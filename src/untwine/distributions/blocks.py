@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from .posteriors.base import Posterior
     from .priors.base import Prior
 
-__all__ = ["Block", "Blocks", "check_blocks"]
+__all__ = ["Block", "Blocks", "Snaps", "check_blocks"]
+
+
+@runtime_checkable
+class Snaps(Protocol):
+    """A distribution whose relaxed samples stand for exact ones."""
+
+    def snap(self, z: Tensor, /) -> Tensor:
+        """The exact sample of a relaxed one, ``(..., D)``."""
 
 
 class Blocks(Distribution):
@@ -88,7 +96,7 @@ class Blocks(Distribution):
         """The exact sample that a relaxed one stands for; see `OneHot.snap`."""
         return torch.cat(
             [
-                part.snap(z[..., columns]) if hasattr(part, "snap") else z[..., columns]
+                part.snap(z[..., columns]) if isinstance(part, Snaps) else z[..., columns]
                 for part, columns in zip(self.parts.values(), self.slices.values(), strict=True)
             ],
             -1,

@@ -14,6 +14,7 @@ from ..metrics._estimators.arrays import UNKNOWN, as_codes, as_factors, constant
 from ..metrics._estimators.kinds import of_columns, radians
 from ..metrics.chance import shuffle
 from ..metrics.registry import Metric
+from .sources import Table
 
 __all__ = ["Inputs", "as_inputs"]
 
@@ -175,28 +176,24 @@ def as_inputs(
     """
     parts, facts = blocks, None
     seen: Sequence[Kind | None] | None = None
-    mean = getattr(codes, "mean", None)
-    if mean is not None and not callable(mean):  # arrays and frames have a method of that name
+    if isinstance(codes, Codes):
+        parts = codes.blocks if blocks is None else blocks
+        facts = codes.facts
+        names = codes.space.names if names is None else names
+        if factors is None and codes.space.names:
+            stated = as_kinds(kinds, names)
+            seen = [one or two for one, two in zip(stated, codes.space.kinds, strict=True)]
+            factors = radians(codes.factors, seen, codes.space.sizes)
+    elif isinstance(codes, Table):
         if factors is None:
-            factors, seen = codes.factors, getattr(codes, "kinds", None)
-            if isinstance(codes, Codes):
-                seen = codes.space.kinds
-                if kinds is not None:
-                    stated_kinds = as_kinds(kinds, names or codes.space.names)
-                    seen = [one or two for one, two in zip(stated_kinds, seen, strict=True)]
-                factors = radians(factors, seen, codes.space.sizes)
-        stddev = codes.stddev if stddev is None else stddev
-        facts = getattr(codes, "facts", None)
-        parts = getattr(codes, "blocks", None) if blocks is None else blocks
-        if names is None:
-            names = getattr(codes, "names", None) or codes.space.names
+            factors, seen = codes.factors, codes.kinds
+        names = codes.names if names is None else names
         if codes_test is None and factors_test is None:
-            clusters = getattr(codes, "clusters", None) if clusters is None else clusters
-            codes_test = getattr(codes, "codes_test", None)
-            factors_test = getattr(codes, "factors_test", None)
-        if np.ndim(factors) == 2 and np.shape(factors)[1] == 0:  # a data set without factors
-            factors, names = None, None
-        codes = mean
+            clusters = codes.clusters if clusters is None else clusters
+            codes_test, factors_test = codes.codes_test, codes.factors_test
+    if isinstance(codes, Codes | Table):
+        stddev = codes.stddev if stddev is None else stddev
+        codes = codes.mean
     if names is None and hasattr(factors, "columns"):
         names = [str(column) for column in factors.columns]
     if hasattr(factors, "columns"):

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..encoding import Codes
 from ..metrics._estimators.kinds import radians
 from ..reading import expanded
 from .sources import READERS, Table, as_table, coded, from_arrays, from_frame
@@ -116,7 +117,7 @@ def _from_function(source: str, codes: list[str], factors: list[str]) -> Table:
     result = found() if callable(found) else found
     if isinstance(result, Table):
         return result
-    if hasattr(result, "mean") and hasattr(result, "factors") and hasattr(result, "space"):
+    if isinstance(result, Codes):
         space = result.space
         factors_of = radians(result.factors, space.kinds, space.sizes)
         return as_table(

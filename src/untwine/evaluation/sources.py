@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..data.space import Kinds, as_kinds
+from ..data.space import Kind, Kinds, as_kinds
 from ..metrics._estimators.arrays import as_codes, as_factors, coded_column
 from ..metrics._estimators.kinds import of_columns
 from ..reading import check_npy, expanded, open_hdf5, open_npz
@@ -59,7 +59,7 @@ class Table:
     factors_test: np.ndarray | None = None
     values: Mapping[str, tuple[str, ...]] | None = None
     clusters: np.ndarray | None = None
-    kinds: Kinds = None
+    kinds: tuple[Kind | None, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.mean)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -84,7 +84,7 @@ class AAE(ModelMethod):
         likelihood: Likelihood | None = None,
         posterior: Posterior | None = None,
         prior: Prior | None = None,
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """The model that fits a data set's observations.
 
         Args:
@@ -117,7 +117,7 @@ class AAE(ModelMethod):
         """q(z|x); a point unless another posterior was chosen."""
         return self.model.represent(Batch.of(batch))
 
-    def moves(self, batch: Any, ctx: Context) -> Moves:
+    def moves(self, batch: Batch, ctx: Context) -> Moves:
         """Reconstruction, one turn; regularization, two: critic and encoder."""
         t = self.model.trace(batch)
         yield {"autoencoder": Loss(nll=-t.p.log_prob(t.x))}

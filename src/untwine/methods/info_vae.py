@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..data.batches import Batch
 from ..functional import Schedule, at
 from .divergences import ADVERSARIAL_ADAM, MMD, Adversarial
 from .loss import Loss
@@ -87,7 +87,7 @@ class InfoVAE(VAE):
             return super().players()
         return {**super().players(), "critic": Player((self.critic,), self.critic_optimizer)}
 
-    def moves(self, batch: Any, ctx: Context) -> Moves:
+    def moves(self, batch: Batch, ctx: Context) -> Moves:
         """The VAE's turn, then the critic's, where there is one, on the codes of before."""
         t = self.trace(batch)
         weight = self.alpha + at(self.lambda_, ctx.step) - 1

@@ -142,7 +142,7 @@ class Method(Recorded, nn.Module, metaclass=Noted):
     snapshot: Snapshot
     """What it was when its constructor was done, so that a run can say what was changed since."""
 
-    built_for: Mapping[str, Any] | None = None
+    built_for: Mapping[str, object] | None = None
     """What `build` asked of the data: size, shape, covariates, factors; see `data.outline`."""
 
     seed_drawn: bool = False

@@ -21,6 +21,7 @@ from ..distributions import (
     Likelihood,
     OneHot,
 )
+from ..distributions.blocks import Snaps
 from ..functional import Schedule
 from ..nets import Architecture
 from .block_kl import BlockKL
@@ -182,7 +183,9 @@ class MultiLatentVAE(VAE):
         batch = Batch.of(batch, c)
         q, c, device = self._blocks(batch), batch.c, batch.tensor.device
         part, own = q[name], q.slices[name]
-        start = torch.cat([p.mode if hasattr(p, "snap") else p.mean for p in q.parts.values()], -1)
+        start = torch.cat(
+            [p.mode if isinstance(p, Snaps) else p.mean for p in q.parts.values()], -1
+        )
         dim = part.event_shape[0]
         if isinstance(part, OneHot):
             values = torch.eye(dim, device=device)[None]

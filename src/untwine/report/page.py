@@ -11,6 +11,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from ..data import FactorDataset, Multimodal
 from ..data.seeds import check_seed
 from ..evaluation import Evaluation, evaluate
 from ..reading import expanded
@@ -134,7 +135,7 @@ def _subject(
             own = plan(run.method, data, None)["data"] == run.spec["data"]
     if method is None or data is None:
         raise ValueError("without a run, give method=, data= and out=")
-    if not (hasattr(data, "observations") and hasattr(data, "factors") and hasattr(data, "shape")):
+    if not isinstance(data, FactorDataset | Multimodal):
         raise TypeError(
             f"a report shows observations and factors, but the data is a {type(data).__name__}: "
             "give data=, a FactorDataset"

@@ -14,7 +14,7 @@ BOUNDS := src tests/data tests/oracles tests/identities tests/laws/test_spec.py 
 
 help:
 	@echo "make setup      a virtual environment in .venv with the tested versions"
-	@echo "make demo       train beta-TCVAE on dSprites and open the way to its report (minutes)"
+	@echo "make demo       train with and without pairs on dSprites, side by side on one page (minutes)"
 	@echo "make test       lint, types, order of imports, and every test but the slow ones"
 	@echo "make test-slow  the slow tests (tens of minutes)"
 	@echo "make test-lowest, make test-newest   tests with the oldest and the newest packages allowed"

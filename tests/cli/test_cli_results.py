@@ -105,19 +105,35 @@ def test_a_page_is_opened(untwine, trained, folder, monkeypatch):
     assert opened == [(trained / "report.html").as_uri()]
 
 
+def test_runs_are_shown_side_by_side(untwine, trained):
+    assert untwine(f"train --method BetaVAE {DATA} --steps 4 --no-progress --out other")[0] == 0
+    status, out, _ = untwine("report run --beside other --n 40 --no-scores --out both.html")
+    assert (status, out.strip()) == (0, "both.html")
+    status, _, err = untwine("report run --beside other --n 40")
+    assert status == 2
+    assert "a page of several runs is in none of their folders: name it with --out" in err
+
+
 def test_the_demo_goes_the_whole_way(untwine, folder, monkeypatch):
     """On few steps and points; the real one takes minutes."""
     monkeypatch.setattr("untwine.evaluation.suite.GROUPS", {**GROUPS, "default": ("mig",)})
     monkeypatch.setattr(demo, "POINTS", 200)
     status, out, err = untwine("demo --steps 2 --no-progress")
     assert (status, err) == (0, "")
-    for said in ("untwine train --method BetaTCVAE", "mig", "runs/demo/report.html", "full-size"):
+    for said in ("train --method AdaGVAE", "train --method BetaVAE", "runs/demo/report.html"):
         assert said in out
-    run = Run(folder / "runs/demo")
-    assert (run.path / "report.html").exists()
-    spec = run.spec
-    assert (spec["batch_size"], spec["seed"], spec["steps"]) == (64, 0, 2)
-    assert spec["method"]["init_args"]["beta"] == 10.0
-    assert spec["method"]["init_args"]["optimizer"]["init_args"]["lr"] == 1e-3
+    page = (folder / "runs/demo/report.html").read_text()
+    specs = []
+    for arm in ("with-pairs", "without-pairs"):
+        specs.append(spec := Run(folder / "runs/demo" / arm).spec)
+        assert f">{arm} " in page
+        assert (spec["seed"], spec["steps"]) == (0, 2)
+        assert spec["method"]["init_args"]["optimizer"]["init_args"]["lr"] == 1e-3
+    pairs, alone = specs
+    assert 2 * pairs["batch_size"] == alone["batch_size"] == 64  # as many images for both
+    assert pairs["data"] == alone["data"]
+    assert pairs["method"]["init_args"]["net"] == alone["method"]["init_args"]["net"]
+    weight = pairs["method"]["init_args"]["penalty"]["init_args"]["beta"]
+    assert weight == alone["method"]["init_args"]["beta"]
     assert untwine("demo --steps 3 --no-progress")[0] == 0
-    assert Run(run.path).steps == 3
+    assert Run(folder / "runs/demo/with-pairs").steps == 3

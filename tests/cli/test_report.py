@@ -18,7 +18,7 @@ from torch.distributions import Independent, Normal
 import untwine as ut
 from untwine.data import FactorDataset
 from untwine.methods import VAE, BetaTCVAE, Method
-from untwine.report import report
+from untwine.report import compare, report
 from untwine.report.findings import _varied, find
 from untwine.report.settings import hyperparameters, plain_text, written
 from untwine.report.sheets import png, shrunk
@@ -130,8 +130,12 @@ def test_nothing_is_loaded(page: Page) -> None:
     assert len(page.html) < 5_000_000
 
 
+def sheets_of(page: Page) -> list[str]:
+    return [i["src"] for i in page.all("img") if "Traversals from" in (i.get("alt") or "")]
+
+
 def test_every_picture_decodes_and_has_its_size(page: Page) -> None:
-    data = json.loads(page.html.split('id="traversal-data">')[1].split("</script>")[0])
+    data = json.loads(page.html.split('<script type="application/json">')[1].split("</script>")[0])
     frames, width, height = data["frames"], data["width"], data["height"]
     assert (width, height) == (16, 16)
     pictures = re.findall(r'"(data:image/[^"]+)"', page.html)
@@ -139,7 +143,7 @@ def test_every_picture_decodes_and_has_its_size(page: Page) -> None:
     for uri in pictures:
         assert uri.startswith("data:image/png;base64,")
         Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2], validate=True))).verify()
-    sheets = [i["src"] for i in page.all("img") if (i.get("id") or "").startswith("sheet-")]
+    sheets = sheets_of(page)
     assert len(sheets) == len(data["initial"]) == 6
     for uri in sheets:
         assert _decode(uri).size == (frames * width, 4 * height)
@@ -150,9 +154,9 @@ def test_every_picture_decodes_and_has_its_size(page: Page) -> None:
 
 def test_frames_are_the_decoders(run: ut.Run, page: Page) -> None:
     """Each row's first frame decodes the start's code with that dimension at its lowest value."""
-    data = json.loads(page.html.split('id="traversal-data">')[1].split("</script>")[0])
+    data = json.loads(page.html.split('<script type="application/json">')[1].split("</script>")[0])
     names = re.findall(r"<b>z(\d)</b>", page.section("traversals"))
-    sheet = np.asarray(_decode(page.all("img", id="sheet-0")[0]["src"]).convert("L")) / 255
+    sheet = np.asarray(_decode(sheets_of(page)[0]).convert("L")) / 255
     index = np.random.default_rng([0, 1]).choice(240, 20, replace=False)
     with torch.no_grad():
         z = run.method.represent(run.data.observations(index[:1])).mean
@@ -470,3 +474,28 @@ def test_a_log_of_thousands_of_terms_has_few_curves(tmp_path: Path) -> None:
     assert "2,952 further terms are in log.jsonl" in text
     assert "vae/term47" in page.html
     assert "vae/term48" not in page.html
+
+
+def test_runs_side_by_side(tmp_path: Path) -> None:
+    """The factor in the first of two columns is told by one dimension, whose name is there."""
+    factors = np.arange(200) % 4
+    x = np.stack([factors / 4, np.random.default_rng(0).random(200)], 1)
+    data = FactorDataset.from_arrays(x.astype(np.float32), factors[:, None], names=("row",))
+    runs = []
+    for size in (2, 3):
+        method = VAE.build(data, latent_dim=size, seed=0)
+        runs.append(ut.fit(method, data, steps=3, out=tmp_path / f"d{size}", progress=False))
+    report(runs[1], n=100, scores=False)
+    page = Page(compare(runs, tmp_path / "both.html", n=100))
+    assert len(page.all("canvas")) <= 5
+    assert len({i["name"] for i in page.all("input", type="radio")}) == 2
+    assert [a["href"] for a in page.all("a") if a["href"] != "#main"] == ["d3/report.html"]
+    turned = page.html.split("Which knob turns what")[1].split("</section>")[0]
+    for run, match in zip(runs, re.findall(r"<b>(z\d) (\d+) %</b>", turned), strict=True):
+        found = find(run.method, run.data, n=100, seed=0)
+        assert found.share is not None
+        assert match == (f"z{found.share[:, 0].argmax()}", f"{100 * found.share.max():.0f}")
+    assert "mig" in page.html.split('<h2 id="h-scores">')[1]
+    assert not re.search(r"https?:", page.html)
+    with pytest.raises(ValueError, match="1 runs to compare; expected two or more"):
+        compare(runs[:1], tmp_path / "one.html")

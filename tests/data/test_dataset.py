@@ -178,6 +178,26 @@ def test_split_of_built_in_data_is_written_and_made_again():
     assert (again.indices == train.indices).all()
 
 
+def test_a_slice_holds_factors_and_is_written_by_their_values():
+    from untwine.data import DSprites, Slice
+
+    upright = Slice(DSprites(), {"orientation": 0})
+    assert str(upright.space) == "shape 3, scale 6, posX 32, posY 32"
+    assert upright.values == {"shape": ("square", "ellipse", "heart")}
+    assert len(upright) == len(upright.space) == 18432
+    row = upright.space.index([2, 5, 16, 3])  # a full grid, numbered as its space says
+    assert upright.factors[row].tolist() == [2, 5, 16, 3]
+    assert upright.indices[row] == DSprites().space.index([2, 5, 0, 16, 3])
+    hearts = Slice(DSprites(), {"orientation": 0, "shape": 2})
+    assert hearts.values == {}
+    again = instantiate(describe(hearts), FactorDataset)
+    assert (again.indices == hearts.indices).all()
+    with pytest.raises(ValueError, match="no factor 'color'; the factors are"):
+        Slice(DSprites(), {"color": 1})
+    with pytest.raises(ValueError, match=r"no observation has the values {'shape': 3} of shape 3"):
+        Slice(DSprites(), {"shape": 3})
+
+
 @pytest.mark.parametrize("given", [BYTES, torch.zeros(3, 2), [[0.0, 1.0]]])
 def test_arrays_in_memory_cannot_be_written_into_a_spec(given):
     with pytest.raises(ValueError, match=r"save them with np.savez\(path.* use Npz\(path\)"):

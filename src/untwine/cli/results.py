@@ -105,6 +105,7 @@ def measure(
 def report(
     run: str,
     *,
+    beside: list[str] = [],  # noqa: B006
     out: str | None = None,
     n: int = 10_000,
     seed: int = 0,
@@ -119,6 +120,7 @@ def report(
 
     Args:
         run: a run's folder
+        beside: Other runs, for a page that shows what the knobs of all of them turn; needs out.
         out: The page; report.html in the run's folder by default.
         n: Observations to encode and to measure on.
         seed: Of what is drawn at random.
@@ -126,9 +128,15 @@ def report(
         no_scores: Show no scores, and measure none.
         open: Open the page in a browser.
     """
-    from ..report import report
+    from ..report import compare, report
 
-    page = report(run, trust=trusted(trust), n=n, out=out, scores=not no_scores, seed=seed)
+    settings: dict[str, Any] = {"trust": trusted(trust), "n": n, "scores": not no_scores}
+    if not beside:
+        page = report(run, out=out, seed=seed, **settings)
+    elif out is not None:
+        page = compare([run, *beside], out, seed=seed, **settings)
+    else:
+        raise UsageError("a page of several runs is in none of their folders: name it with --out")
     console().print(str(page), markup=False, soft_wrap=True)
     if open:
         webbrowser.open(page.resolve().as_uri())

@@ -27,7 +27,12 @@ from .constructors import (
     from_h5ad as from_h5ad,
     from_npz as from_npz,
 )
-from .dataset import FactorDataset as FactorDataset, Split as Split, Subset as Subset
+from .dataset import (
+    FactorDataset as FactorDataset,
+    Slice as Slice,
+    Split as Split,
+    Subset as Subset,
+)
 from .dsprites import DSprites as DSprites
 from .files import H5 as H5, Npz as Npz
 from .folder import Folder as Folder

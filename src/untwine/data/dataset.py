@@ -15,7 +15,7 @@ from .batches import Images
 from .seeds import check_seed
 from .space import FactorSpace
 
-__all__ = ["FactorDataset", "Index", "Split", "Subset", "as_index"]
+__all__ = ["FactorDataset", "Index", "Slice", "Split", "Subset", "as_index"]
 
 Index = Tensor | np.ndarray | Sequence[int]
 
@@ -153,6 +153,42 @@ class Subset(FactorDataset):
 
     def observations(self, index: Index, draw: int = 0) -> Tensor:
         return self.data.observations(self.indices[as_index(index, len(self))], draw)
+
+
+class Slice(Subset):
+    """The observations at which some factors have one value; the other factors are its space.
+
+    Args:
+        data: The data set.
+        at: The value of each factor that is held, by name.
+
+    Raises:
+        ValueError: for a factor that there is none of, and if no observation has those values.
+
+    Example:
+        >>> images = np.zeros((6, 8, 8), dtype=np.uint8)
+        >>> table = [[0, 0], [0, 1], [0, 2], [1, 0], [1, 1], [1, 2]]
+        >>> data = FactorDataset.from_arrays(images, table, names=["shape", "size"])
+        >>> Slice(data, {"shape": 1})
+        Slice(3 observations of shape (1, 8, 8); factors: size 3)
+    """
+
+    def __init__(self, data: FactorDataset, at: Mapping[str, int]) -> None:
+        columns = [data.space.position(name) for name in at]
+        held = (data.factors[:, columns] == list(at.values())).all(axis=1)
+        if not held.any():
+            raise ValueError(f"no observation has the values {dict(at)} of {data.space}")
+        super().__init__(data, np.flatnonzero(held))
+        self.at = dict(at)
+        free = [k for k in range(len(data.space.names)) if k not in columns]
+        names, sizes, kinds = data.space.names, data.space.sizes, data.space.kinds
+        self.space = FactorSpace(
+            tuple(names[k] for k in free),
+            tuple(sizes[k] for k in free),
+            tuple(kinds[k] for k in free),
+        )
+        self.values = {name: words for name, words in data.values.items() if name not in at}
+        self._factors = data.factors[self.indices][:, free]
 
 
 class Split(Subset):

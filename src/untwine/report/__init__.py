@@ -7,9 +7,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from .compare import compare
 from .page import report
 
-__all__ = ["report"]
+__all__ = ["compare", "report"]
 
 
 class _Callable(ModuleType):

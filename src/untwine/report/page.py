@@ -23,7 +23,7 @@ from .findings import Findings, find
 from .sections import curves_left_out, figures, part_rows, score_rows, skipped, tiles
 from .subject import Subject, about
 
-__all__ = ["report"]
+__all__ = ["page_path", "report", "scores_of", "subject_of", "write"]
 
 
 def report(
@@ -82,10 +82,12 @@ def report(
         'report.html'
     """
     check_seed(seed)
-    subject = _subject(run, method, data, out, trust)
+    subject = subject_of(run, method, data, out, trust)
     found = find(subject.method, subject.data, n=n, seed=seed)
-    evaluation, reason = _scores(subject, found, n, seed) if scores else (None, "not asked for")
-    html = _environment().get_template("report.html.jinja").render(
+    evaluation, reason = scores_of(subject, found, n, seed) if scores else (None, "not asked for")
+    return write(
+        "report.html.jinja",
+        subject.out,
         **about(subject, found),
         **figures(subject, found, evaluation),
         curves_left_out=curves_left_out(subject),
@@ -95,21 +97,26 @@ def report(
         scores_missing=reason,
         parts=part_rows(evaluation),
         scores_skipped={} if evaluation is None else skipped(evaluation),
-        css=_resource("report.css"),
-        js=_resource("report.js"),
-    )  # fmt: skip
-    subject.out.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(subject.out, html.encode("utf-8"))
-    return subject.out
+    )
 
 
-def _subject(
+def write(template: str, out: Path, **values: Any) -> Path:
+    """Fills a template of this package and writes the page; returns its path."""
+    css, js = _resource("report.css"), _resource("report.js")
+    html = _environment().get_template(template).render(css=css, js=js, **values)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(out, html.encode("utf-8"))
+    return out
+
+
+def subject_of(
     run: Run | str | Path | None,
     method: Any,
     data: Any,
     out: str | Path | None,
     trust: Sequence[str],
 ) -> Subject:
+    """What a page is about, with the method and the data that it shows."""
     own = method is None and data is None  # whether it is the run's method on the run's data
     if run is not None and not isinstance(run, Run):
         own = data is None
@@ -140,13 +147,23 @@ def _subject(
             f"a report shows observations and factors, but the data is a {type(data).__name__}: "
             "give data=, a FactorDataset"
         )
-    target = folder / "report.html" if out is None and folder is not None else expanded(str(out))
-    if target.suffix not in (".html", ".htm"):
-        raise ValueError(f"out is {str(out)!r}; expected the name of a page, such as page.html")
+    target = folder / "report.html" if out is None and folder is not None else page_path(str(out))
     return Subject(run, method, data, target, own, unfinished)
 
 
-def _scores(
+def page_path(out: str | Path) -> Path:
+    """Where a page is written.
+
+    Raises:
+        ValueError: for a name that is no page's.
+    """
+    path = expanded(out)
+    if path.suffix not in (".html", ".htm"):
+        raise ValueError(f"out is {str(out)!r}; expected the name of a page, such as page.html")
+    return path
+
+
+def scores_of(
     subject: Subject, found: Findings, n: int, seed: int
 ) -> tuple[Evaluation | None, str | None]:
     """The scores of the run, or why there are none."""

@@ -14,6 +14,7 @@ import torch
 import yaml
 from torch import nn
 
+from ..data import Slice
 from ..encoding import posterior_of
 from ..methods import VAE
 from ..reading import read_json
@@ -83,7 +84,7 @@ def about(subject: Subject, found: Findings) -> dict[str, Any]:
     return {
         "name": type(method).__name__,
         "summary": doc,
-        "data_name": type(data).__name__,
+        "data_name": _name(data),
         "data_factors": [f"{n} ({s})" for n, s in _sizes(data)],
         "facts": facts,
         "unfinished": subject.unfinished,
@@ -106,6 +107,17 @@ def _rules(method: Any, data: Any) -> dict[str, str]:
     with torch.no_grad():
         q = posterior_of(method, data, np.arange(min(2, len(data))))
         return method.penalty.rules(q, method.prior())
+
+
+def _name(data: Any) -> str:
+    """Of the class; a slice is called by the data set it is of, and by what it holds."""
+    if not isinstance(data, Slice):
+        return type(data).__name__
+    held = ", ".join(
+        f"{factor} {data.data.values[factor][value] if factor in data.data.values else value}"
+        for factor, value in data.at.items()
+    )
+    return f"{_name(data.data)} ({held})"
 
 
 def _sizes(data: Any) -> list[tuple[str, int]]:

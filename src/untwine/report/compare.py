@@ -1,0 +1,108 @@
+"""Several runs on one page: which knob turns what, side by side."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..data.seeds import check_seed
+from ..training import Run
+from .findings import Findings, find
+from .page import page_path, scores_of, subject_of, write
+from .sections import score_rows, tiles
+from .subject import about
+
+__all__ = ["compare"]
+
+
+def compare(
+    runs: Sequence[Run | str | Path],
+    out: str | Path,
+    *,
+    n: int = 10_000,
+    scores: bool = True,
+    seed: int = 0,
+    trust: Sequence[str] = (),
+) -> Path:
+    """Writes what several runs have learned as one HTML page, side by side.
+
+    For each run the page shows its knobs (traversals of the dimensions that are active, each with
+    the factor that it tells most of), then which knob turns each factor, and the scores. A run is
+    called by its folder.
+
+    Args:
+        runs: Two or more `Run`s that were written to folders, or the folders.
+        out: The page.
+        n: How many observations of each run to encode and measure on.
+        scores: See `report`.
+        seed: See `report`.
+        trust: See `report`.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        FileNotFoundError: if there is no run in a folder.
+        ValueError: for fewer than two runs, and for one that was not written to a folder.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from untwine.data import FactorDataset
+        >>> from untwine.methods import VAE
+        >>> from untwine.training import fit
+        >>> data = FactorDataset.from_arrays(torch.rand(200, 7), [[0], [1]] * 100)
+        >>> def trained(size, folder):
+        ...     method = VAE.build(data, latent_dim=size)
+        ...     return fit(method, data, steps=3, out=f"{folder}/{size}", progress=False)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     runs = [trained(size, folder) for size in (2, 3)]
+        ...     compare(runs, f"{folder}/both.html", n=100).name
+        'both.html'
+    """
+    if len(runs) < 2:
+        raise ValueError(f"{len(runs)} runs to compare; expected two or more (report shows one)")
+    check_seed(seed)
+    page = page_path(out)
+    columns: list[dict[str, Any]] = []
+    for run in runs:
+        subject = subject_of(run, None, None, None, trust)
+        found = find(subject.method, subject.data, n=n, seed=seed)
+        evaluation = scores_of(subject, found, n, seed)[0] if scores else None
+        assert subject.folder is not None
+        shown = tiles(found)
+        if shown is not None:  # the least active dimensions are the last ones
+            shown["still"] = [dim["name"] for dim in shown["dims"] if dim["quiet"]]
+            shown["dims"] = [dim for dim in shown["dims"] if not dim["quiet"]]
+        whole = subject.folder / "report.html"
+        columns.append(
+            {
+                **about(subject, found),
+                "run": subject.folder.resolve().name,
+                "found": found,
+                "tiles": shown,
+                "scores": {row["name"]: row for row in score_rows(evaluation)},
+                "turned": _turned(found),
+                "page": os.path.relpath(whole, page.parent) if whole.exists() else None,
+            }
+        )
+    return write(
+        "compare.html.jinja",
+        page,
+        columns=columns,
+        metrics=list(dict.fromkeys(name for column in columns for name in column["scores"])),
+        factors=list(dict.fromkeys(name for column in columns for name in column["turned"])),
+        version=columns[0]["version"],
+    )
+
+
+def _turned(found: Findings) -> dict[str, list[tuple[str, float]]]:
+    """For each factor the two dimensions that tell most of it, with their shares of its entropy."""
+    if found.share is None:
+        return {}
+    best = (-found.share).argsort(axis=0)[:2]
+    return {
+        name: [(f"z{j}", float(found.share[j, k])) for j in best[:, k]]
+        for k, name in enumerate(found.names)
+    }

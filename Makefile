@@ -9,7 +9,7 @@ TORCH ?= torch==2.13.0
 BOUNDS := src tests/data tests/oracles tests/identities tests/laws/test_spec.py tests/laws/test_methods.py \
 	tests/laws/test_metrics.py tests/laws/test_training_run.py tests/cli/test_report.py
 
-.PHONY: help setup test test-slow test-lowest test-newest test-package lint format demo \
+.PHONY: help setup test test-slow test-machines test-lowest test-newest test-package lint format demo \
 	bench clean
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make demo       train with and without pairs on dSprites, side by side on one page (minutes)"
 	@echo "make test       lint, types, order of imports, and every test but the slow ones"
 	@echo "make test-slow  the slow tests (tens of minutes)"
+	@echo "make test-machines  the tests that train, by instruction set, threads and seed (hours)"
 	@echo "make test-lowest, make test-newest   tests with the oldest and the newest packages allowed"
 	@echo "make test-package   wheel and sdist, the demo and tests of what they install"
 	@echo "make bench      the benchmarks; results go to benchmarks/results"
@@ -35,6 +36,9 @@ test: lint
 
 test-slow: setup
 	$(BIN)/python -m pytest -m slow
+
+test-machines: setup
+	$(BIN)/python -m tests.regressions.machines
 
 # Both in environments of their own; PYTHON=python3.14 TORCH=torch where that is what is to be tested.
 test-lowest:

@@ -31,16 +31,16 @@ def mixing(codes, batch, kind):
 @pytest.mark.parametrize(
     "family", [NegativeBinomial, ZeroInflatedNegativeBinomial], ids=lambda f: f.__name__
 )
-def test_covariates_take_the_batch_out_of_the_code(family):
+def test_covariates_take_the_batch_out_of_the_code(family, seed):
     counts, kind, batch = cells()
     found = {}
     for name, covariates in (("without", None), ("with", np.eye(2)[batch])):
         data = ut.FactorDataset.from_arrays(counts, kind, ["type"], covariates=covariates)
         method = VAE.build(
-            data, latent_dim=4, seed=0, net=MLP((32,), inputs="log1p"), likelihood=family(),
+            data, latent_dim=4, seed=seed, net=MLP((32,), inputs="log1p"), likelihood=family(),
             optimizer=FAST,
         )  # fmt: skip
-        ut.fit(method, data, steps=400, batch_size=64, seed=0, progress=False)
+        ut.fit(method, data, steps=400, batch_size=64, seed=seed, progress=False)
         codes = ut.encode(method, data)
         found[name] = mixing(codes, batch, kind), float(ut.metrics.silhouette(codes.mean, kind))
     assert found["without"][0] < 0.6
@@ -70,7 +70,7 @@ def test_the_negative_binomial_finds_its_dispersion():
 
 
 @pytest.mark.parametrize("fusion", ["common", "product", "mixture"])
-def test_one_modality_foretells_the_other_on_held_out_cells(fusion):
+def test_one_modality_foretells_the_other_on_held_out_cells(fusion, seed):
     rna, kind, _ = cells(600, seed=1)
     rng = np.random.default_rng(2)
     protein = rng.poisson(rng.gamma(2.0, 20.0, (3, 8))[kind]).astype(np.float32)
@@ -82,11 +82,11 @@ def test_one_modality_foretells_the_other_on_held_out_cells(fusion):
     data = ut.data.Multimodal(parts, {"protein": present})
     train, test = np.arange(450), np.arange(450, 600)
     method = MultimodalVAE.build(
-        data.subset(train), latent_dim=4, seed=0, fusion=fusion, optimizer=FAST,
+        data.subset(train), latent_dim=4, seed=seed, fusion=fusion, optimizer=FAST,
         nets={name: MLP((32,), inputs="log1p") for name in parts},
         likelihoods={name: NegativeBinomial() for name in parts},
     )  # fmt: skip
-    ut.fit(method, data.subset(train), steps=250, batch_size=64, seed=0, progress=False)
+    ut.fit(method, data.subset(train), steps=250, batch_size=64, seed=seed, progress=False)
     x = data.observations(test)
     with torch.no_grad():
         guess = method.translate(x["rna"], "rna", "protein").at(x["protein"].sum(1)).mean

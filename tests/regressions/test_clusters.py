@@ -1,6 +1,7 @@
 """Short seeded trainings of methods with clusters, on four clusters that come in two pairs.
 
-The bands leave room around what seeds 0 to 3 gave: perfect or nearly perfect agreement.
+Each claims what held for every seed, instruction set and number of threads of
+`make test-machines`; what was seen is in docs/robustness.md.
 """
 
 from functools import partial
@@ -26,7 +27,7 @@ def data():
     return ut.FactorDataset.from_arrays(x.astype(np.float32), LABEL[:, None], names=("cluster",))
 
 
-def train(cls, data, seed=0, steps=300, **options):
+def train(cls, data, seed, steps=300, **options):
     method = cls.build(
         data,
         latent_dim=3,
@@ -46,31 +47,31 @@ def agreement(shares, label=LABEL):
     return adjusted_rand_score(label, shares.argmax(1).numpy())
 
 
-def test_vade_finds_the_clusters(data):
-    method = train(m.VaDE, data, components=4)
+def test_vade_finds_the_clusters(data, seed):
+    method = train(m.VaDE, data, seed, components=4)
     x = data.observations(range(600))
     assert agreement(method.cluster(x)) > 0.9  # recorded: 1.0
     assert method.prior.effective_components(method.represent(x).mean) > 3.5
 
 
-def test_a_learned_tree_has_the_pairs_above_the_clusters(data):
+def test_a_learned_tree_has_the_pairs_above_the_clusters(data, seed):
     options = {"tree": 4, "init": "kmeans", "pretrain": True, "agglomerate": True}
-    method = train(m.HierarchicalMixtureVAE, data, **options)
+    method = train(m.HierarchicalMixtureVAE, data, seed, **options)
     x = data.observations(range(600))
     assert len(method.prior.levels) == 2
     assert agreement(method.cluster(x, level=0), LABEL // 2) > 0.9  # recorded: 1.0
     assert agreement(method.cluster(x)) > 0.7  # recorded: 1.0
 
 
-def test_twelve_labels_name_the_clusters(data):
-    method = train(m.LabelledMixtureVAE, data)
+def test_twelve_labels_name_the_clusters(data, seed):
+    method = train(m.LabelledMixtureVAE, data, seed)
     found = method.classify(data.observations(range(600))).probs.argmax(1).numpy()
     assert np.mean(found == LABEL) > 0.9  # recorded: 1.0; chance: 0.25
 
 
-def test_pseudo_inputs_that_are_learned_fit_better_than_fixed_ones(data):
+def test_pseudo_inputs_that_are_learned_fit_better_than_fixed_ones(data, seed):
     def bound(trainable):
-        method = train(m.VampVAE, data, components=8, trainable=trainable, steps=500)
+        method = train(m.VampVAE, data, seed, components=8, trainable=trainable, steps=500)
         torch.manual_seed(0)
         batch = ut.data.Images(data.observations(range(600)))
         with torch.no_grad():
@@ -80,16 +81,16 @@ def test_pseudo_inputs_that_are_learned_fit_better_than_fixed_ones(data):
     assert bound(True) < bound(False)
 
 
-def test_a_mixture_prior_beats_the_standard_normal_on_clusters(data):
+def test_a_mixture_prior_beats_the_standard_normal_on_clusters(data, seed):
     """The bound is lower with a prior that can be where the codes are."""
 
     def bound(prior):
-        method = train(m.VAE, data, prior=prior, steps=600)
+        method = train(m.VAE, data, seed, prior=prior, steps=600)
         torch.manual_seed(0)
         batch = ut.data.Images(data.observations(range(600)))
         with torch.no_grad():
             (move,) = method.moves(batch, m.Context(torch.tensor(0), 600))
         return move["vae"].total.item()
 
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     assert bound(GaussianMixture(3, 4)) < bound(None) - 0.2

@@ -1,6 +1,7 @@
 """Short seeded trainings with bands that a broken objective would miss.
 
-The bands are around values recorded from these runs (seed 0, two-core CPU).
+Each claims what held for every seed, instruction set and number of threads of
+`make test-machines`; what was seen is in docs/robustness.md.
 """
 
 import numpy as np
@@ -19,61 +20,63 @@ def data():
     return make_data()
 
 
-def train(method, data, steps, lr=2e-3, batch_size=32):
+def train(method, data, steps, seed, lr=2e-3, batch_size=32):
     sampler = method.sampler() or ut.data.default_sampler(method.supervision)
     if isinstance(sampler, ut.data.FewLabelsSampler):
         sampler = ut.data.FewLabelsSampler(sampler.label, labelled=45)
-    loader = ut.data.Loader(data, sampler, batch_size=batch_size, seed=0)
+    loader = ut.data.Loader(data, sampler, batch_size=batch_size, seed=seed)
     players = method.players()
     last = {}
     for stage in method.stages():
         names = stage.players or players
         optimizers = {n: torch.optim.Adam(players[n].parameters(), lr) for n in names}
         for step in range(steps):
-            torch.manual_seed(step)
+            torch.manual_seed(1000 * seed + step)
             moves = stage.moves(loader(step), Context(torch.tensor(step), len(data)))
             for player, loss in play(moves, optimizers):
                 last[player] = {k: v.item() for k, v in loss.terms.items()}
     return last
 
 
-def test_vae_learns_to_reconstruct_and_uses_few_nats(data):
-    method = m.VAE.build(data, latent_dim=4, seed=0)
-    terms = train(method, data, 500)["vae"]
+def test_vae_learns_to_reconstruct_and_uses_few_nats(data, seed):
+    method = m.VAE.build(data, latent_dim=4, seed=seed)
+    terms = train(method, data, 500, seed)["vae"]
     assert 0.3 < terms["nll"] < 12  # recorded: 2.1; undecided pixels at the start: 177
     assert 4 < terms["kl"] < 10  # recorded: 6.3; log 60 = 4.1 nats tell the images apart
 
 
-def test_beta_weighs_the_kl_down(data):
-    few = train(m.BetaVAE.build(data, latent_dim=4, seed=0, beta=20.0), data, 500)["vae"]
-    many = train(m.BetaVAE.build(data, latent_dim=4, seed=0, beta=1.0), data, 500)["vae"]
+def test_beta_weighs_the_kl_down(data, seed):
+    few = train(m.BetaVAE.build(data, latent_dim=4, seed=seed, beta=20.0), data, 500, seed)["vae"]
+    many = train(m.BetaVAE.build(data, latent_dim=4, seed=seed, beta=1.0), data, 500, seed)["vae"]
     assert few["kl"] < 0.75 * many["kl"]
     assert few["nll"] > many["nll"]
 
 
-def test_the_capacity_is_reached_and_kept(data):
-    method = m.AnnealedVAE.build(data, latent_dim=4, seed=0, gamma=100.0, capacity=3.0, warmup=50)
-    terms = train(method, data, 400)["vae"]
+def test_the_capacity_is_reached_and_kept(data, seed):
+    method = m.AnnealedVAE.build(
+        data, latent_dim=4, seed=seed, gamma=100.0, capacity=3.0, warmup=50
+    )
+    terms = train(method, data, 400, seed)["vae"]
     assert terms["kl"] == pytest.approx(3.0, abs=0.5)
 
 
-def test_dip_vae_brings_the_covariance_near_the_identity(data):
+def test_dip_vae_brings_the_covariance_near_the_identity(data, seed):
     def distance(method):
-        train(method, data, 400)
+        train(method, data, 400, seed)
         with torch.no_grad():
             mean = method.represent(data.observations(range(60))).mean
         cov = ut.functional.covariance(mean)
         return (cov - torch.diag(cov.diagonal())).abs().max().item()
 
-    plain = distance(m.VAE.build(data, latent_dim=4, seed=0))
-    one = distance(m.DIPVAEI.build(data, latent_dim=4, seed=0, lambda_od=50.0, lambda_d=50.0))
+    plain = distance(m.VAE.build(data, latent_dim=4, seed=seed))
+    one = distance(m.DIPVAEI.build(data, latent_dim=4, seed=seed, lambda_od=50.0, lambda_d=50.0))
     assert one < 0.15
     assert one < plain
 
 
-def test_the_factor_vae_critic_learns_and_the_total_correlation_stays_small(data):
-    method = m.FactorVAE.build(data, latent_dim=4, seed=0, critic_width=64, gamma=10.0)
-    terms = train(method, data, 300, batch_size=64)
+def test_the_factor_vae_critic_learns_and_the_total_correlation_stays_small(data, seed):
+    method = m.FactorVAE.build(data, latent_dim=4, seed=seed, critic_width=64, gamma=10.0)
+    terms = train(method, data, 300, seed, batch_size=64)
     assert abs(terms["vae"]["tc"]) < 2.0
     z = torch.randn(2000, 1).repeat(1, 4)  # dependent dimensions, which a critic must notice
     critic, shuffled = method.critic, ut.functional.permute_dims(z)
@@ -89,20 +92,20 @@ def test_the_factor_vae_critic_learns_and_the_total_correlation_stays_small(data
     assert loss.item() < 0.7  # undecided: 2 log 2 = 1.39
 
 
-def test_m2_learns_classes_from_labels_and_generalizes(data):
-    method = m.M2.build(data, latent_dim=4, seed=0, label="size", alpha=20.0)
-    train(method, data, 400)
+def test_m2_learns_classes_from_labels_and_generalizes(data, seed):
+    method = m.M2.build(data, latent_dim=4, seed=seed, label="size", alpha=20.0)
+    train(method, data, 400, seed)
     with torch.no_grad():
         found = method.eval().classify(data.observations(range(60))).probs.argmax(1).numpy()
     assert np.mean(found == data.factors[:, 0]) > 0.7  # recorded: 0.88; chance: 0.33
 
 
-def test_lord_finds_the_codes_again(data):
+def test_lord_finds_the_codes_again(data, seed):
     # pixels alone, and the class code as an input: see test_lord_drnet.py for the paper's own
     method = m.LORD.build(
         data,
         latent_dim=4,
-        seed=0,
+        seed=seed,
         label="size",
         sigma=0.1,
         decay=0.01,
@@ -112,7 +115,7 @@ def test_lord_finds_the_codes_again(data):
     # At 5e-3 training is at the edge of what is stable: the rounding of a processor decided whether
     # it diverged (nll of 27, .48 of the classes found) or not. At 2e-3, four seeds with AVX-512
     # and with AVX2 ended at an nll below .006 and found every class.
-    terms = train(method, data, 600, lr=2e-3)
+    terms = train(method, data, 600, seed, lr=2e-3)
     assert terms["encoders"]["nll"] < 1
     assert terms["encoders"]["label"] < 0.5
     with torch.no_grad():
@@ -121,9 +124,9 @@ def test_lord_finds_the_codes_again(data):
     assert np.mean(nearest == data.factors[:, 0]) > 0.9
 
 
-def test_infogan_cr_reads_back_the_codes_of_its_own_images(data):
-    method = m.InfoGANCR.build(data, latent_dim=3, seed=0, noise_dim=4, info=1.0, alpha=1.0)
-    terms = train(method, data, 500, lr=1e-3)
+def test_infogan_cr_reads_back_the_codes_of_its_own_images(data, seed):
+    method = m.InfoGANCR.build(data, latent_dim=3, seed=seed, noise_dim=4, info=1.0, alpha=1.0)
+    terms = train(method, data, 500, seed, lr=1e-3)
     # the rounding of a machine decides where a game of three players ends: eight runs (four seeds,
     # one thread and two) ended at 2.55 to 2.58, and codes that cannot be read stay at 3.13
     assert terms["generator"]["info"] < 2.8
@@ -135,14 +138,14 @@ def test_infogan_cr_reads_back_the_codes_of_its_own_images(data):
     assert np.abs(correlation).max() > 0.15  # the eight runs: 0.27 to 0.86; by chance below 0.08
 
 
-def test_mixture_components_find_clusters():
+def test_mixture_components_find_clusters(seed):
     rng = np.random.default_rng(0)
     centers = rng.normal(size=(3, 8)) * 3
     label = np.arange(300) % 3
     x = (centers[label] + rng.normal(size=(300, 8)) * 0.3).astype(np.float32)
     data = ut.FactorDataset.from_arrays(x, label[:, None], names=("cluster",))
-    method = m.GaussianMixtureVAE.build(data, latent_dim=2, components=3, seed=0)
-    train(method, data, 600, lr=5e-3)
+    method = m.GaussianMixtureVAE.build(data, latent_dim=2, components=3, seed=seed)
+    train(method, data, 600, seed, lr=5e-3)
     with torch.no_grad():
         assigned = method.cluster(torch.from_numpy(x)).argmax(1).numpy()
     from sklearn.metrics import adjusted_rand_score
@@ -150,9 +153,9 @@ def test_mixture_components_find_clusters():
     assert adjusted_rand_score(label, assigned) > 0.5
 
 
-def test_ada_gvae_trains_on_pairs(data):
-    method = m.AdaGVAE.build(data, latent_dim=4, seed=0)
-    terms = train(method, data, 400)["vae"]
+def test_ada_gvae_trains_on_pairs(data, seed):
+    method = m.AdaGVAE.build(data, latent_dim=4, seed=seed)
+    terms = train(method, data, 400, seed)["vae"]
     assert terms["nll"] < 45
     batch = first_batch(method, data)
     assert isinstance(batch, ut.data.Pairs)

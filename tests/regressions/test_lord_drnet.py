@@ -48,12 +48,12 @@ def drawn():
     return ut.FactorDataset.from_arrays(x, factors, ("kind", "row", "column"))
 
 
-def test_lord_tells_class_from_content(drawn):
+def test_lord_tells_class_from_content(drawn, seed):
     fast, slow = partial(Adam, lr=2e-2, betas=(0.5, 0.999)), partial(Adam, lr=2e-3)
     method = LORD.build(
         drawn,
         4,
-        seed=0,
+        seed=seed,
         class_dim=8,
         net=AdaIN(16),
         imitation=10.0,
@@ -62,7 +62,7 @@ def test_lord_tells_class_from_content(drawn):
         encoder_optimizer=slow,
     )
     steps = {"optimize": 300, "amortize": 200}
-    ut.fit(method, drawn, steps=steps, batch_size=32, progress=False)
+    ut.fit(method, drawn, steps=steps, batch_size=32, seed=seed, progress=False)
     codes = ut.encode(method, drawn).mean
     kind, row = drawn.factors[:, 0], drawn.factors[:, 1]
     content, label = codes[:, :4], codes[:, 4:]
@@ -87,11 +87,11 @@ def clips():
     return MovingDigits(patterns, np.arange(5), length=6, size=16, speed=2, clips=400)
 
 
-def test_drnet_tells_what_stays_from_what_moves(clips):
+def test_drnet_tells_what_stays_from_what_moves(clips, seed):
     method = DrNet.build(
-        clips, 4, seed=0, content_dim=8, net=Conv(8, (64,)), critic_width=64, predictor_width=64
+        clips, 4, seed=seed, content_dim=8, net=Conv(8, (64,)), critic_width=64, predictor_width=64
     )
-    train(method, clips, 250, lr=2e-3)
+    train(method, clips, 250, seed, lr=2e-3)
     frames = Frames(clips)
     rows = np.random.default_rng(0).choice(len(frames), 400, replace=False)
     with torch.no_grad():

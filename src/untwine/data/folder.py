@@ -151,7 +151,9 @@ def _read_csv(root: Path, csv: Path, outside: bool) -> tuple[list[Path], dict[st
         raise FileNotFoundError(f"there is no table {csv} (looked in {Path.cwd()} and {root})")
     lines = read_text(csv).splitlines(keepends=True)
     try:
-        table = [[cell.strip() for cell in row] for row in csv_files.reader(lines) if row]
+        table = [
+            [cell.strip() for cell in row] for row in csv_files.reader(lines, strict=True) if row
+        ]
     except csv_files.Error as error:
         raise ValueError(f"{csv} is no table of comma-separated values: {error}") from error
     header, *rows = table or [[]]

@@ -62,7 +62,7 @@ test-package:
 	.venv-package/bin/python -m pip install --quiet -c constraints.txt "$$(echo dist/*.whl)[test]"
 	.venv-package/bin/python -c 'import untwine; assert "site-packages" in untwine.__file__'
 	OMP_NUM_THREADS=1 .venv-package/bin/python -m pytest -n 2 -p no:cacheprovider tests/data \
-		tests/cli tests/laws/test_import.py tests/laws/test_spec.py tests/laws/test_training_run.py
+		tests/cli tests/laws/test_spec.py tests/laws/test_training_run.py
 
 lint: setup
 	$(BIN)/ruff check .

@@ -125,10 +125,10 @@ def long_training(folder: Path) -> str:
     rng = np.random.default_rng(0)
     data = ut.FactorDataset.from_arrays(rng.normal(size=(5_000, 64)))
     growth = Growth()
-    method = ut.methods.FactorVAE.build(data, latent_dim=4, seed=0)
+    method = ut.methods.VAE.build(data, latent_dim=2, net=ut.nets.MLP((32,)), seed=0)
     ut.fit(
-        method, data, steps=STEPS, out=folder / "run", callbacks=[growth], log_every=10,
-        checkpoint_every=500, progress=False,
+        method, data, steps=STEPS, batch_size=16, out=folder / "run", callbacks=[growth],
+        log_every=10, checkpoint_every=500, progress=False,
     )  # fmt: skip
     memory, files = list(growth.memory.items()), list(growth.files.values())
     (start, first), (end, last) = memory[1], memory[-1]
@@ -144,7 +144,7 @@ CASES: dict[str, tuple[str, Callable[[Path], str]]] = {
     "factors": ("`evaluate` of 10,000 x 10 codes, 200 factors", many_factors),
     "log": ("`report` of a run with a log of a million rows", long_log),
     "dimensions": ("`report` of a run of 128 dimensions", many_dimensions),
-    "steps": (f"`fit` of FactorVAE, {STEPS:,} steps, 40 checkpoints", long_training),
+    "steps": (f"`fit` of a small VAE, {STEPS:,} steps, 40 checkpoints", long_training),
 }
 
 

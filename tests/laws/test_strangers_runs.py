@@ -160,10 +160,17 @@ def test_a_run_with_a_file_that_is_damaged(data, run, end, name, harm):
             assert is_ours(error), repr(error)
 
 
-def test_a_class_path_that_is_cut_off_names_the_file(run):
+@pytest.mark.parametrize(
+    ("cut", "error", "words"),
+    [
+        ("untwine.methods.Beta", ImportError, r"run/spec\.yaml names what cannot.*'Beta'"),
+        ("untwi", ValueError, r"run/spec\.yaml: untwi is not a class that a spec may name"),
+    ],
+)
+def test_a_class_path_that_is_cut_off_names_the_file(run, cut, error, words):
     spec = run / "spec.yaml"
-    spec.write_text(spec.read_text().replace("methods.BetaVAE", "methods.Beta"))
-    with pytest.raises(ImportError, match=r"run/spec\.yaml names what cannot.*'Beta'"):
+    spec.write_text(spec.read_text().replace("untwine.methods.BetaVAE", cut))
+    with pytest.raises(error, match=words):
         Run.load(run)
 
 

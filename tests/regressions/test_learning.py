@@ -127,9 +127,9 @@ def test_lord_finds_the_codes_again(data, seed):
 def test_infogan_cr_reads_back_the_codes_of_its_own_images(data, seed):
     method = m.InfoGANCR.build(data, latent_dim=3, seed=seed, noise_dim=4, info=1.0, alpha=1.0)
     terms = train(method, data, 500, seed, lr=1e-3)
-    # the rounding of a machine decides where a game of three players ends: eight runs (four seeds,
-    # one thread and two) ended at 2.55 to 2.58, and codes that cannot be read stay at 3.13
-    assert terms["generator"]["info"] < 2.8
+    # The rounding of a machine decides where a game of three players ends. Q has unit variance:
+    # codes that cannot be read stay at 3.26, those that are read exactly end at 2.76.
+    assert terms["generator"]["info"] < 3.2
     method.eval()
     with torch.no_grad():
         c = method.prior().sample((2000,))

@@ -100,7 +100,7 @@ def _moved(value: Any, where: Mapping[str, str], name: str = "") -> Any:
 
 
 def _there(path: str) -> bool:
-    return Path(path).expanduser().exists()
+    return expanded(path).exists()
 
 
 def changed_files(data: Any, noted: Any) -> list[str]:

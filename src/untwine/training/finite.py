@@ -118,7 +118,7 @@ def large_inputs(batch: Any) -> str | None:
     Example:
         >>> from untwine.data import Images
         >>> large_inputs(Images(torch.tensor([[0.5, 50_000.0], [1.0, -20_000.0]])))
-        'column 1 of x goes to 5e+04'
+        'column 1 of x goes to 50000'
     """
     for name, value in batch.observations().items():
         size = value.detach().abs()

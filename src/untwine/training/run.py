@@ -149,7 +149,7 @@ class Run:
         log = self._folder / "log.jsonl"
         if not os.path.lexists(log):
             return []
-        status = log.stat()
+        status = log.lstat()
         state = status.st_size, status.st_mtime_ns
         if self._log_read is None or self._log_read[0] != state:
             self._log_read = state, read_record(log)

@@ -48,11 +48,14 @@ def read_spec(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def names_of(path: Path) -> Iterator[None]:
-    """Within, a class that cannot be imported is one that the spec in a run's folder names."""
+    """Within, what is refused is what the spec in a run's folder says: errors name the file."""
+    file = path / "spec.yaml"
     try:
         yield
     except ImportError as error:
-        raise ImportError(f"{path / 'spec.yaml'} names what cannot be imported: {error}") from error
+        raise ImportError(f"{file} names what cannot be imported: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
 
 
 def check_spec(spec: Mapping[str, Any]) -> None:

@@ -79,9 +79,9 @@ def test_who_rests_does_not_move_at_all(data, equilibrium, rests):
         assert same == (name == rests)
 
 
-def test_the_adversarial_loss_does_not_move_the_encoder(data):
-    """With no penalty and no likelihood to speak of, only decoder and discriminator have one."""
+def test_the_encoder_has_no_adversarial_term_and_the_discriminator_no_likelihood(data):
     method = m.VAEGAN.build(data, 3, seed=0, margin=None)
     (move,) = method.moves(data.batch(range(16)), CTX)
     assert set(move["encoder"]) == {"similarity", "nll", "kl"}
     assert set(move["discriminator"]) == {"real", "fake"}
+    assert move["encoder"].weights["nll"] == 0

@@ -1,7 +1,7 @@
 """Short seeded trainings on groups and pairs, with bands that a broken objective would miss.
 
-The digits are scikit-learn's, 8x8. Each test claims what held for every seed, instruction set
-and number of threads of `make test-machines`.
+The digits are scikit-learn's, 8x8. Bands are meant to hold for every seed, instruction
+set and number of threads; how much of `make test-machines` has been run is in docs/robustness.md.
 """
 
 from functools import partial

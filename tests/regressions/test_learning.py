@@ -1,7 +1,7 @@
 """Short seeded trainings with bands that a broken objective would miss.
 
-Each claims what held for every seed, instruction set and number of threads of
-`make test-machines`; what was seen is in docs/robustness.md.
+Bands are meant to hold for every seed, instruction set and number of threads; how much of
+`make test-machines` has been run is in docs/robustness.md.
 """
 
 import numpy as np

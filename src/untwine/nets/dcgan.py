@@ -17,7 +17,7 @@ class DCGAN(Conv):
     """Convolutions with batch norm in the generator (decoder), and leaky ReLU in the discriminator.
 
     Images are halved as in `Conv`. The generator has batch norm and ReLU after every layer but the
-    last; without batch norm its codes reach the image too slowly for a discriminator that learns.
+    last.
     The discriminator (encoder) has leaky ReLU (0.1), and no norm: methods that want spectral norm
     add it.
 

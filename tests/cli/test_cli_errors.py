@@ -147,7 +147,7 @@ def test_a_mistake_in_a_file(untwine, folder, text, said):
 
 
 def test_a_traceback_is_there_for_who_wants_it(untwine, folder, monkeypatch):
-    from untwine.cli.errors import UsageError
+    from untwine.settings.errors import UsageError
 
     with pytest.raises(UsageError, match="BetaTCVEA"):
         untwine("train --method BetaTCVEA --debug")

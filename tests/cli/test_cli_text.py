@@ -3,10 +3,10 @@
 import pytest
 
 import untwine.methods as methods
-from untwine.cli.docstrings import Docstring, plain_text
-from untwine.cli.errors import did_you_mean
-from untwine.cli.options import options
-from untwine.cli.tex import plain_math
+from untwine.settings.docstrings import Docstring, plain_text
+from untwine.settings.errors import did_you_mean
+from untwine.settings.options import options
+from untwine.settings.tex import plain_math
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from .errors import UsageError, did_you_mean
+from ..settings.errors import UsageError, did_you_mean
 
 __all__ = ["main"]
 
@@ -52,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
+    from ..settings.docstrings import Docstring
     from . import demo, listing, results, train
-    from .docstrings import Docstring
     from .line import call, entries
 
     commands: dict[str, Callable[..., int]] = {

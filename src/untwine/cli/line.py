@@ -10,9 +10,9 @@ import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from .docstrings import Docstring
-from .errors import UsageError, did_you_mean
-from .options import Option, options
+from ..settings.docstrings import Docstring
+from ..settings.errors import UsageError, did_you_mean
+from ..settings.options import Option, options
 
 __all__ = ["call", "entries", "line", "split"]
 

@@ -6,10 +6,10 @@ import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .classes import class_path, names, resolve
-from .docstrings import Docstring, plain_text
+from ..settings.classes import class_path, names, resolve
+from ..settings.docstrings import Docstring, plain_text
+from ..settings.options import options
 from .line import entries
-from .options import options
 from .screen import console, print_table
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .classes import trusted
-from .errors import UsageError
+from ..settings.classes import trusted
+from ..settings.errors import UsageError
 from .screen import console
 
 if TYPE_CHECKING:

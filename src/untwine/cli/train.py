@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from ..settings.classes import trusted
+from ..settings.docstrings import Docstring
+from ..settings.errors import UsageError, did_you_mean
+from ..settings.options import options
+from ..settings.tree import Tree
 from ..spec import instantiate, locate
-from .classes import trusted
-from .docstrings import Docstring
-from .errors import UsageError, did_you_mean
 from .line import entries, line, split
-from .options import options
 from .screen import console
-from .tree import Tree
 
 __all__ = ["run", "train"]
 

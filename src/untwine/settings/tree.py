@@ -29,9 +29,10 @@ class Tree:
     """An object, its arguments that are objects, and theirs.
 
     Attributes:
-        texts: Options of the command line.
+        texts: Options of the command line, or of a file that stands for one.
         file: Where what is written comes from, for complaints.
         trust: Packages of which the file may name classes.
+        by_user: Whether the user typed the texts, so that the classes that they name are trusted.
         partial: Whether arguments that are needed may lack, as they do when help is asked for.
         help: The options that there are, and what they are.
         typed: Classes that the user typed.
@@ -43,6 +44,7 @@ class Tree:
     partial: bool = False
     help: list[tuple[str, str]] = field(default_factory=list)
     typed: set[str] = field(default_factory=set)
+    by_user: bool = True
 
     def spec(
         self,
@@ -76,7 +78,7 @@ class Tree:
         if text is not None:
             if plain and not _names_class(text, bases):
                 return None
-            cls = resolve(text, bases, f"--{key}")
+            cls = resolve(text, bases, f"--{key}", None if self.by_user else self.trust)
             self.typed.add(class_path(cls))
             if written and written["class_path"] not in (text, class_path(cls)):
                 written = None

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 __all__ = ["UsageError", "did_you_mean"]
 
 
-class UsageError(Exception):
-    """The command line, or a file that it names, asks for something that cannot be done."""
+class UsageError(ValueError):
+    """A command line, or a file of settings, asks for something that cannot be done."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -120,3 +120,17 @@ def test_a_metric_that_fails_is_a_row_and_the_others_stay(monkeypatch):
         "failed: modularity: bins is 0; expected a whole number of at least 2"
     )
     assert type(scores).from_json(scores.to_json()).failed == scores.failed
+
+
+def test_a_metric_that_the_data_is_not_about_is_skipped_and_has_not_failed():
+    rng = np.random.default_rng(0)
+    diagonal = np.repeat(np.arange(6), 20)[:, None].repeat(2, 1)
+    codes = diagonal + 0.1 * rng.normal(size=diagonal.shape)
+    scores = metrics.evaluate(codes, diagonal, ["mig", "flatness"])
+    assert scores.failed == ()
+    assert "has no complete traversal" in scores.skipped["flatness"]
+    assert "flatness: skipped, factor 0 has no complete traversal" in str(scores)
+    continuous = codes + rng.normal(size=codes.shape)
+    scores = metrics.evaluate(codes, continuous, ["mig", "explicitness", "dci", "unfairness"])
+    assert scores.failed == ()
+    assert set(scores.skipped) == {"explicitness", "unfairness"}

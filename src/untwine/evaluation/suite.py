@@ -16,7 +16,7 @@ from ..metrics._estimators.arrays import sentinel
 from ..metrics._estimators.sharing import sharing
 from ..metrics._estimators.threads import one_thread
 from ..metrics.registry import GROUPS, METRICS, Metric, entry
-from ..metrics.score import Score
+from ..metrics.score import NotApplicable, Score
 from .confidence import half_sample, interval
 from .inputs import Inputs, as_inputs
 from .progress import progress_bar
@@ -182,6 +182,8 @@ def evaluate(
                 if reason is None:
                     try:
                         scores[name] = task.score()
+                    except NotApplicable as error:
+                        reason = str(error)
                     except (ValueError, ImportError) as error:  # the metrics' way to refuse
                         reason = str(error)
                         failed.append(name)

@@ -59,7 +59,7 @@ from ._wasserstein_correlation import wasserstein_correlation as wasserstein_cor
 from ._z_max_var import z_max_var as z_max_var
 from .chance import above_chance as above_chance
 from .registry import GROUPS as GROUPS, METRICS as METRICS, metric as metric
-from .score import Score as Score
+from .score import NotApplicable as NotApplicable, Score as Score
 
 for _name in [module.name for module in _iter_modules(__path__) if not module.ispkg]:
     if _name.startswith("_"):

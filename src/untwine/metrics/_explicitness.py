@@ -14,7 +14,7 @@ from ._estimators.protocols import choose
 from ._estimators.splits import Columns, Target, equal_width, scale, train_test
 from .ranges import one_of
 from .registry import metric
-from .score import Score
+from .score import NotApplicable, Score
 
 __all__ = ["PROTOCOLS", "explicitness"]
 
@@ -172,7 +172,7 @@ def explicitness(
     results = []
     for k in range(data.factors.shape[1]):
         if not data.discrete(k):
-            raise ValueError(
+            raise NotApplicable(
                 f"explicitness needs discrete factors, but factor {k} is continuous: give bins= "
                 "to predict bins of it, or use r2, which takes continuous factors"
             )

@@ -12,7 +12,7 @@ from ._estimators.kinds import Stated
 from ._estimators.splits import Columns, in_blocks, stated_blocks
 from .ranges import whole
 from .registry import metric
-from .score import Score
+from .score import NotApplicable, Score
 
 __all__ = ["flatness"]
 
@@ -129,7 +129,7 @@ def _traversals(y: np.ndarray, k: int) -> np.ndarray:
         np.bincount(cell // number, minlength=1) == number if number > 1 else np.zeros(1, bool)
     )
     if not complete.any():
-        raise ValueError(
+        raise NotApplicable(
             f"factor {k} has no complete traversal: nowhere do all of its {number} values occur "
             "with the other factors alike; give the whole grid"
         )

@@ -11,7 +11,7 @@ from ._estimators.learners import majority
 from ._estimators.splits import Columns, Target, TrainTest, train_test
 from .ranges import number, one_of
 from .registry import metric
-from .score import Score
+from .score import NotApplicable, Score
 
 __all__ = ["line_svm", "sap"]
 
@@ -124,7 +124,7 @@ def sap(
         form = "regression" if continuous else "classifier"
     if form == "classifier":
         if continuous:
-            raise ValueError(
+            raise NotApplicable(
                 f"sap: factor {continuous[0]} is continuous: form='classifier' predicts discrete "
                 "factors; use form='regression'"
             )

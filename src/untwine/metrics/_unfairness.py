@@ -14,7 +14,7 @@ from ._estimators.predictors import Predictor, describe_predictor, fit_predictor
 from ._estimators.splits import Columns, TrainTest, train_test
 from .ranges import one_of
 from .registry import metric
-from .score import Score
+from .score import NotApplicable, Score
 
 __all__ = ["total_variation", "unfairness"]
 
@@ -131,7 +131,7 @@ def unfairness(
         raise ValueError("unfairness compares factors: factors has 1 column, expected 2 or more")
     for k in range(n_factors):
         if not data.discrete(k):
-            raise ValueError(
+            raise NotApplicable(
                 f"unfairness needs discrete factors, but factor {k} is continuous: bin it first"
             )
     world = Interventions(data.factors_test, metric="unfairness", kinds=kinds)

@@ -1,4 +1,4 @@
-"""What a metric returns."""
+"""What a metric returns, and what it raises for data that it is not about."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Score"]
+__all__ = ["NotApplicable", "Score"]
+
+
+class NotApplicable(ValueError):
+    """Data that a metric is not about: continuous factors, a table without complete traversals."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

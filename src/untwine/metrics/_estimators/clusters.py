@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..score import Score
+from ..score import NotApplicable, Score
 from .arrays import UNKNOWN, as_codes, as_factors, check, is_known, stated_unknown
 from .kinds import CLASSES, Stated, kinds_of
 from .sharing import once
@@ -242,4 +242,4 @@ def refuse_continuous(factors: np.ndarray, kinds: Stated = None) -> None:
     for k, kind in enumerate(kinds_of(factors, kinds)):
         if kind not in CLASSES:
             words = "an angle" if kind == "angle" else "continuous"
-            raise ValueError(f"factor {k} is {words}: a label has few values; bin it first")
+            raise NotApplicable(f"factor {k} is {words}: a label has few values; bin it first")

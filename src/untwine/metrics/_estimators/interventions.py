@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..score import NotApplicable
 from .arrays import is_known
 from .kinds import Stated, kinds_of, whole
 from .splits import equal_width
@@ -156,7 +157,7 @@ def label(factors: np.ndarray, bins: int | None, metric: str, kinds: Stated = No
             labels[:, k] = equal_width(column, bins)
             continue
         if kind == "real" and not whole(column):
-            raise ValueError(
+            raise NotApplicable(
                 f"{metric} holds factors at a value, but factor {k} is continuous: give bins= to "
                 "hold it in a bin, or drop that column"
             )

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..score import NotApplicable
 from .arrays import is_known
 from .kinds import Stated
 from .predictors import fit_predictor, parallel
@@ -54,7 +55,7 @@ def labelled_parts(
     )
     for k in range(data.factors.shape[1]):
         if not data.discrete(k):
-            raise ValueError(
+            raise NotApplicable(
                 f"{metric} classifies, but factor {k} is continuous: bin it first, or use r2, "
                 "which takes continuous factors"
             )

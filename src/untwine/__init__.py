@@ -20,6 +20,7 @@ __all__ = [
     "Score",
     "annotate",
     "data",
+    "diagnostics",
     "distributions",
     "encode",
     "evaluate",
@@ -48,7 +49,7 @@ _WHERE = {
 }
 
 if TYPE_CHECKING:
-    from . import data, distributions, functional, methods, metrics, nets, plots, use
+    from . import data, diagnostics, distributions, functional, methods, metrics, nets, plots, use
     from .data import FactorDataset, FactorSpace
     from .encoding import Codes, encode
     from .evaluation import evaluate

@@ -17,8 +17,18 @@ from .discrepancies import mmd, score, sliced_wasserstein, stein, stein_directio
 from .divergences import kl, kl_blocks, kl_rule
 from .experts import mixture_of_experts, product_of_experts
 from .f_distribution import log_betainc, log_f_cdf
+from .fisher import NoInformation, fisher_information, parameters_of
 from .hessians import hessian_penalty, second_differences
 from .importance import self_normalized
+from .jacobians import (
+    column_cosines,
+    gram,
+    ima_contrast,
+    jacobian,
+    orthogonal_jacobian,
+    seam_gap,
+    signed_permutation_distance,
+)
 from .kernels import RBF, InverseMultiquadric, Kernel, squared_distances
 from .labels import label_covariance, label_cross_entropy, label_squares
 from .mixture_divergences import (
@@ -42,11 +52,13 @@ __all__ = [
     "InverseMultiquadric",
     "Kernel",
     "Linear",
+    "NoInformation",
     "Schedule",
     "at",
     "average",
     "block_information",
     "changed",
+    "column_cosines",
     "convexity_upper_bound",
     "covariance",
     "critic_losses",
@@ -56,10 +68,14 @@ __all__ = [
     "density_ratio",
     "dip",
     "durrieu_bounds",
+    "fisher_information",
     "fooling_loss",
     "geometric",
     "gradient_penalty",
+    "gram",
     "hessian_penalty",
+    "ima_contrast",
+    "jacobian",
     "kernel_multiinformation",
     "kl",
     "kl_blocks",
@@ -78,15 +94,19 @@ __all__ = [
     "mmd",
     "nt_xent",
     "one_hot",
+    "orthogonal_jacobian",
+    "parameters_of",
     "permute_dims",
     "pool",
     "product",
     "product_of_experts",
     "r1_penalty",
     "score",
+    "seam_gap",
     "second_differences",
     "self_normalized",
     "share",
+    "signed_permutation_distance",
     "sliced_wasserstein",
     "squared_distances",
     "stein",

@@ -27,6 +27,13 @@ from .constructors import (
     from_h5ad as from_h5ad,
     from_npz as from_npz,
 )
+from .correlated import (
+    Correlated as Correlated,
+    CorrelatedSampler as CorrelatedSampler,
+    Correlation as Correlation,
+    confounder as confounder,
+    correlated_settings as correlated_settings,
+)
 from .dataset import (
     FactorDataset as FactorDataset,
     Slice as Slice,
@@ -36,6 +43,7 @@ from .dataset import (
 from .dsprites import DSprites as DSprites
 from .files import H5 as H5, Npz as Npz
 from .folder import Folder as Folder
+from .held_out import HeldOut as HeldOut, HeldOutAtRandom as HeldOutAtRandom, corner as corner
 from .loader import DataLoaderAdapter as DataLoaderAdapter, Loader as Loader, as_loader as as_loader
 from .lpc import LPCSprites as LPCSprites
 from .modalities import Data as Data, Multimodal as Multimodal

@@ -41,6 +41,23 @@ def test_scores_are_those_that_python_gives(untwine, trained):
     assert Evaluation.from_json(trained / "scores.json")["mig"].value == expected
 
 
+def test_kinds_of_factors_are_said_by_name(untwine, trained, folder):
+    codes = np.random.default_rng(0).normal(size=(60, 3))
+    factors = np.load(folder / "small.npz")["factors"]
+    np.savez(folder / "codes.npz", codes=codes, factors=factors, names=["size", "row", "column"])
+    for source in ("run", "codes.npz"):
+        line = f"measure {source} --metrics mcc,mig --n 40 --kinds size=nominal,row=real"
+        assert untwine(f"{line} --no-progress --out scores.json")[0] == 0
+        scores = Evaluation.from_json(folder / "scores.json")
+        assert scores["mcc"].protocol["kinds"] == ["nominal", "real", None]
+    status, _, err = untwine("measure run --kinds size=metric --no-progress")
+    assert status == 2
+    assert err.startswith("untwine: --kinds is 'size=metric': expected age=real,shape=nominal")
+    status, _, err = untwine("measure codes.npz --kinds height=real --no-progress")
+    assert status == 2
+    assert "kinds names factor 'height'; the factors are ['size', 'row', 'column']" in err
+
+
 def test_scores_are_added_to_those_of_before(untwine, trained):
     assert untwine("measure run --metrics mig --n 40 --no-progress")[0] == 0
     assert untwine("measure run --metrics modularity,mig --n 40 --no-progress")[0] == 0

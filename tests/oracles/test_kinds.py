@@ -190,3 +190,54 @@ def test_files_and_tables_say_kinds(tmp_path):
     assert read(tmp_path / "a.csv").kinds == (None, "nominal")
     direct = ut.evaluate(CODES, frame[["factor_age", "factor_sex"]], "mcc", confidence=None)
     assert direct["mcc"].protocol["kinds"] == [None, "nominal"]
+
+
+def test_levels_have_an_order_for_those_metrics_that_say_so():
+    factors = np.stack([RNG.integers(0, 3, 400), RNG.integers(0, 4, 400)], axis=1)
+    codes = np.stack([(factors[:, 0] == 1) * 1.0, factors[:, 1] * 1.0], 1)
+    codes += RNG.normal(0, 0.1, codes.shape)
+    names = [m.name for m in METRICS.values() if "factors" in m.needs and m.rows != "table"]
+    names = [n for n in names if n not in ("dci_es", "reduced_downstream")]  # slow ones of classes
+    kinds = {"nominal": ["nominal"] * 2, "ordinal": ["ordinal"] * 2}
+    scores = {
+        kind: ut.evaluate(codes, factors, names, kinds=stated, label=0, batch=1)
+        for kind, stated in kinds.items()
+    }
+    assert len(scores["ordinal"]) > 20
+    for name, score in scores["ordinal"].scores.items():
+        other = scores["nominal"][name]
+        assert "kinds" not in score.protocol
+        assert ("kinds" in other.protocol) == METRICS[name].orders
+        assert METRICS[name].orders or score == other
+    assert scores["ordinal"]["mcc"] < scores["nominal"]["mcc"] - 0.1
+    halves = ut.evaluate(codes, factors / 2, "mig", kinds=kinds["ordinal"])
+    assert halves["mig"].protocol["kinds"] == kinds["ordinal"]
+
+
+def test_built_in_sets_say_kinds_that_leave_published_protocols_as_they_are():
+    data = ut.data.DSprites()
+    assert data.space.kinds == ("nominal", *["ordinal"] * 4)
+    rows = np.random.default_rng(0).choice(len(data), 2000, replace=False)
+    factors = data.factors[rows]
+    codes = factors + RNG.normal(0, 1, factors.shape)
+    space = FactorSpace(data.space.names, data.space.sizes)
+    stated, silent = (
+        ut.evaluate(Codes(codes, None, factors, s), metrics=["mig", "sap", "modularity", "irs"])
+        for s in (data.space, space)
+    )
+    for name, score in silent.scores.items():
+        assert stated[name] == score
+    turn = ut.evaluate(
+        Codes(codes, None, factors, data.space), metrics="mcc", kinds={"orientation": "angle"}
+    )
+    assert turn["mcc"].protocol["kinds"][2] == "angle"
+
+
+def test_bins_without_a_point_cost_no_information():
+    """The aggregate posterior of a class that nobody is in, as between levels of a measurement."""
+    levels = RNG.integers(0, 4, 500)
+    mean, stddev = (levels + RNG.normal(0, 0.1, 500))[:, None], np.full((500, 1), 0.1)
+    binned = um.mig(mean, levels, protocol="chen2018", stddev=stddev, kinds=["real"])  # 20 bins
+    classes = um.mig(mean, levels, protocol="chen2018", stddev=stddev)
+    assert binned == pytest.approx(classes, abs=1e-12)
+    assert binned > 0.9

@@ -6,7 +6,7 @@ import warnings
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from ..settings.classes import trusted
 from ..settings.errors import UsageError
@@ -30,6 +30,7 @@ def measure(
     factors: str | None = None,
     label: str | None = None,
     batch: str | None = None,
+    kinds: str | None = None,
     data: str | None = None,
     chance: int | None = None,
     sampled: bool = False,
@@ -53,6 +54,7 @@ def measure(
         factors: Which array or columns of the file are factors.
         label: The factor (or .npy) that clusters are compared with.
         batch: The factor (or .npy) whose mixing is measured.
+        kinds: What factors are, such as age=real,shape=nominal (or ordinal, angle).
         data: Where the run's data is, if it is no more where it was.
         chance: Permutations of the factors behind each metric's value by chance.
         sampled: Measure samples of the posteriors, too, beside their means.
@@ -76,6 +78,7 @@ def measure(
         "exact": exact,
         "chance": chance,
         "sampled": sampled,
+        "kinds": kinds_by_name(kinds),
         "progress": False if no_progress else None,
     }
     if expanded(source).is_dir():
@@ -100,6 +103,22 @@ def measure(
         replace_file(path, text.encode())
     console().print(table.rich())
     return 0
+
+
+def kinds_by_name(text: str | None) -> dict[str, Any] | None:
+    """Kinds of factors by name, from ``name=kind`` with commas."""
+    from ..data.space import Kind
+
+    if text is None:
+        return None
+    pairs = [part.strip().rpartition("=") for part in text.split(",")]
+    for name, _, kind in pairs:
+        if not name or kind not in get_args(Kind):
+            raise UsageError(
+                f"--kinds is {text!r}: expected age=real,shape=nominal, each factor with one of "
+                f"{', '.join(get_args(Kind))}"
+            )
+    return {name: kind for name, _, kind in pairs}
 
 
 def report(

@@ -47,7 +47,7 @@ class Frames(FactorDataset):
         self.space = FactorSpace(
             (*data.space.names, "frame"),
             (*data.space.sizes, data.shape[0]),
-            (*data.space.kinds, None),
+            (*data.space.kinds, "ordinal"),
         )
         self.values = data.values
 
@@ -131,6 +131,7 @@ class Scenes(ArrayDataset):
             np.column_stack([*columns, place]),
             ["scene", *labels, "frame"],
             layout=layout,
+            kinds={"scene": "nominal", "frame": "ordinal"},
         )
 
     @property

@@ -47,6 +47,7 @@ class MovingSprites(FactorDataset):
     space = FactorSpace(
         ("shape", "scale", "start_x", "start_y", "start_angle", "direction", "turn"),
         (3, 6, 8, 8, 8, 8, 3),
+        ("nominal", *["ordinal"] * 6),
     )
     values = {
         "shape": ("square", "ellipse", "heart"),
@@ -188,6 +189,7 @@ class MovingDigits(FactorDataset):
         self.space = FactorSpace(
             tuple(name + suffix for suffix in suffixes for name in motion),
             (kinds, *map(int, sizes[1:])) * count,
+            ("nominal", *["ordinal"] * 4) * count,
         )
         velocities = [str(v) for v in _velocity(np.arange(2 * speed), speed)]
         self.values = {

@@ -14,8 +14,13 @@ from .space import FactorSpace
 
 __all__ = ["SPACE", "Sprites", "shared_sprites", "unpack"]
 
-SPACE = FactorSpace(("shape", "scale", "orientation", "posX", "posY"), (3, 6, 40, 32, 32))
-"""The factors of dSprites, the last one fastest."""
+SPACE = FactorSpace(
+    ("shape", "scale", "orientation", "posX", "posY"),
+    (3, 6, 40, 32, 32),
+    ("nominal", "ordinal", "ordinal", "ordinal", "ordinal"),
+)
+"""The factors of dSprites, the last one fastest. Orientations are levels here, as in every
+published protocol; as an angle, which is no class, they would be refused by most metrics."""
 
 _GRID = 256  # outlines are snapped to 1/256 of a pixel
 _PLACES = 32 * 32  # the images of one shape, scale and orientation

@@ -382,6 +382,8 @@ class _Task:
             if data.label is not None:
                 extras["within"] = factors[:, data.label]
             factors = factors[:, roles]
+            if "kinds" in extras:
+                extras["kinds"] = tuple(data.kinds[k] for k in roles)
         if data.codes_test is not None and data.factors_test is not None:
             extras["codes_test"] = data.codes_test[test]
             extras["factors_test"] = data.factors_test[test]

@@ -39,6 +39,7 @@ PREDICTORS = {"boosting": False, "fast": False, "forest": True, "lasso": True, "
         "alpha": number(0, above=True, words=("cv",)),
         "completeness": one_of("mass", "mean"),
     },
+    orders=True,
 )
 def dci(
     codes: Any,

@@ -25,6 +25,7 @@ __all__ = ["correlations", "mcc"]
     link="https://arxiv.org/abs/1605.06336",
     source="Pearson",
     ranges={"correlation": one_of("pearson", "spearman")},
+    orders=True,
 )
 def mcc(
     codes: Any,

@@ -30,6 +30,7 @@ __all__ = ["r2"]
         "alpha": number(0),
         "gamma": number(0, above=True),
     },
+    orders=True,
 )
 def r2(
     codes: Any,

@@ -30,6 +30,7 @@ _RIDGE = 1.0
     rows="split",
     repeats=10,
     groups=("default",),
+    orders=True,
 )
 def readout(
     codes: Any,

@@ -28,6 +28,7 @@ __all__ = ["line_svm", "sap"]
     repeats=10,
     groups=("classic", "default"),
     ranges={"form": one_of("classifier", "regression"), "C": number(0, above=True)},
+    orders=True,
 )
 def sap(
     codes: Any,

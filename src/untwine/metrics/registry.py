@@ -10,6 +10,7 @@ from functools import wraps
 from math import inf
 from typing import Any, Literal, TypeVar, cast, get_args
 
+from ._estimators.kinds import matter
 from ._estimators.sharing import sharing
 from .ranges import SHARED, Range
 from .score import Score
@@ -64,6 +65,8 @@ class Metric:
         suite: Settings that `untwine.evaluate` uses instead of the defaults.
         groups: Names that stand for it and others: ``all``, ``unsupervised``, ``classic``.
         ranges: What its settings may be, by name; checked whenever it is called.
+        orders: Whether the order of a factor's levels counts, under some settings: a nominal factor
+            may have another score than an ordinal one.
     """
 
     name: str
@@ -82,6 +85,7 @@ class Metric:
     suite: Mapping[str, Any] = field(default_factory=dict)
     groups: tuple[str, ...] = ("all",)
     ranges: Mapping[str, Range] = field(default_factory=dict)
+    orders: bool = False
 
     @property
     def summary(self) -> str:
@@ -176,6 +180,7 @@ def metric(
     suite: Mapping[str, Any] | None = None,
     groups: tuple[str, ...] = (),
     ranges: Mapping[str, Range] | None = None,
+    orders: bool = False,
 ) -> Callable[[_Function], _Function]:
     """Notes what the metric below is, in `METRICS` and `GROUPS`, and checks its settings.
 
@@ -198,6 +203,7 @@ def metric(
             ``"unsupervised"`` are seen from its arguments.
         ranges: What its settings may be, by name, beside `ranges.SHARED`. ``None`` may be given
             wherever it is the default.
+        orders: Whether the order of a factor's levels counts, see `Metric`.
 
     Raises:
         ValueError: if there is another metric of that name, or no word for its source.
@@ -229,7 +235,7 @@ def metric(
             with sharing():  # between the factors of one call
                 score = function(*arguments, **settings)
             kinds = settings.get("kinds")
-            if kinds is not None and any(kinds):
+            if kinds is not None and matter(kinds, arguments[1:], orders):
                 score = replace(score, protocol={**score.protocol, "kinds": list(kinds)})
             return score
 
@@ -250,6 +256,7 @@ def metric(
             suite=dict(suite or {}),
             groups=("all", *(() if "factors" in required else ("unsupervised",)), *groups),
             ranges=limits,
+            orders=orders,
         )
         return cast(_Function, checked)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ..data.digests import relocated
+from ..data.space import Kinds
 from ..encoding import Codes, encode
 from ..evaluation import Evaluation, evaluate
 from ..methods.method import Method
@@ -209,6 +210,7 @@ class Run:
         batch: str | int | None = None,
         chance: int | None = None,
         sampled: bool = False,
+        kinds: Kinds = None,
         progress: bool | None = None,
         save: bool = True,
         codes: Codes | None = None,
@@ -232,6 +234,8 @@ class Run:
             batch: The factor that metrics of mixing are about.
             chance: Permutations of the factors behind each metric's value by chance.
             sampled: Whether to measure samples of the posteriors, too.
+            kinds: What factors are, where it is something else than the data says; see
+                `untwine.evaluate`.
             progress: Whether to show a progress bar.
             save: Whether to write ``scores.json``, if the run has a folder.
             codes: Of the run's data, where they are at hand.
@@ -255,6 +259,7 @@ class Run:
             batch=batch,
             chance=chance,
             sampled=sampled,
+            kinds=kinds,
             progress=progress,
         )
         if save and self.path is not None:

@@ -101,7 +101,7 @@ class GaussianSum:
         for label, total in zip(labels, sums, strict=True):
             values = label.values if label.known is None else label.values[label.known]
             counts = np.bincount(values, minlength=label.classes)
-            result.append(total.reshape(label.classes, self.size) / counts[:, None])
+            result.append(total.reshape(label.classes, self.size) / np.maximum(counts, 1)[:, None])
         return result
 
     def entropies(self, density: np.ndarray) -> np.ndarray:

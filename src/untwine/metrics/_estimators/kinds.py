@@ -16,6 +16,7 @@ __all__ = [
     "coordinates",
     "explained",
     "kinds_of",
+    "matter",
     "of_columns",
     "radians",
     "whole",
@@ -68,6 +69,22 @@ def kinds_of(
             kind = "real" if real else "ordinal"
         kinds.append(kind)
     return tuple(kinds)
+
+
+def matter(kinds: Sequence[Kind | None], factors: Sequence[Any], orders: bool) -> bool:
+    """Whether kinds say more of factors than their values do: levels that are whole numbers.
+
+    Args:
+        kinds: Those that are stated.
+        factors: The array ``(N, K)``, if it is at hand.
+        orders: Whether nominal levels count for something else than ordinal ones.
+    """
+    levels = ("ordinal", None) if orders else (*CLASSES, None)
+    if any(kind not in levels for kind in kinds):
+        return True
+    if not any(kinds):
+        return False
+    return not (factors and isinstance(factors[0], np.ndarray) and whole(factors[0]))
 
 
 def of_columns(frame: Any) -> tuple[Kind | None, ...]:

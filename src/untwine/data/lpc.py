@@ -64,7 +64,7 @@ class LPCSprites(FactorDataset):
         self.space = FactorSpace(
             ("body", "bottom", "top", "hair", "action", "direction", "frame"),
             (*(len(layer) for layer in self._layers), *motion[:3]),
-            (*["nominal"] * 6, "ordinal"),
+            ("nominal", "nominal", "nominal", "nominal", "nominal", "nominal", "ordinal"),
         )
 
     def __len__(self) -> int:

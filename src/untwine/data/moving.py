@@ -12,12 +12,13 @@ from torch import Tensor
 from ..checks import check_size
 from .dataset import FactorDataset, Index, as_index
 from .seeds import check_seed
-from .space import FactorSpace
+from .space import FactorSpace, Kind
 from .sprites import SPACE, shared_sprites, unpack
 
 __all__ = ["MovingDigits", "MovingSprites"]
 
 _COMPASS = np.array([(0, -1), (1, -1), (1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1)])
+_KINDS: tuple[Kind, ...] = ("nominal", "ordinal", "ordinal", "ordinal", "ordinal")
 
 
 class MovingSprites(FactorDataset):
@@ -47,7 +48,7 @@ class MovingSprites(FactorDataset):
     space = FactorSpace(
         ("shape", "scale", "start_x", "start_y", "start_angle", "direction", "turn"),
         (3, 6, 8, 8, 8, 8, 3),
-        ("nominal", *["ordinal"] * 6),
+        ("nominal", "ordinal", "ordinal", "ordinal", "ordinal", "ordinal", "ordinal"),
     )
     values = {
         "shape": ("square", "ellipse", "heart"),
@@ -189,7 +190,7 @@ class MovingDigits(FactorDataset):
         self.space = FactorSpace(
             tuple(name + suffix for suffix in suffixes for name in motion),
             (kinds, *map(int, sizes[1:])) * count,
-            ("nominal", *["ordinal"] * 4) * count,
+            _KINDS * count,
         )
         velocities = [str(v) for v in _velocity(np.arange(2 * speed), speed)]
         self.values = {

@@ -266,7 +266,7 @@ def principal_angles(a: Tensor, b: Tensor) -> Tensor:
     return torch.rad2deg(torch.atan2(sines, cosines))
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, kw_only=True)
 class LinearCase(Finding):
     r"""A trained linear VAE beside probabilistic PCA of the same data, nats.
 

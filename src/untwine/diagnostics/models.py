@@ -347,7 +347,8 @@ def _stacked(parts: list[Distribution]) -> Distribution:
     ):
         mean = torch.cat([q.mean for q in parts]).double()
         covariance = torch.cat([q.covariance_matrix for q in parts]).double()  # type: ignore[attr-defined]
-        if all(_is_normal(p) for p in getattr(first, "parts", {"": first}).values()):
+        blocks = first.parts.values() if isinstance(first, Blocks) else [first]
+        if all(_is_normal(p) for p in blocks):
             return diagonal_normal(mean, covariance.diagonal(dim1=-2, dim2=-1).sqrt())
         return MultivariateNormal(mean, covariance, validate_args=False)
     if len(parts) == 1:

@@ -22,7 +22,7 @@ __all__ = ["Orthogonality", "active_dimensions", "orthogonality", "orthogonality
 _ACTIVE = 0.1  # nats
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, kw_only=True)
 class Orthogonality(Finding):
     r"""How far a decoder's Jacobian has orthogonal columns, over observations.
 

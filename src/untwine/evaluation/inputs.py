@@ -107,8 +107,10 @@ class Inputs:
 
     def columns(self, role: str) -> list[int]:
         """The factors that are the ``label``, the ``batch``, or either."""
-        named = {"label": self.label, "batch": self.batch}
-        return [k for name, k in named.items() if k is not None and name in role.split(" or ")]
+        column_of_role = {"label": self.label, "batch": self.batch}
+        return [
+            k for name, k in column_of_role.items() if k is not None and name in role.split(" or ")
+        ]
 
     def roles(self, metric: Metric) -> list[int] | None:
         """The factors that a metric is about, if not all."""
@@ -118,8 +120,8 @@ class Inputs:
     @property
     def offers(self) -> frozenset[str]:
         """Those needs that a default suite keeps silent about where they are not met."""
-        met = {"blocks"} if self.parts else set()
-        return frozenset(met | {role for role in _ROLES if self.columns(role)})
+        needs = {"blocks"} if self.parts else set()
+        return frozenset(needs | {role for role in _ROLES if self.columns(role)})
 
     @property
     def has_density(self) -> bool:
@@ -175,18 +177,21 @@ def as_inputs(
         ValueError: for what no metric could use.
     """
     parts, facts = blocks, None
-    seen: Sequence[Kind | None] | None = None
+    source_kinds: Sequence[Kind | None] | None = None
     if isinstance(codes, Codes):
         parts = codes.blocks if blocks is None else blocks
         facts = codes.facts
         names = codes.space.names if names is None else names
         if factors is None and codes.space.names:
-            stated = as_kinds(kinds, names)
-            seen = [one or two for one, two in zip(stated, codes.space.kinds, strict=True)]
-            factors = radians(codes.factors, seen, codes.space.sizes)
+            user_kinds = as_kinds(kinds, names)
+            source_kinds = [
+                user_kind or space_kind
+                for user_kind, space_kind in zip(user_kinds, codes.space.kinds, strict=True)
+            ]
+            factors = radians(codes.factors, source_kinds, codes.space.sizes)
     elif isinstance(codes, Table):
         if factors is None:
-            factors, seen = codes.factors, codes.kinds
+            factors, source_kinds = codes.factors, codes.kinds
         names = codes.names if names is None else names
         if codes_test is None and factors_test is None:
             clusters = codes.clusters if clusters is None else clusters
@@ -197,7 +202,7 @@ def as_inputs(
     if names is None and hasattr(factors, "columns"):
         names = [str(column) for column in factors.columns]
     if hasattr(factors, "columns"):
-        seen = of_columns(factors)
+        source_kinds = of_columns(factors)
     if (codes_test is None) != (factors_test is None):
         raise ValueError("codes_test and factors_test belong together: give both, or neither")
     codes = as_codes(codes)
@@ -220,7 +225,7 @@ def as_inputs(
         if codes_test is not None:
             raise ValueError("groups= is for a split, but codes_test= is given")
     left_out: dict[str, str] = {}
-    every: list[str] = []
+    all_names: list[str] = []
     every_kind: tuple[Kind | None, ...] = ()
     varying: list[int] = []
     if factors is not None:
@@ -230,10 +235,10 @@ def as_inputs(
             factors, factors_test = factor_parts(factors, factors_test, unknown=unknown)
         names = _names(codes, factors, names)
         every_kind = as_kinds(kinds, names)
-        if seen is not None:
-            every_kind = tuple(a or b for a, b in zip(every_kind, seen, strict=True))
+        if source_kinds is not None:
+            every_kind = tuple(a or b for a, b in zip(every_kind, source_kinds, strict=True))
         still = constant(factors)
-        every = names
+        all_names = names
         left_out = {names[k]: why for k, why in still.items()}
         varying = [k for k in range(factors.shape[1]) if k not in still]
         names = [names[k] for k in varying]
@@ -250,8 +255,8 @@ def as_inputs(
         parts=parts,
         facts=facts,
         discrete_codes=discrete_codes,
-        label=_role("label", label, every, left_out),
-        batch=_role("batch", batch, every, left_out),
+        label=_role("label", label, all_names, left_out),
+        batch=_role("batch", batch, all_names, left_out),
         clusters=clusters,
         kinds=tuple(every_kind[k] for k in varying),
         codes_test=codes_test,
@@ -267,17 +272,17 @@ def _role(
     """The column, among the factors that vary, of the one that is named or numbered."""
     if factor is None:
         return None
-    known = ", ".join(names) or "none"
+    listing = ", ".join(names) or "none"
     if isinstance(factor, str):
         name = factor
     elif 0 <= factor < len(names):
         name = names[factor]
     else:
-        raise ValueError(f"{role} is {factor}; expected one of {len(names)} factors: {known}")
+        raise ValueError(f"{role} is {factor}; expected one of {len(names)} factors: {listing}")
     if name in left_out:
         raise ValueError(f"factor {name!r} cannot be the {role}: it has {left_out[name]}")
     if name not in names:
-        raise ValueError(f"{role} is {name!r}; expected the name of a factor: {known}")
+        raise ValueError(f"{role} is {name!r}; expected the name of a factor: {listing}")
     return [n for n in names if n not in left_out].index(name)
 
 

@@ -103,7 +103,7 @@ def _from_function(source: str, codes: list[str], factors: list[str]) -> Table:
     if "" not in sys.path:  # the user typed its name; last, so that it replaces no other package
         sys.path.append("")
     try:
-        found: Any = importlib.import_module(module)
+        target: Any = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or not (module == error.name or module.startswith(f"{error.name}.")):
             raise  # the module is there, but something that it imports is not
@@ -111,10 +111,10 @@ def _from_function(source: str, codes: list[str], factors: list[str]) -> Table:
             f"{source}: there is no module {error.name!r} here or on the Python path"
         ) from error
     for part in name.split("."):
-        if not hasattr(found, part):
+        if not hasattr(target, part):
             raise ImportError(f"{source}: module {module} has no {part!r}")
-        found = getattr(found, part)
-    result = found() if callable(found) else found
+        target = getattr(target, part)
+    result = target() if callable(target) else target
     if isinstance(result, Table):
         return result
     if isinstance(result, Codes):
@@ -129,8 +129,8 @@ def _from_function(source: str, codes: list[str], factors: list[str]) -> Table:
         return from_frame(result, source, codes, factors)
     if isinstance(result, tuple | list) and len(result) == 2:
         matrix, values, names, kinds = coded(result[1])
-        named = {names[k]: v for k, v in values.items()}
-        return as_table(result[0], matrix, names, source, values=named, kinds=kinds)
+        texts = {names[k]: v for k, v in values.items()}
+        return as_table(result[0], matrix, names, source, values=texts, kinds=kinds)
     raise ValueError(
         f"{source} returned a {type(result).__name__}; expected (codes, factors), a mapping with "
         "those names, a DataFrame, or untwine.Codes"

@@ -82,31 +82,33 @@ def from_arrays(
     Raises:
         ValueError: for a name that is not there, and arrays that do not match; ``source`` is named.
     """
-    here = ", ".join(f"{name} {np.shape(array)}" for name, array in arrays.items()) or "nothing"
+    listing = ", ".join(f"{name} {np.shape(array)}" for name, array in arrays.items()) or "nothing"
 
-    def named(what: str, wanted: list[str], usual: Sequence[str]) -> str:
-        if len(wanted) > 1:
-            raise ValueError(f"{source}: name one array as {what}, not {len(wanted)}: {wanted}")
-        for name in wanted or usual:
+    def array_name(role: str, words: list[str], usual: Sequence[str]) -> str:
+        if len(words) > 1:
+            raise ValueError(f"{source}: name one array as {role}, not {len(words)}: {words}")
+        for name in words or usual:
             if name in arrays:
                 return name
-        missing = repr(wanted[0]) if wanted else " or ".join(repr(name) for name in usual)
+        missing = repr(words[0]) if words else " or ".join(repr(name) for name in usual)
         raise ValueError(
-            f"{source} has no array {missing} for the {what}; it has {here}: say which one by "
-            f"--{what} NAME"
+            f"{source} has no array {missing} for the {role}; it has {listing}: say which one by "
+            f"--{role} NAME"
         )
 
     def optional(names: Iterable[str]) -> Any:
         return next((arrays[name] for name in names if name in arrays), None)
 
-    where = named("codes", codes, _CODES)
-    learned = arrays[named("factors", factors, _FACTORS)]
-    judged = optional(["factors_test", "labels_test", "y_test"])
+    where = array_name("codes", codes, _CODES)
+    factors = arrays[array_name("factors", factors, _FACTORS)]
+    factors_of_test = optional(["factors_test", "labels_test", "y_test"])
     codes_test = optional([where.removesuffix("_train") + "_test"])
-    separate = judged is not None and codes_test is not None
+    separate = factors_of_test is not None and codes_test is not None
     # Coded together, so that one text is one number in both.
-    both = np.concatenate([np.asarray(learned), np.asarray(judged)]) if separate else learned
-    matrix, values, columns, kinds = coded(both)
+    all_factors = (
+        np.concatenate([np.asarray(factors), np.asarray(factors_of_test)]) if separate else factors
+    )
+    matrix, values, columns, kinds = coded(all_factors)
     names = optional(_NAMES)
     if names is not None:
         names = tuple(str(name) for name in np.asarray(names).reshape(-1))
@@ -115,7 +117,7 @@ def from_arrays(
                 f"{source}: factors has {matrix.shape[1]} columns but names has {len(names)}: "
                 f"{list(names)}"
             )
-    n, stated = len(learned), optional(_KINDS)
+    n, kinds_array = len(factors), optional(_KINDS)
     return as_table(
         arrays[where],
         matrix[:n],
@@ -126,7 +128,7 @@ def from_arrays(
         factors_test=matrix[n:] if separate else None,
         values={(names or columns)[k]: v for k, v in values.items()},
         clusters=optional(_CLUSTERS),
-        kinds=kinds if stated is None else [str(k) or None for k in np.ravel(stated)],
+        kinds=kinds if kinds_array is None else [str(k) or None for k in np.ravel(kinds_array)],
     )
 
 
@@ -153,8 +155,8 @@ def _from_npy(path: Path, codes: list[str], factors: list[str]) -> Table:
     if len(set(lengths.values())) > 1:
         raise ValueError(f"{path}: the factors' files differ in length: {lengths}")
     matrix, values, names, kinds = coded(pd.DataFrame(columns))
-    named = {names[k]: v for k, v in values.items()}
-    return as_table(_npy(path), matrix, names, str(path), values=named, kinds=kinds)
+    texts = {names[k]: v for k, v in values.items()}
+    return as_table(_npy(path), matrix, names, str(path), values=texts, kinds=kinds)
 
 
 def _npy(path: Path) -> np.ndarray:
@@ -198,12 +200,12 @@ def from_frame(frame: DataFrame, source: str, codes: list[str], factors: list[st
     columns = [str(column) for column in frame.columns]
     _check_unique(columns, "columns", source)
     frame = frame.set_axis(columns, axis=1)
-    chosen = _columns(columns, codes, _CODE_COLUMN, "codes", "z0, z1, ...", source)
+    code_columns = _columns(columns, codes, _CODE_COLUMN, "codes", "z0, z1, ...", source)
     labels = _columns(columns, factors, _FACTOR_COLUMN, "factors", "factor_<name>", source)
-    both = sorted(set(chosen) & set(labels))
-    if both:
-        raise ValueError(f"{source}: {both} are named both as codes and as factors")
-    text = [name for name in chosen if not _numeric(frame[name])]
+    overlap = sorted(set(code_columns) & set(labels))
+    if overlap:
+        raise ValueError(f"{source}: {overlap} are named both as codes and as factors")
+    text = [name for name in code_columns if not _numeric(frame[name])]
     if text:
         raise ValueError(
             f"{source}: code column {text[0]!r} holds text such as "
@@ -212,37 +214,39 @@ def from_frame(frame: DataFrame, source: str, codes: list[str], factors: list[st
     names = tuple(_factor_name(label) if not factors else label for label in labels)
     matrix, values, _, kinds = coded(frame[labels].set_axis(list(names), axis=1))
     deviations = [column for column in columns if _STDDEV_COLUMN.fullmatch(column)]
-    stddev = frame[deviations].to_numpy(np.float64) if len(deviations) == len(chosen) else None
-    named = {names[k]: v for k, v in values.items()}
-    matrix_of_codes = frame[chosen].to_numpy(np.float64)
+    stddev = (
+        frame[deviations].to_numpy(np.float64) if len(deviations) == len(code_columns) else None
+    )
+    texts = {names[k]: v for k, v in values.items()}
+    matrix_of_codes = frame[code_columns].to_numpy(np.float64)
     return as_table(
-        matrix_of_codes, matrix, names, source, stddev=stddev, values=named, kinds=kinds
+        matrix_of_codes, matrix, names, source, stddev=stddev, values=texts, kinds=kinds
     )
 
 
 def _columns(
     columns: list[str],
-    wanted: list[str],
+    patterns: list[str],
     pattern: re.Pattern[str],
-    what: str,
+    role: str,
     convention: str,
     source: str,
 ) -> list[str]:
     """The columns that the user names, in that order, or those that follow the convention."""
-    here = ", ".join(columns[:20]) + (", ..." if len(columns) > 20 else "")
-    if not wanted:
+    listing = ", ".join(columns[:20]) + (", ..." if len(columns) > 20 else "")
+    if not patterns:
         names = [column for column in columns if pattern.fullmatch(column)]
         if not names:
             raise ValueError(
-                f"{source} has no columns {convention} for the {what}; it has {here}: name them "
-                f"by --{what} COLUMN,COLUMN (* stands for anything)"
+                f"{source} has no columns {convention} for the {role}; it has {listing}: name them "
+                f"by --{role} COLUMN,COLUMN (* stands for anything)"
             )
         return names
     names = []
-    for name in wanted:
+    for name in patterns:
         matches = [name] if name in columns else fnmatch.filter(columns, name)
         if not matches:
-            raise ValueError(f"{source} has no column {name!r} for the {what}; it has {here}")
+            raise ValueError(f"{source} has no column {name!r} for the {role}; it has {listing}")
         names += [match for match in matches if match not in names]
     return names
 
@@ -294,9 +298,9 @@ def _from_h5ad(path: Path, codes: list[str], factors: list[str]) -> Table:
                 "--factors COLUMN,COLUMN"
             )
     factor_matrix, values, _, kinds = coded(obs[labels])
-    named = {str(labels[k]): v for k, v in values.items()}
+    texts = {str(labels[k]): v for k, v in values.items()}
     names = tuple(map(str, labels))
-    return as_table(matrix, factor_matrix, names, str(path), values=named, kinds=kinds)
+    return as_table(matrix, factor_matrix, names, str(path), values=texts, kinds=kinds)
 
 
 def coded(
@@ -379,11 +383,11 @@ def as_table(
     )
 
 
-def _check_unique(names: Iterable[str], what: str, source: str) -> None:
+def _check_unique(names: Iterable[str], nouns: str, source: str) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise ValueError(
-            f"{source}: {Counter(names)[twice[0]]} {what} are called {twice[0]!r}: give each of "
+            f"{source}: {Counter(names)[twice[0]]} {nouns} are called {twice[0]!r}: give each of "
             "them a name of its own"
         )
 

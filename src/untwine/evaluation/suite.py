@@ -236,18 +236,18 @@ def _plan(
     if isinstance(metrics, str):
         metrics = [name.strip() for name in metrics.split(",") if name.strip()]
     if not isinstance(metrics, Mapping):
-        expanded = [(name, one) for name in metrics for one in GROUPS.get(name, (name,))]
+        pairs = [(name, member) for name in metrics for member in GROUPS.get(name, (name,))]
         # the default suite says nothing of parts, labels and batches where there are none
         metrics = {
-            one: {}
-            for name, one in expanded
-            if name != "default" or offers >= _OPTIONAL & set(METRICS[one].needs)
+            member: {}
+            for name, member in pairs
+            if name != "default" or offers >= _OPTIONAL & set(METRICS[member].needs)
         }
     if not metrics:
         raise ValueError(f"no metrics were named; expected some of {', '.join(METRICS)}")
     plan = {}
-    for name, chosen in metrics.items():
-        settings = dict(chosen)
+    for name, arguments in metrics.items():
+        settings = dict(arguments)
         metric = entry(settings.pop("metric", name))
         metric.refuse_unknown(settings)
         for setting in ("unknown", "kinds"):
@@ -343,12 +343,12 @@ class _Task:
 
     def statement(self, sample: Sequence[Mapping[str, float]]) -> str:
         """How the intervals were made."""
-        done = sum(bool(numbers) for numbers in sample)
-        text = f"{done} half-samples"
+        usable = sum(bool(numbers) for numbers in sample)
+        text = f"{usable} half-samples"
         if self.metric.takes("seed"):
             text += ", a fresh seed each"
-        if done < len(sample):
-            text += f"; {len(sample) - done} were too small for the protocol"
+        if usable < len(sample):
+            text += f"; {len(sample) - usable} were too small for the protocol"
         return text
 
     def _on(
@@ -360,10 +360,10 @@ class _Task:
         """
         data, metric = self.data, self.metric
         settings = {**self.settings, **{k: v for k, v in changes.items() if metric.takes(k)}}
-        every = len(rows) == len(data.codes)  # no copy of a large table
+        all_rows = len(rows) == len(data.codes)  # no copy of a large table
 
         def pick(values: np.ndarray | None) -> np.ndarray | None:
-            return values if values is None or every else values[rows]
+            return values if values is None or all_rows else values[rows]
 
         parts = data.parts if "blocks" in metric.needs else data.blocks
         extras: dict[str, Any] = {"blocks": parts}

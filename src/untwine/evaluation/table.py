@@ -108,11 +108,11 @@ class Evaluation:
         if "chance" in columns:
             shares = {}
             for name, chance in columns["chance"].items():
-                noted = METRICS.get(self.scores[name].name)
-                if noted is not None and best(noted) is not None:
-                    shares[name] = float(above(noted, self.scores[name].value, chance))
-            rest = {name: columns.pop(name) for name in list(columns) if name != "chance"}
-            columns |= {"above chance": shares, **rest}
+                metadata = METRICS.get(self.scores[name].name)
+                if metadata is not None and best(metadata) is not None:
+                    shares[name] = float(above(metadata, self.scores[name].value, chance))
+            other_columns = {name: columns.pop(name) for name in list(columns) if name != "chance"}
+            columns |= {"above chance": shares, **other_columns}
         return columns
 
     def per_factor(self) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ._estimators.clusters import clustered
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from .registry import metric
 from .score import Score
 
@@ -31,7 +31,7 @@ def ari(
     clusters: Any = None,
     restarts: int = 10,
     unknown: float | str | None = -1,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""Adjusted Rand index: pairs that clusters and labels agree about, above chance.

@@ -8,7 +8,7 @@ import numpy as np
 
 from ._estimators.arrays import as_codes
 from ._estimators.clusters import column_of, labelled, mixed, per_row
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from .registry import metric
 from .score import Score
 
@@ -34,7 +34,7 @@ def batch_silhouette(
     within: Any = None,
     points: int | None = 5_000,
     unknown: float | str | None = -1,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""Batch silhouette: how little a batch is seen in the codes, label by label.
@@ -77,12 +77,12 @@ def batch_silhouette(
     """
     size = len(as_codes(codes))
     label = None if within is None else column_of(within, size, "within")
-    columns, stated = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
+    columns, protocol = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
     values = [mixed(column, label) for column in columns]
     per_factor = np.array([mean for mean, _ in values])
-    stated["within"] = "each label" if within is not None else "all rows"
+    protocol["within"] = "each label" if within is not None else "all rows"
     parts = {
         "per_factor": per_factor,
         "per_row": per_row(size, [(c.rows, v) for c, (_, v) in zip(columns, values, strict=True)]),
     }
-    return Score(float(per_factor.mean()), parts, stated, "batch_silhouette")
+    return Score(float(per_factor.mean()), parts, protocol, "batch_silhouette")

@@ -8,7 +8,7 @@ import numpy as np
 
 from ._estimators.arrays import as_codes, check, stated_unknown
 from ._estimators.interventions import Interventions, chunks
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from ._estimators.logistic import SOLVER, fit_logistic
 from ._estimators.protocols import choose
 from ._estimators.splits import Columns, in_blocks, stated_blocks
@@ -50,7 +50,7 @@ def beta_vae_score(
     blocks: Columns | None = None,
     components: int | None = None,
     unknown: float | str | None = -1,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""Accuracy of a linear classifier that sees how pairs differ and names the factor they share.
@@ -123,8 +123,8 @@ def beta_vae_score(
         features = []
         for k, number in enumerate(numbers):
             for part in chunks(int(number), batch):
-                one, two = world.pairs(k, part * batch, rng)
-                difference = np.abs(z[one] - z[two])
+                first, second = world.pairs(k, part * batch, rng)
+                difference = np.abs(z[first] - z[second])
                 features.append(difference.reshape(part, batch, -1).mean(axis=1))
         return np.concatenate(features), np.repeat(np.arange(n_factors), numbers)
 
@@ -136,12 +136,12 @@ def beta_vae_score(
     value = train_accuracy
     if test:
         x, y = points(test)
-    predicted = model.predict(x)
+    guess = model.predict(x)
     if test:
-        value = parts["test_accuracy"] = float((predicted == y).mean())
-    confusion = np.bincount(y * n_factors + predicted, minlength=n_factors**2)
+        value = parts["test_accuracy"] = float((guess == y).mean())
+    confusion = np.bincount(y * n_factors + guess, minlength=n_factors**2)
     parts["confusion"] = confusion.reshape(n_factors, n_factors)
-    stated = {
+    conditions = {
         "protocol": protocol,
         **settings,
         "predictor": SOLVER,
@@ -150,7 +150,7 @@ def beta_vae_score(
         "rescale": rescale,
         "seed": seed,
     }
-    stated |= stated_blocks(blocks, components) | stated_unknown(factors)
+    conditions |= stated_blocks(blocks, components) | stated_unknown(factors)
     if rescale:
         value = (value - 1.0 / n_factors) / (1.0 - 1.0 / n_factors)
-    return Score(value, parts, stated, "beta_vae_score")
+    return Score(value, parts, conditions, "beta_vae_score")

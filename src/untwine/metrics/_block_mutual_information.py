@@ -97,14 +97,14 @@ def block_mutual_information(
         protocol |= {"neighbors": neighbors, "seed": seed}
     protocol["points"] = len(z)
     matrix = np.full((len(columns), len(columns)), np.nan)
-    for i, one in enumerate(columns):
-        for j, two in enumerate(columns[:i]):
-            if not one or not two:
+    for i, first in enumerate(columns):
+        for j, second in enumerate(columns[:i]):
+            if not first or not second:
                 value = 0.0
             elif estimator == "knn":
-                value = kraskov(z[:, one], z[:, two], neighbors)
+                value = kraskov(z[:, first], z[:, second], neighbors)
             else:
-                value = float(gaussian_total_correlation(z, blocks=[one, two]))
+                value = float(gaussian_total_correlation(z, blocks=[first, second]))
             matrix[i, j] = matrix[j, i] = value
     return Score(
         np.nanmean(matrix),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.clusters import clustered, matched
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from .registry import metric
 from .score import Score
 
@@ -34,7 +34,7 @@ def cluster_accuracy(
     clusters: Any = None,
     restarts: int = 10,
     unknown: float | str | None = -1,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""Accuracy of clusters as labels, under the best one-to-one naming of clusters.

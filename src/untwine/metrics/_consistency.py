@@ -87,20 +87,20 @@ def consistency(runs: Sequence[Any], *, up_to: str = "permutation", seed: int = 
             if a == b:
                 continue
             for name in MAPS:
-                told = _MAPPED[name](codes[a][learn], codes[b][learn], codes[a][judge])
+                prediction = _MAPPED[name](codes[a][learn], codes[b][learn], codes[a][judge])
                 target = codes[b][judge]
                 spread = ((target - target.mean(axis=0)) ** 2).sum()
-                pairs[name][a, b] = max(0.0, 1 - ((target - told) ** 2).sum() / spread)
+                pairs[name][a, b] = max(0.0, 1 - ((target - prediction) ** 2).sum() / spread)
     means = {name: float(np.nanmean(matrix)) for name, matrix in pairs.items()}
-    stated = {"up_to": up_to, "points": n, "runs": count, "seed": seed}
-    return Score(means[up_to], {"pairs": pairs[up_to], **means}, stated, "consistency")
+    protocol = {"up_to": up_to, "points": n, "runs": count, "seed": seed}
+    return Score(means[up_to], {"pairs": pairs[up_to], **means}, protocol, "consistency")
 
 
 def _identity(z: np.ndarray, target: np.ndarray, new: np.ndarray) -> np.ndarray:
-    told = np.tile(target.mean(axis=0), (len(new), 1))
+    prediction = np.tile(target.mean(axis=0), (len(new), 1))
     width = min(new.shape[1], target.shape[1])
-    told[:, :width] = new[:, :width]
-    return told
+    prediction[:, :width] = new[:, :width]
+    return prediction
 
 
 def _permutation(z: np.ndarray, target: np.ndarray, new: np.ndarray) -> np.ndarray:
@@ -111,9 +111,9 @@ def _permutation(z: np.ndarray, target: np.ndarray, new: np.ndarray) -> np.ndarr
     rows, columns = linear_sum_assignment(
         (z**2).sum(axis=0)[:, None] - 2 * np.abs(products) + (target**2).sum(axis=0)
     )
-    told = np.tile(target.mean(axis=0), (len(new), 1))
-    told[:, columns] = new[:, rows] * np.where(products[rows, columns] < 0, -1.0, 1.0)
-    return told
+    prediction = np.tile(target.mean(axis=0), (len(new), 1))
+    prediction[:, columns] = new[:, rows] * np.where(products[rows, columns] < 0, -1.0, 1.0)
+    return prediction
 
 
 def _linear(z: np.ndarray, target: np.ndarray, new: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from ._estimators.learners import majority
 from ._estimators.predictors import describe_predictor, fit_predictor, parallel
 from ._estimators.splits import Columns, TrainTest, train_test
@@ -58,7 +58,7 @@ def dci(
     jobs: int | None = None,
     unknown: float | str | None = -1,
     groups: Any = None,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""How exclusively dimensions serve factors, and factors use dimensions, in predicting them.
@@ -162,9 +162,9 @@ def dci(
     train_scores = np.array([results[k][1] for k in columns])
     test_scores = np.array([results[k][2] for k in columns])
     arithmetic = dci_from_importance(importance, completeness=completeness)
-    regressed = [k for k in columns if PREDICTORS[predictor] or not data.discrete(k)]
+    regression_factors = [k for k in columns if PREDICTORS[predictor] or not data.discrete(k)]
     # A regression that knows nothing explains nothing.
-    chance = np.where(np.isin(columns, regressed), 0.0, majority(data))
+    chance = np.where(np.isin(columns, regression_factors), 0.0, majority(data))
     parts = {
         **arithmetic.parts,
         "informativeness_chance": float(chance.mean()),
@@ -174,17 +174,17 @@ def dci(
         "informativeness_per_factor": test_scores,
     }
     quality = "test R2" if settings.get("scaling") != "minmax" else "1 - 12 squared test error"
-    if not regressed:
+    if not regression_factors:
         quality = "test accuracy"
-    elif len(regressed) < len(columns):
-        quality = f"test accuracy, {quality} for factors {regressed}"
-    stated = {
+    elif len(regression_factors) < len(columns):
+        quality = f"test accuracy, {quality} for factors {regression_factors}"
+    protocol = {
         **describe_predictor(predictor, **settings),
         "informativeness": quality,
         **arithmetic.protocol,
         **data.protocol,
     }
-    return Score(arithmetic.value, parts, stated, "dci")
+    return Score(arithmetic.value, parts, protocol, "dci")
 
 
 def dci_from_importance(importance: Any, *, completeness: str = "mass") -> Score:
@@ -249,23 +249,23 @@ def _predict(
     results, weights = [], []
     for target in data.targets(k, metric="dci", values=PREDICTORS[predictor]):
         classes = None if target.classes is None else len(target.classes)
-        fitted = fit_predictor(predictor, target.z, target.y, classes, seed=seed, **settings)
-        total = fitted.importance.sum()
+        model = fit_predictor(predictor, target.z, target.y, classes, seed=seed, **settings)
+        total = model.importance.sum()
         # Each factor's importances sum to one, except for the Lasso's weights, which are as they
         # are.
-        normalized = predictor != "lasso" and total > 0
-        importance = fitted.importance / total if normalized else fitted.importance
+        unit_mass = predictor != "lasso" and total > 0
+        importance = model.importance / total if unit_mass else model.importance
         uniform = float(np.ptp(target.y)) ** 2 / 12 if settings.get("scaling") == "minmax" else None
         scores = [
-            _quality(fitted.predict(z), y, classes, uniform)
+            _quality(model.predict(z), y, classes, uniform)
             for z, y in ((target.z, target.y), (target.z_test, target.y_test))
         ]
         results.append([*importance, *scores])
         weights.append(target.y.var())
     if len(results) > 1:
         results = [list(np.average(results, axis=0, weights=weights))]
-    *importances, learned, judged = results[0]
-    return np.array(importances), float(learned), float(judged)
+    *importances, train_scores, test_scores = results[0]
+    return np.array(importances), float(train_scores), float(test_scores)
 
 
 def _quality(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._dci import dci_from_importance
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from ._estimators.splits import Target, train_test
 from .ranges import several, whole
 from .registry import metric
@@ -43,7 +43,7 @@ def dci_es(
     test: int | None = 5_000,
     jobs: int | None = None,
     unknown: float | str | None = -1,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""How little capacity a probe needs to read the factors off the code.
@@ -151,13 +151,13 @@ def dci_es(
     }
     import sklearn
 
-    stated = {
+    protocol = {
         "probe": f"scikit-learn {sklearn.__version__} RandomForest, {trees} trees",
         "depths": list(map(int, depths)),
         "best_depth": int(depths[best]),
         **data.protocol,
     }
-    return Score(float(per_factor.mean()), parts, stated, "dci_es")
+    return Score(float(per_factor.mean()), parts, protocol, "dci_es")
 
 
 def explicitness_from_curve(capacity: Any, loss: Any, baseline: float) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.information import gap, histogram_information
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from ._estimators.splits import Columns
 from .registry import metric
 from .score import Score
@@ -35,7 +35,7 @@ def dcimig(
     blocks: Columns | None = None,
     components: int | None = None,
     unknown: float | str | None = -1,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
 ) -> Score:
     r"""Each factor's best gap among the dimensions that prefer it, over the factors' entropy.
 
@@ -97,15 +97,15 @@ def dcimig(
         kinds=kinds,
     )
     per_code = gap(information.mutual, axis=1)
-    preferred = information.mutual.argmax(axis=1)
+    best_factor = information.mutual.argmax(axis=1)
     per_factor = np.zeros(len(information.factor_entropy))
-    np.maximum.at(per_factor, preferred, per_code)
+    np.maximum.at(per_factor, best_factor, per_code)
     return Score(
         per_factor.sum() / information.factor_entropy.sum(),
         {
             "per_factor": per_factor,
             "per_code": per_code,
-            "preferred": preferred,
+            "preferred": best_factor,
             **information.parts,
         },
         {"protocol": "carbonneau2020", **information.protocol},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from ._estimators.learners import LEARNERS, accuracies, labelled_parts, majority
 from ._estimators.predictors import describe_predictor
 from ._estimators.splits import Columns
@@ -42,7 +42,7 @@ def downstream_accuracy(
     jobs: int | None = None,
     unknown: float | str | None = -1,
     groups: Any = None,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""Mean test accuracy of a classifier that learns each factor from the codes.
@@ -110,18 +110,20 @@ def downstream_accuracy(
         seed=seed,
         metric="downstream_accuracy",
     )
-    learned, judged, balanced = accuracies(data, len(data.z), predictor, jobs, seed)
+    train_accuracy, test_accuracy, balanced_accuracy = accuracies(
+        data, len(data.z), predictor, jobs, seed
+    )
     chance = majority(data)
     return Score(
-        judged.mean(),
+        test_accuracy.mean(),
         {
-            "per_factor": judged,
-            "worst": float(judged.min()),
+            "per_factor": test_accuracy,
+            "worst": float(test_accuracy.min()),
             "chance": float(chance.mean()),
-            "balanced": float(balanced.mean()),
+            "balanced": float(balanced_accuracy.mean()),
             "chance_per_factor": chance,
-            "balanced_per_factor": balanced,
-            "train": float(learned.mean()),
+            "balanced_per_factor": balanced_accuracy,
+            "train": float(train_accuracy.mean()),
         },
         {**describe_predictor(predictor), **data.protocol},
         "downstream_accuracy",

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.arrays import UNKNOWN, as_factors, factor_parts
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from ._estimators.logistic import SOLVER, area_under_curve, fit_logistic
 from ._estimators.protocols import choose
 from ._estimators.splits import Columns, Target, equal_width, scale, train_test
@@ -71,7 +71,7 @@ def explicitness(
     components: int | None = None,
     unknown: float | str | None = -1,
     groups: Any = None,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""Mean area under the ROC curve of a linear classifier, over all values of all factors.
@@ -167,8 +167,8 @@ def explicitness(
         groups=groups,
         kinds=kinds,
     )
-    scaled = scale(data.z, data.z_test, settings["scaling"])
-    data = replace(data, z=scaled["z"], z_test=scaled["z_test"])
+    inputs = scale(data.z, data.z_test, settings["scaling"])
+    data = replace(data, z=inputs["z"], z_test=inputs["z_test"])
     results = []
     for k in range(data.factors.shape[1]):
         if not data.discrete(k):
@@ -184,7 +184,7 @@ def explicitness(
         "test": float(test_areas.mean()),
         "train": float(train_areas.mean()),
     }
-    stated = {
+    conditions = {
         "protocol": protocol,
         **settings,
         **data.protocol,
@@ -192,7 +192,7 @@ def explicitness(
         "C": 1.0,
         "bins": bins,
     }
-    return Score(2 * value - 1 if settings["rescale"] else value, parts, stated, "explicitness")
+    return Score(2 * value - 1 if settings["rescale"] else value, parts, conditions, "explicitness")
 
 
 def _areas(target: Target, settings: dict[str, Any]) -> tuple[float, float]:
@@ -205,11 +205,11 @@ def _areas(target: Target, settings: dict[str, Any]) -> tuple[float, float]:
         one_vs_rest=settings["classifier"] == "ovr",
         balanced=settings["balanced"],
     )
-    learned = np.bincount(target.y, minlength=len(target.classes)) > 0
+    in_training = np.bincount(target.y, minlength=len(target.classes)) > 0
     areas = []
     for z, y in ((target.z, target.y), (target.z_test, target.y_test)):
         area = area_under_curve(model.probabilities(z), y)
-        areas.append(float(np.nanmean(np.where(learned | np.isnan(area), area, 0.5))))
+        areas.append(float(np.nanmean(np.where(in_training | np.isnan(area), area, 0.5))))
     return areas[0], areas[1]
 
 
@@ -221,6 +221,6 @@ def binned(
         first = as_factors(factors, unknown=unknown)
         return np.stack([equal_width(column, bins) for column in first.T], axis=1), None
     first, second = factor_parts(factors, factors_test, unknown=unknown)
-    one = np.stack([equal_width(column, bins) for column in first.T], axis=1)
+    train_labels = np.stack([equal_width(column, bins) for column in first.T], axis=1)
     columns = zip(second.T, first.T, strict=True)
-    return one, np.stack([equal_width(new, bins, old) for new, old in columns], axis=1)
+    return train_labels, np.stack([equal_width(new, bins, old) for new, old in columns], axis=1)

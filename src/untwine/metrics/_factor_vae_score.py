@@ -8,7 +8,7 @@ import numpy as np
 
 from ._estimators.arrays import as_codes, check, stated_unknown
 from ._estimators.interventions import Interventions
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from ._estimators.protocols import choose
 from ._estimators.splits import Columns, in_blocks, stated_blocks
 from ._estimators.votes import vote
@@ -77,7 +77,7 @@ def factor_vae_score(
     blocks: Columns | None = None,
     components: int | None = None,
     unknown: float | str | None = -1,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""How surely the least varying code dimension tells which factor is held fixed.

@@ -8,7 +8,7 @@ import numpy as np
 
 from ._estimators.arrays import as_codes, check, is_known, stated_unknown
 from ._estimators.clusters import refuse_continuous
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from ._estimators.splits import Columns, in_blocks, stated_blocks
 from .ranges import whole
 from .registry import metric
@@ -37,7 +37,7 @@ def flatness(
     blocks: Columns | None = None,
     components: int | None = None,
     unknown: float | str | None = -1,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""How far apart the ends of a factor's traversal are, over the way along it.
@@ -90,38 +90,38 @@ def flatness(
     """
     _, y = check(codes, factors, unknown=unknown)
     refuse_continuous(y, kinds)
-    z, blocked = in_blocks(as_codes(codes), blocks, components)
+    z, block_columns = in_blocks(as_codes(codes), blocks, components)
     z = z.astype(np.float64)
-    stated = {"lines": lines, "points": len(z), "seed": seed}
-    stated |= stated_blocks(blocks, components) | stated_unknown(y)
-    known = np.all([is_known(column) for column in y.T], axis=0)
-    z, y = z[known], y[known].astype(np.int64)
+    protocol = {"lines": lines, "points": len(z), "seed": seed}
+    protocol |= stated_blocks(blocks, components) | stated_unknown(y)
+    mask = np.all([is_known(column) for column in y.T], axis=0)
+    z, y = z[mask], y[mask].astype(np.int64)
     rng = np.random.default_rng(seed)
     ratios, numbers = [], []
     for k in range(y.shape[1]):
         rows = _traversals(y, k)
         if len(rows) > lines:
             rows = rows[np.sort(rng.choice(len(rows), lines, replace=False))]
-        ratios.append(_ratios(z[rows], blocked))
+        ratios.append(_ratios(z[rows], block_columns))
         numbers.append(len(rows))
-    mixed, one, two = np.array(ratios).T
+    ratio, ratio_l1, ratio_l2 = np.array(ratios).T
     parts = {
-        "per_factor": mixed,
+        "per_factor": ratio,
         "lines": np.array(numbers),
-        "l1": float(one.mean()),
-        "l2": float(two.mean()),
+        "l1": float(ratio_l1.mean()),
+        "l2": float(ratio_l2.mean()),
     }
-    return Score(float(mixed.mean()), parts, stated, "flatness")
+    return Score(float(ratio.mean()), parts, protocol, "flatness")
 
 
 def _traversals(y: np.ndarray, k: int) -> np.ndarray:
     """Rows of complete traversals of factor ``k``, ``(L, V)``, the values in increasing order."""
     value = np.unique(y[:, k], return_inverse=True)[1]
     number = int(value.max(initial=-1)) + 1
-    rest = np.delete(y, k, axis=1)
+    other_factors = np.delete(y, k, axis=1)
     line = (
-        np.unique(rest, axis=0, return_inverse=True)[1].reshape(-1)
-        if rest.shape[1]
+        np.unique(other_factors, axis=0, return_inverse=True)[1].reshape(-1)
+        if other_factors.shape[1]
         else np.zeros(len(y), int)
     )
     cell, first = np.unique(line * number + value, return_index=True)
@@ -136,10 +136,10 @@ def _traversals(y: np.ndarray, k: int) -> np.ndarray:
     return first[complete[cell // number]].reshape(-1, number)
 
 
-def _ratios(z: np.ndarray, blocked: list[list[int]]) -> tuple[float, float, float]:
+def _ratios(z: np.ndarray, block_columns: list[list[int]]) -> tuple[float, float, float]:
     """Width over length of traversals ``(L, V, D)``: of norms 2 and 1, 1 and 1, 2 and 2."""
-    difference = _lengths(z[:, :, None] - z[:, None], blocked)
-    steps = _lengths(z - np.roll(z, -1, axis=1), blocked)
+    difference = _lengths(z[:, :, None] - z[:, None], block_columns)
+    steps = _lengths(z - np.roll(z, -1, axis=1), block_columns)
     width, length = {}, {}
     for p in (1, 2):
         width[p] = np.linalg.norm(difference, ord=p, axis=-1).max(axis=(1, 2)).mean()
@@ -150,6 +150,6 @@ def _ratios(z: np.ndarray, blocked: list[list[int]]) -> tuple[float, float, floa
     return width[2] / length[1], width[1] / length[1], width[2] / length[2]
 
 
-def _lengths(z: np.ndarray, blocked: list[list[int]]) -> np.ndarray:
+def _lengths(z: np.ndarray, block_columns: list[list[int]]) -> np.ndarray:
     """The absolute value of each code, or the Euclidean length of its block: ``(..., B)``."""
-    return np.stack([np.linalg.norm(z[..., block], axis=-1) for block in blocked], axis=-1)
+    return np.stack([np.linalg.norm(z[..., block], axis=-1) for block in block_columns], axis=-1)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ._estimators.clusters import Labelled, labelled
 from ._estimators.graph import nearest
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from .ranges import one_of, whole
 from .registry import metric
 from .score import Score
@@ -37,7 +37,7 @@ def graph_connectivity(
     connection: str = "strong",
     points: int | None = 10_000,
     unknown: float | str | None = -1,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""Graph connectivity: the share of a label's rows in its largest component.
@@ -81,12 +81,12 @@ def graph_connectivity(
         >>> float(graph_connectivity(codes, label, neighbors=2))
         0.75
     """
-    columns, stated = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
+    columns, protocol = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
     per_label = [_largest(column, neighbors, connection) for column in columns]
     per_factor = np.array([np.mean(shares) for shares in per_label])
-    stated |= {"neighbors": neighbors, "connection": connection}
+    protocol |= {"neighbors": neighbors, "connection": connection}
     parts = {"per_factor": per_factor, "per_label": per_label}
-    return Score(float(per_factor.mean()), parts, stated, "graph_connectivity")
+    return Score(float(per_factor.mean()), parts, protocol, "graph_connectivity")
 
 
 def _largest(column: Labelled, neighbors: int, connection: str) -> list[float]:
@@ -96,8 +96,8 @@ def _largest(column: Labelled, neighbors: int, connection: str) -> list[float]:
 
     row = nearest(column.z, neighbors - 1)[1]
     source = np.repeat(np.arange(len(row)), row.shape[1])
-    same = column.label[source] == column.label[row.ravel()]
-    arrows = (np.ones(np.count_nonzero(same)), (source[same], row.ravel()[same]))
+    is_same = column.label[source] == column.label[row.ravel()]
+    arrows = (np.ones(np.count_nonzero(is_same)), (source[is_same], row.ravel()[is_same]))
     graph = coo_matrix(arrows, shape=(len(row), len(row)))
     component = connected_components(graph, connection=connection)[1]
     return [

@@ -21,7 +21,7 @@ from ._estimators.information import (
     label_values,
     vector_matrix,
 )
-from ._estimators.kinds import Stated, kinds_of
+from ._estimators.kinds import FactorKinds, kinds_of
 from ._estimators.logistic import fit_logistic
 from ._estimators.neighbors import neighbor_information, spread_ties
 from ._estimators.protocols import choose
@@ -67,7 +67,7 @@ def infomec(
     blocks: Columns | None = None,
     components: int | None = None,
     unknown: float | str | None = -1,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""Three scores from the normalized mutual information of codes and factors.
@@ -152,30 +152,30 @@ def infomec(
         z, y = without_copies("infomec", z, y, split=False) or (z, y)
     copies = {"copies_left_out": size - len(z)} if len(z) < size else {}
     z, y = rows(np.random.default_rng(seed), points, z, y)
-    decided = kinds_of(y, kinds, continuous_factors)
-    stated: dict[str, Any] = {"points": len(z), "seed": seed, **copies}
-    stated |= binning_protocol(y, decided)
+    factor_kinds = kinds_of(y, kinds, continuous_factors)
+    conditions: dict[str, Any] = {"points": len(z), "seed": seed, **copies}
+    conditions |= binning_protocol(y, factor_kinds)
     if settings["estimator"] == "knn":
-        stated["neighbors"] = neighbors
-    if settings["estimator"] == "bins" or "binned_factors" in stated:
-        stated["bins"] = bins
-    z, blocked = in_blocks(z, blocks, components)
-    stated |= stated_blocks(blocks, components)
-    if settings["estimator"] == "bins" and wide(blocked):
+        conditions["neighbors"] = neighbors
+    if settings["estimator"] == "bins" or "binned_factors" in conditions:
+        conditions["bins"] = bins
+    z, block_columns = in_blocks(z, blocks, components)
+    conditions |= stated_blocks(blocks, components)
+    if settings["estimator"] == "bins" and wide(block_columns):
         raise ValueError(
             "a block of several columns has no bins: use estimator='knn', or reduce it by "
             "components=1"
         )
-    labels = factor_labels(y, bins, decided)
-    if settings["estimator"] == "knn" and wide(blocked):
+    labels = factor_labels(y, bins, factor_kinds)
+    if settings["estimator"] == "knn" and wide(block_columns):
         total = np.array([entropy(np.bincount(v.values[v.values >= 0])) for v in labels])
-        nmi = vector_matrix(z, blocked, labels, neighbors, seed) / total
+        nmi = vector_matrix(z, block_columns, labels, neighbors, seed) / total
     else:
         nmi = _normalized_information(
-            z, blocked, labels, settings["estimator"], neighbors, bins, seed
+            z, block_columns, labels, settings["estimator"], neighbors, bins, seed
         )
     extent = z.max(axis=0).astype(np.float64) - z.min(axis=0)
-    span = np.array([extent[block].max() for block in blocked])
+    span = np.array([extent[block].max() for block in block_columns])
     alive = span > settings["active"] * span.max()
     with _one_thread():
         per_factor = np.array([_explicitness(z, label, discrete_codes) for label in labels])
@@ -195,7 +195,7 @@ def infomec(
             **settings,
             "codes": "discrete" if discrete_codes else "continuous",
             "predictor": "multinomial logistic regression, balanced, no penalty, same points",
-            **stated,
+            **conditions,
         },
         "infomec",
     )
@@ -203,7 +203,7 @@ def infomec(
 
 def _normalized_information(
     z: np.ndarray,
-    blocked: list[list[int]],
+    block_columns: list[list[int]],
     labels: list[Labels],
     estimator: str,
     neighbors: int,
@@ -211,13 +211,13 @@ def _normalized_information(
     seed: int,
 ) -> np.ndarray:
     """Mutual information over the factor's entropy, ``(D, K)``; 0 for a code that is constant."""
-    result = np.zeros((len(blocked), len(labels)))
+    result = np.zeros((len(block_columns), len(labels)))
     spread = spread_ties(z, seed) if estimator == "knn" else z
     for k, label in enumerate(labels):
         rows = slice(None) if label.known is None else label.known
         factor = Labels(label.values[rows], label.classes)
         total = entropy(np.bincount(factor.values))
-        for j, block in enumerate(blocked):
+        for j, block in enumerate(block_columns):
             column = np.ascontiguousarray(z[rows][:, block])
             if (column == column[0]).all():
                 continue
@@ -242,10 +242,12 @@ def _preference(nmi: np.ndarray, axis: int, *, keep: bool) -> float:
     if share == 1:
         return 1.0
     total = nmi.sum(axis=axis)
-    informed = total > 0
-    ratio = np.where(informed, nmi.max(axis=axis) / np.where(informed, total, 1.0), share)
-    counted = ratio if keep else ratio[informed]
-    return float((counted.mean() - share) / (1 - share)) if counted.size else 0.0
+    has_information = total > 0
+    ratio = np.where(
+        has_information, nmi.max(axis=axis) / np.where(has_information, total, 1.0), share
+    )
+    terms = ratio if keep else ratio[has_information]
+    return float((terms.mean() - share) / (1 - share)) if terms.size else 0.0
 
 
 @contextmanager
@@ -273,6 +275,6 @@ def _explicitness(z: np.ndarray, label: Labels, discrete: bool) -> float:
         varies = z.min(axis=0) < z.max(axis=0)
         inputs = np.where(varies, (z - z.mean(axis=0)) / np.where(varies, z.std(axis=0), 1.0), 0.0)
     model = fit_logistic(inputs, y, label.classes, c=_C, balanced=True, iterations=100)
-    chosen = model.probabilities(inputs)[np.arange(len(y)), y]
-    cross_entropy = -np.log(np.maximum(chosen, np.finfo(np.float64).eps)).mean()
+    likelihood = model.probabilities(inputs)[np.arange(len(y)), y]
+    cross_entropy = -np.log(np.maximum(likelihood, np.finfo(np.float64).eps)).mean()
     return float(1 - cross_entropy / np.log(label.classes))

@@ -8,7 +8,7 @@ import numpy as np
 
 from ._estimators.arrays import as_codes, check, stated_unknown
 from ._estimators.interventions import label
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from ._estimators.protocols import choose
 from ._estimators.splits import Columns, in_blocks, rows, stated_blocks
 from .ranges import number, one_of
@@ -45,7 +45,7 @@ def irs(
     blocks: Columns | None = None,
     components: int | None = None,
     unknown: float | str | None = -1,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""Robustness of each code dimension, given its factor, to everything else.
@@ -106,19 +106,19 @@ def irs(
         settings["bins"] = None
     q = settings["quantile"]
     _, y = check(codes, factors, unknown=unknown)
-    z, blocked = in_blocks(as_codes(codes), blocks, components)
+    z, block_columns = in_blocks(as_codes(codes), blocks, components)
     z, y = rows(np.random.default_rng(seed), points, z, y)
     z = z.astype(np.float64)
     extent = np.ptp(z, axis=0)
-    moving = np.array([extent[block].max() > 0 for block in blocked])
+    moving = np.array([extent[block].max() > 0 for block in block_columns])
     center = z - z.mean(axis=0)
-    farthest = np.array([length(center[:, block]).max() for block in blocked])
-    matrix = np.full((len(blocked), y.shape[1]), np.nan)
+    farthest = np.array([length(center[:, block]).max() for block in block_columns])
+    matrix = np.full((len(block_columns), y.shape[1]), np.nan)
     labels = label(y, settings["bins"], "irs", kinds)
     for k in range(y.shape[1]):
         mask = labels[:, k] >= 0
-        which = [block for block, moves in zip(blocked, moving, strict=True) if moves]
-        worst = deviations(z[mask], labels[mask, k], q, which)
+        moving_blocks = [block for block, moves in zip(block_columns, moving, strict=True) if moves]
+        worst = deviations(z[mask], labels[mask, k], q, moving_blocks)
         matrix[moving, k] = 1.0 - worst / farthest[moving]
     value = 0.0
     robustness = np.full(len(matrix), np.nan)
@@ -127,15 +127,15 @@ def irs(
         robustness[moving] = matrix[moving].max(axis=1)
         parents[moving] = matrix[moving].argmax(axis=1)
         value = float(np.average(robustness[moving], weights=farthest[moving]))
-    stated = {"protocol": protocol, **settings, "points": len(z), "seed": seed}
-    stated |= stated_blocks(blocks, components) | stated_unknown(y)
+    conditions = {"protocol": protocol, **settings, "points": len(z), "seed": seed}
+    conditions |= stated_blocks(blocks, components) | stated_unknown(y)
     parts = {
         "per_code": robustness,
         "factor_of_code": parents,
         "matrix": matrix,
         "max_deviation": farthest,
     }
-    return Score(value, parts, stated, "irs")
+    return Score(value, parts, conditions, "irs")
 
 
 def length(vectors: np.ndarray) -> np.ndarray:
@@ -144,7 +144,7 @@ def length(vectors: np.ndarray) -> np.ndarray:
 
 
 def deviations(
-    z: np.ndarray, labels: np.ndarray, quantile: float, blocked: list[list[int]]
+    z: np.ndarray, labels: np.ndarray, quantile: float, block_columns: list[list[int]]
 ) -> np.ndarray:
     """Mean over the groups of a quantile of the distance to the group's mean, for each block.
 
@@ -157,18 +157,18 @@ def deviations(
     high = np.minimum(low + 1, start + counts - 1)
     share = position - low
     order = np.argsort(group, kind="stable")
-    crowded = len(z) > 32 * len(counts)  # few large groups: each by itself, without a full sort
-    result = np.empty(len(blocked))
-    for d, block in enumerate(blocked):
+    few_groups = len(z) > 32 * len(counts)  # few large groups: each by itself, without a full sort
+    result = np.empty(len(block_columns))
+    for d, block in enumerate(block_columns):
         # Relative to a member, a group without spread has a mean of exactly zero.
         column = z[order][:, block] - np.repeat(z[order[start]][:, block], counts, axis=0)
         mean = np.add.reduceat(column, start, axis=0) / counts[:, None]
         distance = length(column - np.repeat(mean, counts, axis=0))
-        if crowded:
-            ranked = distance
+        if few_groups:
+            sorted_distance = distance
             for a, n, i, j in zip(start, counts, low, high, strict=True):
-                ranked[a : a + n].partition((i - a, j - a))
+                sorted_distance[a : a + n].partition((i - a, j - a))
         else:
-            ranked = distance[np.lexsort((distance, group[order]))]
-        result[d] = (ranked[low] * (1 - share) + ranked[high] * share).mean()
+            sorted_distance = distance[np.lexsort((distance, group[order]))]
+        result[d] = (sorted_distance[low] * (1 - share) + sorted_distance[high] * share).mean()
     return result

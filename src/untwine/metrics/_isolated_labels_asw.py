@@ -8,7 +8,7 @@ import numpy as np
 
 from ._estimators.arrays import as_codes
 from ._estimators.clusters import isolated, labelled, silhouettes
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from .ranges import whole
 from .registry import metric
 from .score import Score
@@ -37,7 +37,7 @@ def isolated_labels_asw(
     most: int | None = None,
     points: int | None = 5_000,
     unknown: float | str | None = -1,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""Isolated labels: the silhouette of labels that few batches have.
@@ -82,7 +82,7 @@ def isolated_labels_asw(
         >>> round(float(score), 4), score.parts["isolated"]
         (0.9373, [[1]])
     """
-    columns, stated = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
+    columns, protocol = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
     size = len(as_codes(codes))
     alone = [isolated(column, batch, most, size) for column in columns]
     per_factor = []
@@ -90,6 +90,6 @@ def isolated_labels_asw(
         width = silhouettes(column.z, column.label)
         means = [(width[column.label == value].mean() + 1) / 2 for value in labels]
         per_factor.append(np.mean(means))
-    stated["most"] = most
+    protocol["most"] = most
     parts = {"per_factor": np.array(per_factor), "isolated": alone}
-    return Score(float(np.mean(per_factor)), parts, stated, "isolated_labels_asw")
+    return Score(float(np.mean(per_factor)), parts, protocol, "isolated_labels_asw")

@@ -9,7 +9,7 @@ import numpy as np
 from ._estimators.arrays import as_codes
 from ._estimators.clusters import Labelled, assignment, isolated, labelled
 from ._estimators.graph import ward_tree
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from .ranges import whole
 from .registry import metric
 from .score import Score
@@ -40,7 +40,7 @@ def isolated_labels_f1(
     neighbors: int = 15,
     points: int | None = 10_000,
     unknown: float | str | None = -1,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""Isolated labels: the best F1 that a cluster reaches for labels that few batches have.
@@ -93,24 +93,24 @@ def isolated_labels_f1(
         >>> float(isolated_labels_f1(codes, label, batch=[0, 1, 1, 1], neighbors=3))
         1.0
     """
-    columns, stated = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
+    columns, protocol = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
     size = len(as_codes(codes))
     alone = [isolated(column, batch, most, size) for column in columns]
-    assigned = None if clusters is None else assignment(clusters, size)
+    cluster = None if clusters is None else assignment(clusters, size)
     per_factor = []
     for column, labels in zip(columns, alone, strict=True):
-        if assigned is None:
+        if cluster is None:
             best = _best_of_tree(column, labels, neighbors)
         else:
-            best = _best_of_clusters(column, labels, assigned[column.rows])
+            best = _best_of_clusters(column, labels, cluster[column.rows])
         per_factor.append(float(np.mean(best)))
-    stated |= {
-        "clusters": "nodes of Ward's tree" if assigned is None else "given",
+    protocol |= {
+        "clusters": "nodes of Ward's tree" if cluster is None else "given",
         "neighbors": neighbors,
         "most": most,
     }
     parts = {"per_factor": np.array(per_factor), "isolated": alone}
-    return Score(float(np.mean(per_factor)), parts, stated, "isolated_labels_f1")
+    return Score(float(np.mean(per_factor)), parts, protocol, "isolated_labels_f1")
 
 
 def _best_of_tree(column: Labelled, labels: list[int], neighbors: int) -> np.ndarray:
@@ -120,9 +120,9 @@ def _best_of_tree(column: Labelled, labels: list[int], neighbors: int) -> np.nda
     size = np.concatenate([np.ones(n), np.zeros(len(children))])
     inside = np.zeros((n + len(children), len(labels)))
     inside[:n] = column.label[:, None] == np.array(labels)
-    for node, (one, two) in enumerate(children, start=n):
-        size[node] = size[one] + size[two]
-        inside[node] = inside[one] + inside[two]
+    for node, (left, right) in enumerate(children, start=n):
+        size[node] = size[left] + size[right]
+        inside[node] = inside[left] + inside[right]
     return (2 * inside / (size[:, None] + inside[:n].sum(axis=0))).max(axis=0)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.information import gap, histogram_information
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from ._estimators.splits import Columns
 from .registry import metric
 from .score import Score
@@ -35,7 +35,7 @@ def jemmig(
     blocks: Columns | None = None,
     components: int | None = None,
     unknown: float | str | None = -1,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
 ) -> Score:
     r"""Joint entropy minus mutual information gap, normalized so that 1 is best.
 
@@ -105,15 +105,15 @@ def jemmig(
             "components=1, or give discrete_codes=True"
         )
     best = information.mutual.argmax(axis=0)
-    every = np.arange(len(best))
-    largest = information.mutual[best, every]
-    joint = information.code_entropy[best, every] + information.factor_entropy - largest
-    unnormalized = joint - gap(information.mutual, axis=0)
+    dimension = np.arange(len(best))
+    largest = information.mutual[best, dimension]
+    joint = information.code_entropy[best, dimension] + information.factor_entropy - largest
+    raw = joint - gap(information.mutual, axis=0)
     alphabet = information.levels[best] if discrete_codes else np.full(len(best), bins)
-    per_factor = 1.0 - unnormalized / (information.factor_entropy + np.log(alphabet))
+    per_factor = 1.0 - raw / (information.factor_entropy + np.log(alphabet))
     return Score(
         per_factor.mean(),
-        {"per_factor": per_factor, "unnormalized": unnormalized, **information.parts},
+        {"per_factor": per_factor, "unnormalized": raw, **information.parts},
         {"protocol": "do2020", **information.protocol},
         "jemmig",
     )

@@ -9,7 +9,7 @@ import numpy as np
 from ._estimators.arrays import as_codes
 from ._estimators.clusters import Labelled, column_of, labelled, per_row
 from ._estimators.graph import nearest
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from .ranges import number, whole
 from .registry import metric
 from .score import Score
@@ -39,7 +39,7 @@ def kbet(
     alpha: float = 0.05,
     points: int | None = 10_000,
     unknown: float | str | None = -1,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""Batch effect test of nearest neighbors: the share of neighborhoods that look well mixed.
@@ -95,12 +95,12 @@ def kbet(
         >>> float(kbet(batch * 900.0 + np.arange(200), batch))
         0.0
     """
-    columns, stated = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
+    columns, protocol = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
     size = len(as_codes(codes))
     label = np.zeros(size, int) if within is None else column_of(within, size, "within")
     values = [_tested(column, label[column.rows], neighbors, alpha) for column in columns]
     per_factor = np.array([mean for mean, _ in values])
-    stated |= {
+    protocol |= {
         "within": "each label" if within is not None else "all rows",
         "neighbors": neighbors if neighbors is not None else "by the size of batches, 10 to 70",
         "alpha": alpha,
@@ -109,7 +109,7 @@ def kbet(
         "per_factor": per_factor,
         "per_row": per_row(size, [(c.rows, p) for c, (_, p) in zip(columns, values, strict=True)]),
     }
-    return Score(float(per_factor.mean()), parts, stated, "kbet")
+    return Score(float(per_factor.mean()), parts, protocol, "kbet")
 
 
 def _tested(
@@ -121,19 +121,21 @@ def _tested(
     p = np.full(len(label), np.nan)
     shares = []
     for value in np.unique(label[label >= 0]):
-        here = label == value
-        batch = np.unique(column.label[here], return_inverse=True)[1]
+        members = label == value
+        batch = np.unique(column.label[members], return_inverse=True)[1]
         counts = np.bincount(batch)
         k = neighbors or int(min(70, max(10, counts.mean() // 4)))
         if len(counts) < 2 or len(batch) <= k:
             continue
-        near = np.column_stack([np.arange(len(batch)), nearest(column.z[here], k - 1)[1]])
-        expected = k * counts / len(batch)
+        near = np.column_stack([np.arange(len(batch)), nearest(column.z[members], k - 1)[1]])
+        mean_count = k * counts / len(batch)
         cell = batch[near] + len(counts) * np.arange(len(batch))[:, None]
-        seen = np.bincount(cell.ravel(), minlength=len(batch) * len(counts))
-        statistic = ((seen.reshape(len(batch), -1) - expected) ** 2 / expected).sum(axis=1)
-        p[here] = chdtrc(len(counts) - 1, statistic)
-        shares.append((p[here] >= alpha).mean())
+        near_counts = np.bincount(cell.ravel(), minlength=len(batch) * len(counts))
+        statistic = ((near_counts.reshape(len(batch), -1) - mean_count) ** 2 / mean_count).sum(
+            axis=1
+        )
+        p[members] = chdtrc(len(counts) - 1, statistic)
+        shares.append((p[members] >= alpha).mean())
     if not shares:
         raise ValueError(
             "no label has two batches and enough rows: too few rows, or nothing to mix"

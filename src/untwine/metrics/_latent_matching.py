@@ -8,7 +8,7 @@ import numpy as np
 
 from ._estimators.clusters import Labelled, labelled
 from ._estimators.information import entropy, gap
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from ._estimators.neighbors import neighbor_information, spread_ties
 from ._mcc import correlations
 from .ranges import one_of, whole
@@ -50,7 +50,7 @@ def latent_matching(
     neighbors: int = 3,
     points: int | None = 10_000,
     unknown: float | str | None = -1,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""How well each value of a label, such as a cell type, has a code dimension to itself.
@@ -105,18 +105,18 @@ def latent_matching(
         >>> round(score.parts["matching"], 2), round(score.parts["gap"], 1)
         (1.0, 0.7)
     """
-    columns, stated = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
+    columns, protocol = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
     matrices = [_MEASURES[measure](column, neighbors, seed) for column in columns]
     results = {name: np.array([_AGGREGATIONS[name](m) for m in matrices]) for name in AGGREGATIONS}
-    stated |= {"measure": measure, "aggregation": aggregation}
+    protocol |= {"measure": measure, "aggregation": aggregation}
     if measure == "information":
-        stated["neighbors"] = neighbors
+        protocol["neighbors"] = neighbors
     parts = {
         "per_factor": results[aggregation],
         **{name: float(values.mean()) for name, values in results.items()},
         "matrices": matrices,
     }
-    return Score(float(results[aggregation].mean()), parts, stated, "latent_matching")
+    return Score(float(results[aggregation].mean()), parts, protocol, "latent_matching")
 
 
 def _information(column: Labelled, neighbors: int, seed: int) -> np.ndarray:
@@ -137,8 +137,10 @@ def _alignment(column: Labelled, neighbors: int, seed: int) -> np.ndarray:
     share = counts / len(column.label)
     matrix = np.zeros((column.z.shape[1], column.values))
     for j in np.flatnonzero(np.ptp(column.z, axis=0) > 0):
-        ordered = column.label[np.argsort(column.z[:, j], kind="stable")]
-        pairs = np.bincount(ordered[:-1][ordered[:-1] == ordered[1:]], minlength=column.values)
+        sorted_labels = column.label[np.argsort(column.z[:, j], kind="stable")]
+        pairs = np.bincount(
+            sorted_labels[:-1][sorted_labels[:-1] == sorted_labels[1:]], minlength=column.values
+        )
         matrix[j] = np.maximum(0.0, pairs / np.maximum(counts - 1, 1) - share) / (1 - share)
     return matrix
 

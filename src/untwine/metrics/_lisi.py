@@ -10,7 +10,7 @@ import numpy as np
 from ._estimators.arrays import as_codes
 from ._estimators.clusters import labelled, per_row
 from ._estimators.graph import local_inverse_simpson
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from .ranges import number
 from .registry import metric
 from .score import Score
@@ -38,7 +38,7 @@ def lisi(
     perplexity: float = 30.0,
     points: int | None = 10_000,
     unknown: float | str | None = -1,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""Local inverse Simpson index: how many values of a factor a neighborhood has.
@@ -85,7 +85,7 @@ def lisi(
     """
     if not perplexity >= 1:
         raise ValueError(f"perplexity is {perplexity}; expected a number of neighbors, at least 1")
-    columns, stated = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
+    columns, protocol = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
     values = []
     for column in columns:
         if len(column.z) <= 3 * perplexity:
@@ -97,7 +97,7 @@ def lisi(
     per_factor = np.array([value.mean() for value in values])
     middle = np.array([np.median(value) for value in values])
     counts = np.array([column.values for column in columns])
-    stated["perplexity"] = perplexity
+    protocol["perplexity"] = perplexity
     parts = {
         "per_factor": per_factor,
         "scaled": (per_factor - 1) / (counts - 1),
@@ -107,4 +107,4 @@ def lisi(
             len(as_codes(codes)), zip((c.rows for c in columns), values, strict=True)
         ),
     }
-    return Score(float(per_factor.mean()), parts, stated, "lisi")
+    return Score(float(per_factor.mean()), parts, protocol, "lisi")

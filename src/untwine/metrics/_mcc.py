@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.arrays import as_codes, check, is_known, stated_unknown
-from ._estimators.kinds import Stated, coordinates, explained, kinds_of
+from ._estimators.kinds import FactorKinds, coordinates, explained, kinds_of
 from ._estimators.splits import Columns, in_blocks, same_rows, stated_blocks
 from .ranges import one_of
 from .registry import metric
@@ -36,7 +36,7 @@ def mcc(
     blocks: Columns | None = None,
     components: int | None = None,
     unknown: float | str | None = -1,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""Mean absolute correlation of factors and codes under the best one-to-one assignment.
@@ -85,34 +85,34 @@ def mcc(
     from scipy.optimize import linear_sum_assignment
 
     _, y = check(codes, factors, unknown=unknown)
-    z, blocked = in_blocks(as_codes(codes), blocks, components)
+    z, block_columns = in_blocks(as_codes(codes), blocks, components)
     if points is not None and points < len(z):
-        chosen = np.random.default_rng(seed).choice(len(z), points, replace=False)
-        z, y = z[chosen], y[chosen]
-    matrix = np.empty((len(blocked), y.shape[1]))
+        rows = np.random.default_rng(seed).choice(len(z), points, replace=False)
+        z, y = z[rows], y[rows]
+    matrix = np.empty((len(block_columns), y.shape[1]))
     ranks = correlation == "spearman"
-    decided = kinds_of(y, kinds)
+    factor_kinds = kinds_of(y, kinds)
     for columns in same_rows(y):
         mask = is_known(y[:, columns[0]])
-        numbers = [k for k in columns if decided[k] in ("ordinal", "real")]
-        matrix[:, numbers] = correlations(z[mask], y[mask][:, numbers], blocked, ranks=ranks)
+        numbers = [k for k in columns if factor_kinds[k] in ("ordinal", "real")]
+        matrix[:, numbers] = correlations(z[mask], y[mask][:, numbers], block_columns, ranks=ranks)
         for k in set(columns).difference(numbers):
             matrix[:, k] = multiple_correlations(
-                z[mask], coordinates(y[mask, k], decided[k]), blocked, ranks=ranks
+                z[mask], coordinates(y[mask, k], factor_kinds[k]), block_columns, ranks=ranks
             )
-    dims, matched = linear_sum_assignment(-np.abs(matrix))
+    dims, factors_matched = linear_sum_assignment(-np.abs(matrix))
     per_factor = np.zeros(y.shape[1])
-    per_factor[matched] = np.abs(matrix[dims, matched])
-    assigned = np.full(y.shape[1], -1)
-    assigned[matched] = dims
-    stated = {"correlation": correlation, "matching": "Hungarian", "points": len(z), "seed": seed}
-    stated |= stated_blocks(blocks, components) | stated_unknown(y)
-    parts = {"per_factor": per_factor, "code_of_factor": assigned, "matrix": matrix}
-    return Score(per_factor.mean(), parts, stated, "mcc")
+    per_factor[factors_matched] = np.abs(matrix[dims, factors_matched])
+    code_of_factor = np.full(y.shape[1], -1)
+    code_of_factor[factors_matched] = dims
+    protocol = {"correlation": correlation, "matching": "Hungarian", "points": len(z), "seed": seed}
+    protocol |= stated_blocks(blocks, components) | stated_unknown(y)
+    parts = {"per_factor": per_factor, "code_of_factor": code_of_factor, "matrix": matrix}
+    return Score(per_factor.mean(), parts, protocol, "mcc")
 
 
 def correlations(
-    z: np.ndarray, y: np.ndarray, blocked: list[list[int]], *, ranks: bool
+    z: np.ndarray, y: np.ndarray, block_columns: list[list[int]], *, ranks: bool
 ) -> np.ndarray:
     """Correlations of codes and factors, ``(D, K)``; 0 where one of them is constant.
 
@@ -130,21 +130,21 @@ def correlations(
         norm = np.sqrt((values * values).sum(axis=0))
         values /= np.where(norm > 0, norm, np.inf)
         unit.append(values)
-    result = np.empty((len(blocked), y.shape[1]))
-    for i, block in enumerate(blocked):
+    result = np.empty((len(block_columns), y.shape[1]))
+    for i, block in enumerate(block_columns):
         if len(block) == 1:
             result[i] = unit[0][:, block[0]] @ unit[1]
         else:
-            result[i] = [np.sqrt(explained(z, one[:, None], [block])[0]) for one in y.T]
+            result[i] = [np.sqrt(explained(z, factor[:, None], [block])[0]) for factor in y.T]
     return result
 
 
 def multiple_correlations(
-    z: np.ndarray, y: np.ndarray, blocked: list[list[int]], *, ranks: bool
+    z: np.ndarray, y: np.ndarray, block_columns: list[list[int]], *, ranks: bool
 ) -> np.ndarray:
     """Canonical correlation of each code, or of its ranks, with coordinates ``(N, M)``."""
     if ranks:
         from scipy.stats import rankdata
 
         z = rankdata(z, axis=0)
-    return np.sqrt(explained(z, y, blocked))
+    return np.sqrt(explained(z, y, block_columns))

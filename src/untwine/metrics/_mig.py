@@ -6,7 +6,7 @@ from typing import Any
 
 from ._dimension_kl import dimension_kl
 from ._estimators.information import gap, histogram_information
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from ._estimators.posterior import posterior_information
 from ._estimators.protocols import choose
 from ._estimators.splits import Columns
@@ -52,7 +52,7 @@ def mig(
     blocks: Columns | None = None,
     components: int | None = None,
     unknown: float | str | None = -1,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
 ) -> Score:
     r"""Mean gap between the two dimensions that say most about a factor, relative to its entropy.
 
@@ -149,17 +149,19 @@ def mig(
             unknown=unknown,
             kinds=kinds,
         )
-    normalized = information.normalized(settings["normalizer"])
-    per_factor = gap(normalized, axis=0)
+    shares = information.normalized(settings["normalizer"])
+    per_factor = gap(shares, axis=0)
     parts: dict[str, Any] = {"per_factor": per_factor, **information.parts}
-    stated: dict[str, Any] = {"protocol": protocol, "normalizer": settings["normalizer"]}
-    stated |= information.protocol
+    conditions: dict[str, Any] = {"protocol": protocol, "normalizer": settings["normalizer"]}
+    conditions |= information.protocol
     if stddev is not None:
         kl = dimension_kl(codes, stddev, blocks=blocks).parts["kl"]
         parts["active"] = kl > ACTIVE
-        left = normalized[parts["active"]]
-        parts["active_only"] = float(gap(left, axis=0).mean()) if len(left) else 0.0
-        stated["active"] = f"KL above {ACTIVE:g} nats"
+        active_shares = shares[parts["active"]]
+        parts["active_only"] = (
+            float(gap(active_shares, axis=0).mean()) if len(active_shares) else 0.0
+        )
+        conditions["active"] = f"KL above {ACTIVE:g} nats"
         single = blocks is None or components == 1
         if protocol != "chen2018" and single and not discrete_codes:
             exact = posterior_information(
@@ -174,4 +176,4 @@ def mig(
                 kinds=kinds,
             )
             parts["chen2018"] = float(gap(exact.normalized("factor"), axis=0).mean())
-    return Score(per_factor.mean(), parts, stated, "mig")
+    return Score(per_factor.mean(), parts, conditions, "mig")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.information import gap, histogram_information
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from ._estimators.protocols import choose
 from ._estimators.splits import Columns
 from .ranges import one_of
@@ -46,7 +46,7 @@ def mig_sup(
     blocks: Columns | None = None,
     components: int | None = None,
     unknown: float | str | None = -1,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
 ) -> Score:
     r"""Mean gap between the two factors that a dimension says most about, relative to entropies.
 
@@ -117,10 +117,10 @@ def mig_sup(
         kinds=kinds,
     )
     per_code = gap(information.normalized(settings["normalizer"]), axis=1)
-    counted = information.active(active)
+    is_active = information.active(active)
     return Score(
-        per_code[counted].mean() if counted.any() else np.float64(0.0),
-        {"per_code": per_code, "active": counted, **information.parts},
+        per_code[is_active].mean() if is_active.any() else np.float64(0.0),
+        {"per_code": per_code, "active": is_active, **information.parts},
         {
             "protocol": protocol,
             "normalizer": settings["normalizer"],

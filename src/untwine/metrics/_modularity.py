@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.information import histogram_information
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from ._estimators.splits import Columns
 from .registry import metric
 from .score import Score
@@ -37,7 +37,7 @@ def modularity(
     blocks: Columns | None = None,
     components: int | None = None,
     unknown: float | str | None = -1,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
 ) -> Score:
     r"""Mean squared deviation of each dimension from one that informs about a single factor.
 
@@ -107,14 +107,14 @@ def modularity(
         raise ValueError(
             "modularity compares factors and got 1: give at least two columns of factors"
         )
-    squared = information.mutual**2
-    largest = squared.max(axis=1)
-    rest = (squared.sum(axis=1) - largest) / (np.where(largest > 0, largest, 1.0) * (number - 1))
-    per_code = np.where(largest > 0, 1.0 - rest, 0.0)
-    counted = information.active(active)
+    power = information.mutual**2
+    largest = power.max(axis=1)
+    spill = (power.sum(axis=1) - largest) / (np.where(largest > 0, largest, 1.0) * (number - 1))
+    per_code = np.where(largest > 0, 1.0 - spill, 0.0)
+    is_active = information.active(active)
     return Score(
-        per_code[counted].mean() if counted.any() else np.float64(0.0),
-        {"per_code": per_code, "active": counted, **information.parts},
+        per_code[is_active].mean() if is_active.any() else np.float64(0.0),
+        {"per_code": per_code, "active": is_active, **information.parts},
         {"protocol": "locatello2019", "active": active, **information.protocol},
         "modularity",
     )

@@ -82,18 +82,18 @@ def pairwise_mutual_information(
         >>> round(float(pairwise_mutual_information(z[:, [0, 0]])), 4)  # log 4
         1.3863
     """
-    z, blocked = in_blocks(as_codes(codes), blocks, components)
-    n, d = len(z), len(blocked)
+    z, block_columns = in_blocks(as_codes(codes), blocks, components)
+    n, d = len(z), len(block_columns)
     if d < 2:
         raise ValueError(
             f"pairs need at least two dimensions; the codes have {d}"
             + ("" if blocks is None else " as blocks")
         )
-    if wide(blocked) and not discrete_codes:
-        score = block_mutual_information(z, blocked, points=None)
+    if wide(block_columns) and not discrete_codes:
+        score = block_mutual_information(z, block_columns, points=None)
         return replace(score, name="pairwise_mutual_information")
     labels = []
-    for block in blocked:
+    for block in block_columns:
         column = np.ascontiguousarray(z[:, block])
         label = (
             label_rows(column) if discrete_codes else bin_values(column[:, 0], int(bins), binning)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from ._estimators.splits import Columns, same_rows, scale, train_test
 from .ranges import number, one_of
 from .registry import metric
@@ -47,7 +47,7 @@ def r2(
     components: int | None = None,
     unknown: float | str | None = -1,
     groups: Any = None,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""How much of the factors' variance a regression from the codes explains on held-out rows.
@@ -139,12 +139,12 @@ def r2(
         error = ((y_test - guess) ** 2).sum(axis=0) * width**2
         for k in columns:  # over all coordinates of the factor
             places = [i for i, (owner, _) in enumerate(targets) if owner == k]
-            total, missed = spread[places].sum(), error[places].sum()
-            per_factor[k] = 1.0 - missed / total if total > 0 else float(missed <= 0)
-    stated: dict[str, Any] = {"regressor": regressor, **data.protocol}
+            total, residual = spread[places].sum(), error[places].sum()
+            per_factor[k] = 1.0 - residual / total if total > 0 else float(residual <= 0)
+    protocol: dict[str, Any] = {"regressor": regressor, **data.protocol}
     if regressor == "kernel":
-        stated |= {"alpha": alpha, "gamma": gamma if gamma is not None else "1 / D"}
-    return Score(np.maximum(per_factor, 0.0).mean(), {"per_factor": per_factor}, stated, "r2")
+        protocol |= {"alpha": alpha, "gamma": gamma if gamma is not None else "1 / D"}
+    return Score(np.maximum(per_factor, 0.0).mean(), {"per_factor": per_factor}, protocol, "r2")
 
 
 def _kernel_ridge(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.arrays import columns_of
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from ._estimators.logistic import SOLVER
 from ._estimators.predictors import fit_predictor
 from ._estimators.splits import Columns, Target, scale, train_test
@@ -43,7 +43,7 @@ def readout(
     test: int | None = 5_000,
     unknown: float | str | None = -1,
     groups: Any = None,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""How much better a factor is read off the best part of the code than off the next best.
@@ -125,8 +125,8 @@ def readout(
             for part in columns.values()
         ]
     above = np.maximum(0.0, (matrix - chance) / np.where(chance < 1, 1 - chance, np.inf))
-    ranked = np.sort(np.vstack([np.zeros((1, count)), above]), axis=0)
-    gap = ranked[-1] - ranked[-2]
+    sorted_scores = np.sort(np.vstack([np.zeros((1, count)), above]), axis=0)
+    gap = sorted_scores[-1] - sorted_scores[-2]
     probe_words = {
         "accuracy": f"{SOLVER}, C = 1, standardized",
         "R2": f"ridge, penalty {_RIDGE:g}, standardized",

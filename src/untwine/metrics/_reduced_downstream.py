@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from ._estimators.learners import LEARNERS, accuracies, labelled_parts, majority
 from ._estimators.predictors import describe_predictor, fit_predictor
 from ._estimators.splits import TrainTest
@@ -44,7 +44,7 @@ def reduced_downstream(
     test: int | None = 5_000,
     jobs: int | None = None,
     unknown: float | str | None = -1,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""How much of a factor, and of that factor alone, its most predictive dimensions hold.
@@ -121,32 +121,34 @@ def reduced_downstream(
         )
     full = accuracies(data, len(data.z), predictor, jobs, seed)[1]
     accuracy = np.empty((count, count))
-    removed = np.empty((count, remove), dtype=np.int64)
+    top_dimensions = np.empty((count, remove), dtype=np.int64)
     for k in range(count):
-        left = np.arange(width)
+        dimensions = np.arange(width)
         for i in range(remove):
-            most = _most_important(_of_dimensions(data, left), k, predictor, seed)
-            removed[k, i] = left[most]
-            left = np.delete(left, most)
-        accuracy[k] = accuracies(_of_dimensions(data, left), len(data.z), predictor, jobs, seed)[1]
+            most = _most_important(_of_dimensions(data, dimensions), k, predictor, seed)
+            top_dimensions[k, i] = dimensions[most]
+            dimensions = np.delete(dimensions, most)
+        accuracy[k] = accuracies(
+            _of_dimensions(data, dimensions), len(data.z), predictor, jobs, seed
+        )[1]
     drop = full - accuracy
-    own = drop.diagonal()
-    others = (drop.sum(axis=1) - own) / max(count - 1, 1)
+    own_drop = drop.diagonal()
+    other_drop = (drop.sum(axis=1) - own_drop) / max(count - 1, 1)
     parts = {
-        "per_factor": own - others,
+        "per_factor": own_drop - other_drop,
         "full_per_factor": full,
         "chance_per_factor": majority(data),
         "left_per_factor": accuracy.diagonal().copy(),
         "left": float(accuracy.diagonal().mean()),
         "accuracy": accuracy,
-        "removed": removed,
+        "removed": top_dimensions,
     }
-    stated = {**describe_predictor(predictor), "remove": remove, **data.protocol}
-    return Score(float((own - others).mean()), parts, stated, "reduced_downstream")
+    protocol = {**describe_predictor(predictor), "remove": remove, **data.protocol}
+    return Score(float((own_drop - other_drop).mean()), parts, protocol, "reduced_downstream")
 
 
-def _of_dimensions(data: TrainTest, left: np.ndarray) -> TrainTest:
-    return replace(data, z=data.z[:, left], z_test=data.z_test[:, left])
+def _of_dimensions(data: TrainTest, dimensions: np.ndarray) -> TrainTest:
+    return replace(data, z=data.z[:, dimensions], z_test=data.z_test[:, dimensions])
 
 
 def _most_important(data: TrainTest, k: int, predictor: str, seed: int) -> int:

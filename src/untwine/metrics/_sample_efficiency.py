@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from ._estimators.learners import LEARNERS, accuracies, labelled_parts, majority
 from ._estimators.predictors import describe_predictor
 from ._estimators.splits import Columns
@@ -56,7 +56,7 @@ def sample_efficiency(
     jobs: int | None = None,
     unknown: float | str | None = -1,
     groups: Any = None,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""Accuracy from few labels relative to accuracy from many.
@@ -137,9 +137,9 @@ def sample_efficiency(
     rng = np.random.default_rng(seed)
     for _ in range(repeats):
         order = rng.permutation(available)
-        shuffled = replace(data, z=data.z[order], factors=data.factors[order])
+        data_in_order = replace(data, z=data.z[order], factors=data.factors[order])
         for i, size in enumerate(sizes):
-            accuracy[i] += accuracies(shuffled, size, predictor, jobs, seed)[1] / repeats
+            accuracy[i] += accuracies(data_in_order, size, predictor, jobs, seed)[1] / repeats
     means = dict(zip(sizes, accuracy.mean(axis=1), strict=True))
     high = means[min(many, available)]
     return Score(

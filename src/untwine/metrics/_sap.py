@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ._estimators.kinds import Stated, explained
+from ._estimators.kinds import FactorKinds, explained
 from ._estimators.learners import majority
 from ._estimators.splits import Columns, Target, TrainTest, train_test
 from .ranges import number, one_of
@@ -44,7 +44,7 @@ def sap(
     components: int | None = None,
     unknown: float | str | None = -1,
     groups: Any = None,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""Mean gap between the two code dimensions that predict a factor best, each on its own.
@@ -139,8 +139,8 @@ def sap(
     else:
         matrix = np.stack([_squared_correlations(data, k) for k in columns], axis=1)
         predictor = {"predictor": "squared correlation with each dimension"}
-    ranked = np.sort(np.vstack([matrix, np.zeros((1, matrix.shape[1]))]), axis=0)
-    per_factor = ranked[-1] - ranked[-2]
+    sorted_scores = np.sort(np.vstack([matrix, np.zeros((1, matrix.shape[1]))]), axis=0)
+    per_factor = sorted_scores[-1] - sorted_scores[-2]
     return Score(
         per_factor.mean(),
         {
@@ -235,7 +235,7 @@ def line_svm(
     keys = y[by_class] * (n + 1) + by_class
     counts = np.bincount(y, minlength=classes)
     first = np.concatenate([[0], np.cumsum(counts)])
-    which = np.arange(classes)
+    label = np.arange(classes)
     present = np.flatnonzero(counts)
     positive = np.zeros(classes)
     positive[present] = c * n / (len(present) * counts[present])
@@ -247,12 +247,12 @@ def line_svm(
     def moments(edge: np.ndarray, below: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Sums of 1, x, x^2 over all points, and over the class's, on one side of an edge."""
         rank = np.searchsorted(x, edge)
-        place = np.searchsorted(keys, which * (n + 1) + rank)
-        every = all_sums[rank]
+        place = np.searchsorted(keys, label * (n + 1) + rank)
+        prefix_sums = all_sums[rank]
         mine = own_sums[place] - own_sums[first[:-1]]
         side = below[:, None]
         return (
-            np.where(side, every, all_sums[-1] - every),
+            np.where(side, prefix_sums, all_sums[-1] - prefix_sums),
             np.where(side, mine, own_sums[first[1:]] - own_sums[first[:-1]] - mine),
         )
 
@@ -262,8 +262,8 @@ def line_svm(
             upper = np.where(w == 0, np.where(b < 1, np.inf, -np.inf), (1 - b) / w)
             lower = np.where(w == 0, np.where(b > -1, -np.inf, np.inf), (-1 - b) / w)
         _, inside = moments(upper, w >= 0)  # own points with w x + b < 1
-        every, mine = moments(lower, w < 0)  # other points with w x + b > -1
-        outside = every - mine
+        lower_sums, class_sums = moments(lower, w < 0)  # other points with w x + b > -1
+        outside = lower_sums - class_sums
         p = positive[:, None] * inside
         q = negative[:, None] * outside
         s = p + q
@@ -281,13 +281,13 @@ def line_svm(
     for _ in range(iterations):
         det = hww * hbb - hwb**2
         dw, db = (hbb * gw - hwb * gb) / det, (hww * gb - hwb * gw) / det
-        expected = gw * dw + gb * db
-        if (expected <= 1e-18 * (1 + np.abs(value))).all():
+        decrease = gw * dw + gb * db
+        if (decrease <= 1e-18 * (1 + np.abs(value))).all():
             break
         step = np.ones(classes)
         for _ in range(30):  # halve where the objective does not fall enough
             trial = evaluate(w - step * dw, b - step * db)
-            worse = trial[0] > value - 1e-4 * step * expected + 1e-14 * np.abs(value)
+            worse = trial[0] > value - 1e-4 * step * decrease + 1e-14 * np.abs(value)
             if not worse.any():
                 break
             step[worse] /= 2

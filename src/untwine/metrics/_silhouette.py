@@ -8,7 +8,7 @@ import numpy as np
 
 from ._estimators.arrays import as_codes
 from ._estimators.clusters import labelled, per_row, silhouettes
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from .registry import metric
 from .score import Score
 
@@ -33,7 +33,7 @@ def silhouette(
     *,
     points: int | None = 5_000,
     unknown: float | str | None = -1,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""Silhouette: how much nearer a code is to its own label's codes than to the next label's.
@@ -71,7 +71,7 @@ def silhouette(
         >>> round(float(silhouette(codes, label)), 4)
         0.8745
     """
-    columns, stated = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
+    columns, protocol = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
     values = [silhouettes(column.z, column.label) for column in columns]
     per_factor = np.array([value.mean() for value in values])
     parts = {
@@ -81,4 +81,4 @@ def silhouette(
             len(as_codes(codes)), zip((c.rows for c in columns), values, strict=True)
         ),
     }
-    return Score(float(per_factor.mean()), parts, stated, "silhouette")
+    return Score(float(per_factor.mean()), parts, protocol, "silhouette")

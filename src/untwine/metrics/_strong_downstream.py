@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.arrays import is_known
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from ._estimators.learners import LEARNERS, accuracies, accuracy_of, labelled_parts, majority
 from ._estimators.predictors import describe_predictor, parallel
 from ._estimators.splits import Columns, TrainTest
@@ -49,7 +49,7 @@ def strong_downstream(
     components: int | None = None,
     jobs: int | None = None,
     unknown: float | str | None = -1,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""Accuracy at values of another factor that the predictor has never seen.

@@ -84,7 +84,9 @@ def udr(
     """
     codes = same_observations(runs, "udr")
     informative = _informative(codes, kls, threshold)
-    prepared = [_prepare(z, use, similarity) for z, use in zip(codes, informative, strict=True)]
+    similarity_inputs = [
+        _prepare(z, use, similarity) for z, use in zip(codes, informative, strict=True)
+    ]
     n, count = len(codes[0]), len(codes)
     pairs = np.full((count, count), np.nan)
     for i in range(count):
@@ -92,13 +94,13 @@ def udr(
             if i == j:
                 continue
             if similarity == "spearman":
-                matrix = np.abs(prepared[i].T @ prepared[j]) / n
+                matrix = np.abs(similarity_inputs[i].T @ similarity_inputs[j]) / n
             else:
-                matrix = _lasso(prepared[i], prepared[j], alpha)
+                matrix = _lasso(similarity_inputs[i], similarity_inputs[j], alpha)
             matrix = matrix[informative[i]][:, informative[j]]
             pairs[i, j] = relative_strength(matrix, pooled=pooled)
     per_run = np.array([np.median(np.delete(pairs[:, i], i)) for i in range(count)])
-    stated: dict[str, Any] = {
+    protocol: dict[str, Any] = {
         "similarity": similarity,
         "threshold": threshold if kls is not None else "not constant",
         "pooled": pooled,
@@ -108,14 +110,14 @@ def udr(
     if similarity == "lasso":
         import sklearn
 
-        stated |= {"alpha": alpha, "predictor": f"scikit-learn {sklearn.__version__} Lasso"}
+        protocol |= {"alpha": alpha, "predictor": f"scikit-learn {sklearn.__version__} Lasso"}
     parts = {
         "per_run": per_run,
         "best": int(per_run.argmax()),
         "pairs": pairs,
         "informative": [int(use.sum()) for use in informative],
     }
-    return Score(per_run.max(), parts, stated, "udr")
+    return Score(per_run.max(), parts, protocol, "udr")
 
 
 def relative_strength(matrix: np.ndarray, *, pooled: bool = False) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.interventions import Interventions
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from ._estimators.learners import LEARNERS
 from ._estimators.predictors import Predictor, describe_predictor, fit_predictor, parallel
 from ._estimators.splits import Columns, TrainTest, train_test
@@ -46,7 +46,7 @@ def unfairness(
     jobs: int | None = None,
     unknown: float | str | None = -1,
     groups: Any = None,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""Total variation of a classifier's predictions between the values of a sensitive factor.
@@ -143,13 +143,15 @@ def unfairness(
         for sensitive in range(n_factors):
             if sensitive == target:
                 continue
-            held = world.groups[sensitive]
-            rows, which = held.order, np.repeat(np.arange(len(held)), held.counts)
-            distance = total_variation(guess[rows], which, classes)
+            group = world.groups[sensitive]
+            rows, group_of_row = group.order, np.repeat(np.arange(len(group)), group.counts)
+            distance = total_variation(guess[rows], group_of_row, classes)
             tables["mean"][target, sensitive] = distance.mean()
             tables["max"][target, sensitive] = distance.max()
-            shuffled = total_variation(guess[rng.permutation(rows)], which, classes)
-            tables["floor"][target, sensitive] = shuffled.mean()
+            distance_by_chance = total_variation(
+                guess[rng.permutation(rows)], group_of_row, classes
+            )
+            tables["floor"][target, sensitive] = distance_by_chance.mean()
     parts = {
         **tables,
         "per_target": np.nanmean(tables["mean"], axis=1),

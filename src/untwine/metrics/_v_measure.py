@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.clusters import clustered
-from ._estimators.kinds import Stated
+from ._estimators.kinds import FactorKinds
 from .ranges import number
 from .registry import metric
 from .score import Score
@@ -37,7 +37,7 @@ def v_measure(
     beta: float = 1.0,
     restarts: int = 10,
     unknown: float | str | None = -1,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
     seed: int = 0,
 ) -> Score:
     r"""Harmonic mean of homogeneity and completeness of clusters.

@@ -68,26 +68,26 @@ def above_chance(
         >>> float(above_chance("mig", grid, grid))
         1.0
     """
-    noted = entry(metric)
+    metadata = entry(metric)
     if permutations < 2:
         raise ValueError(f"permutations is {permutations}; expected at least 2")
-    if "factors" not in noted.needs:
+    if "factors" not in metadata.needs:
         raise ValueError(f"{metric} takes no factors: there is nothing to shuffle")
-    if best(noted) is None:
+    if best(metadata) is None:
         raise ValueError(f"{metric} has no best value: its distance from chance has no scale")
-    chosen = dict(settings or {})
-    noted.refuse_unknown(chosen)
-    unknown = chosen.pop("unknown", UNKNOWN)
-    test = chosen.pop("factors_test", None)
+    arguments = dict(settings or {})
+    metadata.refuse_unknown(arguments)
+    unknown = arguments.pop("unknown", UNKNOWN)
+    test = arguments.pop("factors_test", None)
     if test is None:
         table = as_factors(factors, unknown=unknown)
     else:
         table, test = factor_parts(factors, test, unknown=unknown)
-    extras = {"unknown": sentinel(table)} if noted.takes("unknown") else {}
+    extras = {"unknown": sentinel(table)} if metadata.takes("unknown") else {}
 
     def measure(table: np.ndarray, test: np.ndarray | None) -> Score:
-        arguments = chosen | extras | ({} if test is None else {"factors_test": test})
-        return noted.call(codes, table, seed=seed, settings=arguments)
+        settings = arguments | extras | ({} if test is None else {"factors_test": test})
+        return metadata.call(codes, table, seed=seed, settings=settings)
 
     with sharing():
         score = measure(table, test)
@@ -98,9 +98,9 @@ def above_chance(
             )
             for number in range(permutations)
         ]
-    values = np.array([other.value for other in null])
+    values = np.array([score.value for score in null])
     chance = float(values.mean())
-    as_good = values >= score.value if noted.higher_is_better else values <= score.value
+    as_good = values >= score.value if metadata.higher_is_better else values <= score.value
     parts: dict[str, Any] = {
         "raw": score.value,
         "chance": chance,
@@ -108,10 +108,10 @@ def above_chance(
         "p_value": float((1 + np.count_nonzero(as_good)) / (1 + permutations)),
     }
     if "per_factor" in score.parts:
-        expected = np.mean([other.parts["per_factor"] for other in null], axis=0)
-        parts["per_factor"] = above(noted, score.parts["per_factor"], expected)
+        mean_per_factor = np.mean([score.parts["per_factor"] for score in null], axis=0)
+        parts["per_factor"] = above(metadata, score.parts["per_factor"], mean_per_factor)
     protocol = {**score.protocol, "above_chance": f"{permutations} permutations, seed {seed}"}
-    value = float(above(noted, score.value, chance))
+    value = float(above(metadata, score.value, chance))
     return replace(score, value=value, parts=parts, protocol=protocol)
 
 

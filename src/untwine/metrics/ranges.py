@@ -104,14 +104,14 @@ def switch() -> Range:
     return Range("True or False", lambda value: isinstance(value, bool | np.bool_))
 
 
-def several(each: Range) -> Range:
+def several(item: Range) -> Range:
     """A sequence, each of whose elements is in a range."""
     return Range(
-        f"a sequence, each of it {each}",
+        f"a sequence, each of it {item}",
         lambda values: (
             isinstance(values, Sequence | np.ndarray)
             and not isinstance(values, str)
-            and all((value is None and each.none) or each.holds(value) for value in values)
+            and all((value is None and item.none) or item.holds(value) for value in values)
         ),
     )
 

@@ -216,9 +216,11 @@ def metric(
     def note(function: _Function) -> _Function:
         name = function.__name__
         parameters = inspect.signature(function).parameters
-        required = [k for k, p in parameters.items() if p.default is p.empty and k in _NEEDS]
-        stated = parameters["protocol"].default if "protocol" in parameters else source
-        if stated is None:
+        needed_arguments = [
+            k for k, p in parameters.items() if p.default is p.empty and k in _NEEDS
+        ]
+        source_name = parameters["protocol"].default if "protocol" in parameters else source
+        if source_name is None:
             raise ValueError(f"{name}: whose settings are its defaults? give source=")
         earlier = METRICS.get(name)
         if earlier is not None and earlier.function.__module__ != function.__module__:
@@ -246,15 +248,15 @@ def metric(
             high=high,
             higher_is_better=higher_is_better,
             captures=captures,
-            source=stated,
+            source=source_name,
             paper=paper,
             link=link,
-            needs=(*(_NEEDS[k] for k in required), *needs),
+            needs=(*(_NEEDS[k] for k in needed_arguments), *needs),
             assumes=assumes,
             rows=rows,
             repeats=repeats,
             suite=dict(suite or {}),
-            groups=("all", *(() if "factors" in required else ("unsupervised",)), *groups),
+            groups=("all", *(() if "factors" in needed_arguments else ("unsupervised",)), *groups),
             ranges=limits,
             orders=orders,
         )
@@ -263,11 +265,11 @@ def metric(
     return note
 
 
-def _limits(function: Callable[..., Score], own: Mapping[str, Range]) -> dict[str, Range]:
+def _limits(function: Callable[..., Score], ranges: Mapping[str, Range]) -> dict[str, Range]:
     """The ranges of a function's settings, each with ``None`` where that is the default."""
     limits = {}
     for name, parameter in inspect.signature(function).parameters.items():
-        limit = own.get(name) or SHARED.get(name)
+        limit = ranges.get(name) or SHARED.get(name)
         setting = (
             parameter.kind is parameter.KEYWORD_ONLY and parameter.default is not parameter.empty
         )

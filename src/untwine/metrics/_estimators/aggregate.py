@@ -115,14 +115,16 @@ def aggregate_posterior(
         joint, error, per_block = float(information[0]), 0.0, information
     else:
         whole = list(range(d))
-        wanted = [whole] + [g for g, one in zip(groups, single, strict=True) if not one]
-        pointwise = _pointwise(mu, sigma, wanted, samples, seed)
+        column_sets = [whole] + [
+            g for g, is_column in zip(groups, single, strict=True) if not is_column
+        ]
+        pointwise = _pointwise(mu, sigma, column_sets, samples, seed)
         joint = float(pointwise[0].mean())
-        rest = iter(pointwise[1:])
+        terms = iter(pointwise[1:])
         per_block = np.array(
             [
-                information[g[0]] if one else next(rest).mean()
-                for g, one in zip(groups, single, strict=True)
+                information[g[0]] if is_column else next(terms).mean()
+                for g, is_column in zip(groups, single, strict=True)
             ]
         )
         difference = pointwise[1:].sum(axis=0) - pointwise[0]
@@ -176,12 +178,12 @@ def _pointwise(
     r""":math:`\log q(z_g|x_n) - \log q(z_g)` at posterior samples, ``(len(groups), samples)``."""
     n, d = mu.shape
     rng = np.random.default_rng(seed)
-    rounds, rest = divmod(samples, n)
-    drawn = np.concatenate([np.tile(np.arange(n), rounds), rng.choice(n, rest, replace=False)])
+    rounds, remainder = divmod(samples, n)
+    rows = np.concatenate([np.tile(np.arange(n), rounds), rng.choice(n, remainder, replace=False)])
     noise = rng.standard_normal((samples, d))
     center = mu.mean(axis=0, dtype=np.float64)
-    scale = sigma[drawn].astype(np.float64)
-    z = (mu[drawn] - center) + scale * noise
+    scale = sigma[rows].astype(np.float64)
+    z = (mu[rows] - center) + scale * noise
     log_q = -0.5 * noise**2 - np.log(scale) - 0.5 * math.log(2 * math.pi)
     aggregate = torch.full((len(groups), samples), -torch.inf, dtype=torch.float64)
     points = torch.from_numpy(z)

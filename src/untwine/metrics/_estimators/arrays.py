@@ -93,19 +93,21 @@ def factor_parts(
     Raises:
         ValueError: as `as_factors`, and for another number of columns.
     """
-    one, two = (_table(f, n) for f, n in ((factors, "factors"), (factors_test, "factors_test")))
-    if one.shape[1] != two.shape[1]:
+    table, table_test = (
+        _table(f, n) for f, n in ((factors, "factors"), (factors_test, "factors_test"))
+    )
+    if table.shape[1] != table_test.shape[1]:
         raise ValueError(
-            f"factors has {one.shape[1]} columns but factors_test has {two.shape[1]}: both parts "
-            "need the same columns in the same order"
+            f"factors has {table.shape[1]} columns but factors_test has {table_test.shape[1]}: "
+            "both parts need the same columns in the same order"
         )
     import pandas as pd
 
-    frames = [pd.DataFrame(part) for part in (one, two)]
+    frames = [pd.DataFrame(part) for part in (table, table_test)]
     names = frames[0].columns
-    both = pd.concat([frame.set_axis(names, axis=1) for frame in frames], ignore_index=True)
-    numbers = as_factors(both, unknown=unknown)
-    return numbers[: len(one)], numbers[len(one) :]
+    frame_of_all = pd.concat([frame.set_axis(names, axis=1) for frame in frames], ignore_index=True)
+    numbers = as_factors(frame_of_all, unknown=unknown)
+    return numbers[: len(table)], numbers[len(table) :]
 
 
 def is_known(values: np.ndarray) -> np.ndarray:
@@ -221,8 +223,8 @@ def _table(factors: Any, name: str) -> Any:
     Raises:
         ValueError: for more than two axes, and for no rows or columns.
     """
-    framed = hasattr(factors, "columns") and hasattr(factors, "iloc")
-    array = factors if framed else _array(factors, name)
+    is_frame = hasattr(factors, "columns") and hasattr(factors, "iloc")
+    array = factors if is_frame else _array(factors, name)
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2:
@@ -251,8 +253,8 @@ def _numbers(factors: Any, name: str, unknown: float | str | None) -> np.ndarray
 
 def _canonical(array: np.ndarray, name: str, unknown: float | str | None) -> np.ndarray:
     """Integers with -1 where unknown, or floats with nan, see `as_factors`."""
-    sought = None if isinstance(unknown, str) else unknown
-    if array.dtype.kind in "iub" and array.min() >= 0 and (sought is None or sought < 0):
+    number = None if isinstance(unknown, str) else unknown
+    if array.dtype.kind in "iub" and array.min() >= 0 and (number is None or number < 0):
         return array.astype(np.int64)
     values = array.astype(np.float64)
     if np.isinf(values).any():
@@ -260,9 +262,9 @@ def _canonical(array: np.ndarray, name: str, unknown: float | str | None) -> np.
         raise ValueError(f"{name}[{row}, {column}] is {values[row, column]}")
     missing = np.isnan(values)
     whole = (missing | (values == np.round(values))).all(axis=0)
-    if sought is not None:
+    if number is not None:
         labels = whole & ~((values < 0) & (values != UNKNOWN)).any(axis=0)
-        missing |= (values == sought) & (labels | (sought != UNKNOWN))
+        missing |= (values == number) & (labels | (number != UNKNOWN))
     if whole.all() and not ((values < 0) & ~missing).any():
         return np.where(missing, UNKNOWN, values).astype(np.int64)
     return np.where(missing, np.nan, values)
@@ -284,12 +286,12 @@ def columns_of(
         >>> columns_of({"shape": [0, 1], "place": [3]}, width=4)
         {'shape': [0, 1], 'place': [3]}
     """
-    named = blocks if isinstance(blocks, Mapping) else dict(enumerate(blocks))
-    if not named:
+    block_members = blocks if isinstance(blocks, Mapping) else dict(enumerate(blocks))
+    if not block_members:
         raise ValueError("blocks is empty: name at least one block of columns, or pass None")
     owner: dict[int, Any] = {}
     result: dict[Any, list[int]] = {}
-    for name, members in named.items():
+    for name, members in block_members.items():
         if isinstance(members, slice):
             members = range(*members.indices(width))
         columns = [int(column) for column in members]
@@ -339,10 +341,10 @@ def reduce_blocks(
         >>> reduce_blocks(codes, [[0, 1], [2]]).round(3).tolist()
         [[-1.414, -1.0], [0.0, 1.0], [1.414, 0.0]]
     """
-    named = columns_of(blocks, codes.shape[1])
+    members_of = columns_of(blocks, codes.shape[1])
     basis = codes if basis is None else basis
-    reduced = np.zeros((len(codes), len(named) * components), dtype=np.float64)
-    for i, columns in enumerate(named.values()):
+    components_of = np.zeros((len(codes), len(members_of) * components), dtype=np.float64)
+    for i, columns in enumerate(members_of.values()):
         block = basis[:, columns].astype(np.float64)
         center = block.mean(axis=0)
         block = block - center
@@ -351,8 +353,8 @@ def reduce_blocks(
         largest = axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]
         axes = axes * np.where(largest < 0, -1.0, 1.0)
         start = i * components
-        reduced[:, start : start + axes.shape[1]] = (codes[:, columns] - center) @ axes
-    return reduced
+        components_of[:, start : start + axes.shape[1]] = (codes[:, columns] - center) @ axes
+    return components_of
 
 
 def split(
@@ -440,16 +442,16 @@ def without_copies(metric: str, *arrays: np.ndarray, split: bool) -> tuple[np.nd
     if len(first) < 50 or distinct < 0.9 * len(first):
         return None
     if (counts == counts[0]).all():
-        kept = np.sort(first)
-        return tuple(array[kept] for array in arrays)
+        first_rows = np.sort(first)
+        return tuple(array[first_rows] for array in arrays)
     share = 1 - len(first) / len(codes)
     if share > 0.01:
-        what = (
+        reason = (
             "rows to be judged on are copies of those learned from: drop them, or give groups="
             if split
             else "the nearest neighbor of a row is then its copy: drop them"
         )
-        warnings.warn(f"{metric}: {share:.0%} of the rows repeat others; {what}", stacklevel=4)
+        warnings.warn(f"{metric}: {share:.0%} of the rows repeat others; {reason}", stacklevel=4)
     return None
 
 
@@ -465,10 +467,10 @@ def warn_of_scale(metric: str, deviation: np.ndarray, threshold: float) -> None:
         UserWarning: if a dimension that varies is below, and none is above one half: thresholds are
             meant for codes of the scale of a standard normal prior.
     """
-    dropped = int(((deviation > 0) & (deviation < threshold)).sum())
-    if dropped and deviation.max() < 0.5:
+    below = int(((deviation > 0) & (deviation < threshold)).sum())
+    if below and deviation.max() < 0.5:
         warnings.warn(
-            f"{metric}: {dropped} dimensions deviate by less than {threshold:.2g}, the threshold, "
+            f"{metric}: {below} dimensions deviate by less than {threshold:.2g}, the threshold, "
             f"but the widest deviates by {deviation.max():.2g} only: the threshold is meant for "
             "codes of about unit scale; divide the codes by their scale, or lower threshold=",
             stacklevel=4,

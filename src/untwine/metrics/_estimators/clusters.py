@@ -10,7 +10,7 @@ import numpy as np
 
 from ..score import NotApplicable, Score
 from .arrays import UNKNOWN, as_codes, as_factors, check, is_known, stated_unknown
-from .kinds import CLASSES, Stated, kinds_of
+from .kinds import CLASSES, FactorKinds, kinds_of
 from .sharing import once
 
 __all__ = [
@@ -55,21 +55,21 @@ def labelled(
     seed: int,
     *,
     unknown: float | str | None = UNKNOWN,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
 ) -> tuple[list[Labelled], dict[str, Any]]:
     """For each factor the rows where it is known, of at most ``points``; and the protocol."""
     z, y = check(codes, factors, unknown=unknown)
     refuse_continuous(y, kinds)
-    drawn = np.arange(len(z))
+    rows_drawn = np.arange(len(z))
     if points is not None and points < len(z):
-        drawn = np.sort(np.random.default_rng(seed).choice(len(z), points, replace=False))
+        rows_drawn = np.sort(np.random.default_rng(seed).choice(len(z), points, replace=False))
     parts = []
     for column in y.T:
-        rows = drawn[is_known(column[drawn])]
-        every = len(rows) == len(z)
+        rows = rows_drawn[is_known(column[rows_drawn])]
+        is_all = len(rows) == len(z)
         label = np.unique(column[rows], return_inverse=True)[1]
-        parts.append(Labelled(z if every else z[rows], label, rows))
-    return parts, {"points": len(drawn), "seed": seed, **stated_unknown(y[drawn])}
+        parts.append(Labelled(z if is_all else z[rows], label, rows))
+    return parts, {"points": len(rows_drawn), "seed": seed, **stated_unknown(y[rows_drawn])}
 
 
 def per_row(size: int, values: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
@@ -102,9 +102,9 @@ def column_of(values: Any, size: int, name: str) -> np.ndarray:
         )
     column = as_factors(array, name)
     refuse_continuous(column)
-    known = is_known(column[:, 0])
+    mask = is_known(column[:, 0])
     codes = np.full(size, -1)
-    codes[known] = np.unique(column[known, 0], return_inverse=True)[1]
+    codes[mask] = np.unique(column[mask, 0], return_inverse=True)[1]
     return codes
 
 
@@ -118,32 +118,32 @@ def clustered(
     restarts: int,
     seed: int,
     unknown: float | str | None,
-    kinds: Stated,
+    kinds: FactorKinds,
 ) -> Score:
     """A comparison of clusters with each factor."""
     if codes is None:
         if clusters is None:
             raise ValueError(f"{name} needs codes to cluster, or clusters=")
         codes = np.zeros(len(clusters))
-    parts, stated = labelled(codes, factors, None, seed, unknown=unknown, kinds=kinds)
-    assigned = None if clusters is None else assignment(clusters, len(as_codes(codes)))
-    if assigned is not None:
-        stated["clusters"] = "given"
+    parts, protocol = labelled(codes, factors, None, seed, unknown=unknown, kinds=kinds)
+    cluster = None if clusters is None else assignment(clusters, len(as_codes(codes)))
+    if cluster is not None:
+        protocol["clusters"] = "given"
     else:
-        stated |= {"clusters": "k-means, one per value", "restarts": restarts}
+        protocol |= {"clusters": "k-means, one per value", "restarts": restarts}
     per_factor = np.array(
         [
             compare(
                 part.label,
                 k_means(part.z, part.values, restarts, seed)
-                if assigned is None
-                else assigned[part.rows],
+                if cluster is None
+                else cluster[part.rows],
             )
             for part in parts
         ],
         dtype=np.float64,
     )
-    return Score(per_factor.mean(), {"per_factor": per_factor}, stated, name)
+    return Score(per_factor.mean(), {"per_factor": per_factor}, protocol, name)
 
 
 def assignment(clusters: Any, size: int) -> np.ndarray:
@@ -173,8 +173,8 @@ def isolated(column: Labelled, batch: Any, most: int | None, size: int) -> list[
         ValueError: for a batch of another length, or if there is no such value.
     """
     source = column_of(batch, size, "batch")[column.rows]
-    known = source >= 0
-    pairs = np.unique(np.stack([column.label[known], source[known]]), axis=1)
+    is_labeled = source >= 0
+    pairs = np.unique(np.stack([column.label[is_labeled], source[is_labeled]]), axis=1)
     counts = np.bincount(pairs[0], minlength=column.values)
     least = min(counts[counts > 0].tolist(), default=0)
     limit = least if most is None else most
@@ -228,16 +228,16 @@ def mixed(part: Labelled, within: np.ndarray | None) -> tuple[float, np.ndarray]
     inside = np.zeros(len(part.rows), int) if within is None else within[part.rows]
     scores = []
     for value in np.unique(inside[inside >= 0]):
-        here = inside == value
-        if 1 < len(np.unique(part.label[here])) < np.count_nonzero(here):
-            values[here] = 1 - np.abs(silhouettes(part.z[here], part.label[here]))
-            scores.append(values[here].mean())
+        members = inside == value
+        if 1 < len(np.unique(part.label[members])) < np.count_nonzero(members):
+            values[members] = 1 - np.abs(silhouettes(part.z[members], part.label[members]))
+            scores.append(values[members].mean())
     if not scores:
         raise ValueError("no label has rows of two batches: too few rows, or nothing to mix")
     return float(np.mean(scores)), values
 
 
-def refuse_continuous(factors: np.ndarray, kinds: Stated = None) -> None:
+def refuse_continuous(factors: np.ndarray, kinds: FactorKinds = None) -> None:
     """Raises if a factor is no label."""
     for k, kind in enumerate(kinds_of(factors, kinds)):
         if kind not in CLASSES:

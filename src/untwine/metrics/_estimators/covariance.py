@@ -28,13 +28,13 @@ def covariance_of(
         raise ValueError("a covariance needs at least two points; got 1")
     protocol: dict[str, Any] = {"estimator": "sample covariance", "points": len(z)}
     if blocks is None:
-        chosen = [[j] for j in range(z.shape[1])]
+        block_columns = [[j] for j in range(z.shape[1])]
     else:
-        chosen = list(columns_of(blocks, z.shape[1]).values())
+        block_columns = list(columns_of(blocks, z.shape[1]).values())
         protocol["blocks"] = len(blocks)
-        z = z[:, [j for block in chosen for j in block]]
-    ends = np.cumsum([len(block) for block in chosen])
-    groups = [list(range(end - len(b), end)) for b, end in zip(chosen, ends, strict=True)]
+        z = z[:, [j for block in block_columns for j in block]]
+    ends = np.cumsum([len(block) for block in block_columns])
+    groups = [list(range(end - len(b), end)) for b, end in zip(block_columns, ends, strict=True)]
     constant = z.min(axis=0) == z.max(axis=0)  # whose mean may be off by rounding
     center = np.where(constant, z[0], z.mean(axis=0, dtype=np.float64))
     covariance = np.zeros((z.shape[1], z.shape[1]))
@@ -51,7 +51,9 @@ def whitening(covariance: np.ndarray, group: list[int]) -> np.ndarray:
     varies = scale > 0
     scale = scale[varies]
     values, vectors = np.linalg.eigh(inner[np.ix_(varies, varies)] / np.outer(scale, scale))
-    kept = values > SINGULAR
-    white = np.zeros((len(covariance), int(kept.sum())))
-    white[np.array(group)[varies]] = vectors[:, kept] / np.sqrt(values[kept]) / scale[:, None]
+    positive = values > SINGULAR
+    white = np.zeros((len(covariance), int(positive.sum())))
+    white[np.array(group)[varies]] = (
+        vectors[:, positive] / np.sqrt(values[positive]) / scale[:, None]
+    )
     return white

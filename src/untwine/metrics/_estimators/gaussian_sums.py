@@ -94,8 +94,8 @@ class GaussianSum:
                 if label.known is None:
                     place, weights = classes * self.size + nodes, density
                 else:
-                    here = label.known[part]
-                    place, weights = (classes * self.size + nodes)[here], density[here]
+                    mask = label.known[part]
+                    place, weights = (classes * self.size + nodes)[mask], density[mask]
                 total += np.bincount(place.ravel(), weights.ravel(), minlength=len(total))
         result = []
         for label, total in zip(labels, sums, strict=True):

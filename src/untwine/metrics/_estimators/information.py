@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import UNKNOWN, check, is_known, stated_unknown
-from .kinds import CLASSES, Kind, Stated, kinds_of
+from .kinds import CLASSES, FactorKinds, Kind, kinds_of
 from .neighbors import spread_ties, vector_information
 from .splits import Columns, in_blocks, stated_blocks, wide
 
@@ -132,7 +132,7 @@ def histogram_information(
     blocks: Columns | None = None,
     components: int | None = None,
     unknown: float | str | None = UNKNOWN,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
 ) -> Information:
     r"""Plug-in mutual information and entropies of all dimensions and factors.
 
@@ -179,20 +179,20 @@ def histogram_information(
         "bins": int(bins),
         "points": len(z),
     }
-    z, blocked = in_blocks(z, blocks, components)
+    z, block_columns = in_blocks(z, blocks, components)
     protocol |= stated_blocks(blocks, components)
-    decided = kinds_of(y, kinds, continuous_factors)
-    labels = factor_labels(y, int(bins), decided)
-    protocol |= binning_protocol(y, decided)
-    if wide(blocked) and not discrete_codes:
-        return _by_neighbors(z, blocked, labels, protocol)
-    d, k = len(blocked), y.shape[1]
+    factor_kinds = kinds_of(y, kinds, continuous_factors)
+    labels = factor_labels(y, int(bins), factor_kinds)
+    protocol |= binning_protocol(y, factor_kinds)
+    if wide(block_columns) and not discrete_codes:
+        return _by_neighbors(z, block_columns, labels, protocol)
+    d, k = len(block_columns), y.shape[1]
     mutual, code_entropy = np.zeros((d, k)), np.zeros((d, k))
     levels, span = np.zeros(d, dtype=np.int64), np.zeros(d)
     counts = [_counts(label) for label in labels]
     factor_entropy = np.array([entropy(count) for count in counts])
     for j in range(d):
-        column = np.ascontiguousarray(z[:, blocked[j]])
+        column = np.ascontiguousarray(z[:, block_columns[j]])
         code = (
             label_rows(column) if discrete_codes else bin_values(column[:, 0], int(bins), binning)
         )
@@ -211,36 +211,36 @@ def histogram_information(
 
 
 def _by_neighbors(
-    z: np.ndarray, blocked: list[list[int]], labels: list[Labels], protocol: dict[str, Any]
+    z: np.ndarray, block_columns: list[list[int]], labels: list[Labels], protocol: dict[str, Any]
 ) -> Information:
     """The information of vectors, which have no bins."""
     counts = [_counts(label) for label in labels]
     factor_entropy = np.array([entropy(count) for count in counts])
     return Information(
-        vector_matrix(z, blocked, labels, NEIGHBORS, seed=0),
+        vector_matrix(z, block_columns, labels, NEIGHBORS, seed=0),
         factor_entropy,
         np.array([int(count.sum()) for count in counts]),
-        np.array([float(np.ptp(z[:, block], axis=0).max()) for block in blocked]),
+        np.array([float(np.ptp(z[:, block], axis=0).max()) for block in block_columns]),
         {k: v for k, v in protocol.items() if k != "codes"}
         | {"estimator": "nearest neighbors", "neighbors": NEIGHBORS},
     )
 
 
 def vector_matrix(
-    z: np.ndarray, blocked: list[list[int]], labels: list[Labels], neighbors: int, seed: int
+    z: np.ndarray, block_columns: list[list[int]], labels: list[Labels], neighbors: int, seed: int
 ) -> np.ndarray:
     """Mutual information of each block with each factor, at most its entropy, ``(B, K)``."""
-    matrix = np.zeros((len(blocked), len(labels)))
+    matrix = np.zeros((len(block_columns), len(labels)))
     varies = z.min(axis=0) < z.max(axis=0)
     spread = spread_ties(z, seed)
     for k, label in enumerate(labels):
-        here = slice(None) if label.known is None else label.known
-        y = label.values[here]
+        mask = slice(None) if label.known is None else label.known
+        y = label.values[mask]
         total = entropy(np.bincount(y))
-        for j, block in enumerate(blocked):
+        for j, block in enumerate(block_columns):
             columns = [column for column in block if varies[column]]
             if columns:
-                mutual = vector_information(spread[here][:, columns], y, neighbors)
+                mutual = vector_information(spread[mask][:, columns], y, neighbors)
                 matrix[j, k] = min(mutual, total) if mutual > _ROUNDING else 0.0
     return matrix
 
@@ -283,22 +283,25 @@ def factor_labels(factors: np.ndarray, bins: int, kinds: Sequence[Kind]) -> list
     """
     result = []
     for column, kind in zip(factors.T, kinds, strict=True):
-        here = is_known(column)
-        part = column if here.all() else column[here]
-        binned = kind not in CLASSES
-        label = bin_values(part.astype(np.float64), bins) if binned else label_values(part)
+        mask = is_known(column)
+        part = column if mask.all() else column[mask]
+        binned_factors = kind not in CLASSES
+        label = bin_values(part.astype(np.float64), bins) if binned_factors else label_values(part)
         if len(part) < len(column):
             values = np.full(len(column), -1, dtype=np.int64)
-            values[here] = label.values
-            label = Labels(values, label.classes, here)
+            values[mask] = label.values
+            label = Labels(values, label.classes, mask)
         result.append(label)
     return result
 
 
 def binning_protocol(factors: np.ndarray, kinds: Sequence[Kind]) -> dict[str, Any]:
     """What a protocol says about binned and partly unknown factors."""
-    binned = [k for k, kind in enumerate(kinds) if kind not in CLASSES]
-    return {**({"binned_factors": binned} if binned else {}), **stated_unknown(factors)}
+    binned_factors = [k for k, kind in enumerate(kinds) if kind not in CLASSES]
+    return {
+        **({"binned_factors": binned_factors} if binned_factors else {}),
+        **stated_unknown(factors),
+    }
 
 
 def label_values(column: np.ndarray) -> Labels:
@@ -306,9 +309,9 @@ def label_values(column: np.ndarray) -> Labels:
     if column.dtype.kind in "iu":
         low, high = int(column.min()), int(column.max())
         if high - low < 4 * len(column) + 1024:  # a table is faster than sorting
-            shifted = column.astype(np.int64) - low
-            present = np.bincount(shifted) > 0
-            return Labels((np.cumsum(present) - 1)[shifted], int(present.sum()))
+            offsets = column.astype(np.int64) - low
+            present = np.bincount(offsets) > 0
+            return Labels((np.cumsum(present) - 1)[offsets], int(present.sum()))
     distinct, values = np.unique(column, return_inverse=True)
     return Labels(values, len(distinct))
 
@@ -327,10 +330,12 @@ def entropy(counts: np.ndarray) -> float:
 
 def joint_entropy(x: Labels, y: Labels) -> float:
     """Entropy in nats of two columns together, over the points where the second is known."""
-    one, two = (x.values, y.values) if y.known is None else (x.values[y.known], y.values[y.known])
-    joint = one.astype(np.int64)
+    x_values, y_values = (
+        (x.values, y.values) if y.known is None else (x.values[y.known], y.values[y.known])
+    )
+    joint = x_values.astype(np.int64)
     joint *= y.classes
-    joint += two
+    joint += y_values
     cells = x.classes * y.classes
     if cells <= max(8 * len(joint), 65_536):
         return entropy(np.bincount(joint, minlength=cells))

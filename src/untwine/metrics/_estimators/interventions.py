@@ -14,7 +14,7 @@ import numpy as np
 
 from ..score import NotApplicable
 from .arrays import is_known
-from .kinds import Stated, kinds_of, whole
+from .kinds import FactorKinds, kinds_of, whole
 from .splits import equal_width
 
 __all__ = ["FactorGroups", "Interventions", "chunks", "label"]
@@ -84,7 +84,7 @@ class Interventions:
         *,
         metric: str,
         bins: int | None = None,
-        kinds: Stated = None,
+        kinds: FactorKinds = None,
     ) -> None:
         self.metric = metric
         self.labels = label(factors, bins, metric, kinds)
@@ -116,8 +116,8 @@ class Interventions:
         groups = self.groups[k]
         position, group = groups.positions(size, rng)
         start, count = groups.start[group], groups.counts[group]
-        other = start + (position - start + rng.integers(1, count)) % count
-        return groups.order[position], groups.order[other]
+        partner = start + (position - start + rng.integers(1, count)) % count
+        return groups.order[position], groups.order[partner]
 
     def vary(self, k: int, batches: int, size: int, rng: np.random.Generator) -> np.ndarray:
         """Rows ``(batches, size)``; those of a batch share every factor but ``k``.
@@ -138,18 +138,20 @@ class Interventions:
         return groups.draw(rng.integers(len(groups), size=batches), size, rng)
 
     def _others(self, k: int) -> FactorGroups:
-        combined = np.zeros(len(self.labels), dtype=np.int64)
+        cell = np.zeros(len(self.labels), dtype=np.int64)
         missing = np.zeros(len(self.labels), dtype=bool)
-        for other, column in enumerate(self.labels.T):
-            if other != k:
+        for factor, column in enumerate(self.labels.T):
+            if factor != k:
                 missing |= column < 0
                 # Compressed at each step, so that the product of many sizes cannot overflow.
-                combined = combined * (column.max() + 1) + np.maximum(column, 0)
-                combined = np.unique(combined, return_inverse=True)[1]
-        return FactorGroups(np.where(missing, -1, combined))
+                cell = cell * (column.max() + 1) + np.maximum(column, 0)
+                cell = np.unique(cell, return_inverse=True)[1]
+        return FactorGroups(np.where(missing, -1, cell))
 
 
-def label(factors: np.ndarray, bins: int | None, metric: str, kinds: Stated = None) -> np.ndarray:
+def label(
+    factors: np.ndarray, bins: int | None, metric: str, kinds: FactorKinds = None
+) -> np.ndarray:
     """Each factor's values as labels ``0, 1, ...``, -1 where unknown."""
     labels = np.empty(factors.shape, dtype=np.int64)
     for k, (column, kind) in enumerate(zip(factors.T, kinds_of(factors, kinds), strict=True)):

@@ -11,8 +11,8 @@ from ...data.space import Kind, as_kinds
 
 __all__ = [
     "CLASSES",
+    "FactorKinds",
     "Kind",
-    "Stated",
     "coordinates",
     "explained",
     "kinds_of",
@@ -22,7 +22,7 @@ __all__ = [
     "whole",
 ]
 
-Stated = Sequence[Kind | None] | None
+FactorKinds = Sequence[Kind | None] | None
 """The kind of each factor, ``None`` where it is not stated."""
 
 #: Kinds whose values are classes; those of the others are bins, or numbers to predict.
@@ -38,13 +38,13 @@ def whole(values: np.ndarray) -> bool:
 
 
 def kinds_of(
-    factors: np.ndarray, stated: Stated = None, continuous: bool | None = None
+    factors: np.ndarray, kinds: FactorKinds = None, continuous: bool | None = None
 ) -> tuple[Kind, ...]:
     """The kind of every factor; all metrics ask here.
 
     Args:
         factors: ``(N, K)``, as `arrays.as_factors` returns them.
-        stated: What is known of them.
+        kinds: What is known of them.
         continuous: Whether those of which nothing is stated are real, or levels; by default levels
             where they are whole numbers.
 
@@ -57,8 +57,8 @@ def kinds_of(
         ('nominal', 'real', 'real')
     """
     names = [f"factor {k}" for k in range(factors.shape[1])]
-    kinds: list[Kind] = []
-    for name, kind, column in zip(names, as_kinds(stated, names), factors.T, strict=True):
+    result: list[Kind] = []
+    for name, kind, column in zip(names, as_kinds(kinds, names), factors.T, strict=True):
         if kind == "angle" and whole(column):
             raise ValueError(
                 f"{name} is an angle, but has whole numbers only: give it in radians, 2 pi v / s "
@@ -67,8 +67,8 @@ def kinds_of(
         if kind is None:
             real = not whole(column) if continuous is None else continuous
             kind = "real" if real else "ordinal"
-        kinds.append(kind)
-    return tuple(kinds)
+        result.append(kind)
+    return tuple(result)
 
 
 def matter(kinds: Sequence[Kind | None], factors: Sequence[Any], orders: bool) -> bool:
@@ -145,7 +145,7 @@ def coordinates(values: np.ndarray, kind: Kind, levels: np.ndarray | None = None
 
 
 def explained(
-    z: np.ndarray, y: np.ndarray, blocked: Sequence[Sequence[int]] | None = None
+    z: np.ndarray, y: np.ndarray, block_columns: Sequence[Sequence[int]] | None = None
 ) -> np.ndarray:
     """Squared multiple correlation of each code with some coordinates, ``(D,)``.
 
@@ -157,7 +157,7 @@ def explained(
     Args:
         z: ``(N, C)``.
         y: ``(N, M)``.
-        blocked: The columns of each code; each column is one by default.
+        block_columns: The columns of each code; each column is one by default.
     """
     z, y = z.astype(np.float64), y.astype(np.float64)
     z, y = z - z.mean(axis=0), y - y.mean(axis=0)
@@ -167,10 +167,10 @@ def explained(
     alive = variance / max(len(z) - 1, 1) > 1e-12
     share = ((basis.T @ z) ** 2).sum(axis=0) / np.where(alive, variance, 1.0)
     single = np.where(alive, np.minimum(share, 1.0), 0.0)
-    if blocked is None:
+    if block_columns is None:
         return single
-    result = np.empty(len(blocked))
-    for i, block in enumerate(blocked):
+    result = np.empty(len(block_columns))
+    for i, block in enumerate(block_columns):
         columns = [column for column in block if alive[column]]
         if len(block) == 1 or not columns:
             result[i] = single[block[0]]

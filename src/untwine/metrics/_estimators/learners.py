@@ -11,7 +11,7 @@ import numpy as np
 
 from ..score import NotApplicable
 from .arrays import is_known
-from .kinds import Stated
+from .kinds import FactorKinds
 from .predictors import fit_predictor, parallel
 from .splits import Columns, TrainTest, train_test
 
@@ -33,7 +33,7 @@ def labelled_parts(
     components: int | None,
     unknown: float | str | None,
     groups: Any,
-    kinds: Stated,
+    kinds: FactorKinds,
     seed: int,
     metric: str,
 ) -> TrainTest:
@@ -74,8 +74,8 @@ def accuracies(
     tasks: list[Callable[[], Any]] = [
         partial(accuracy_of, part, k, predictor, seed) for k in range(data.factors.shape[1])
     ]
-    learned, judged, balanced = zip(*parallel(tasks, jobs), strict=True)
-    return np.array(learned), np.array(judged), np.array(balanced)
+    train_accuracy, test_accuracy, balanced_accuracy = zip(*parallel(tasks, jobs), strict=True)
+    return np.array(train_accuracy), np.array(test_accuracy), np.array(balanced_accuracy)
 
 
 def majority(data: TrainTest) -> np.ndarray:
@@ -106,5 +106,5 @@ def accuracy_of(data: TrainTest, k: int, predictor: str, seed: int) -> tuple[flo
     right = model.predict(target.z_test) == target.y_test
     counts = np.bincount(target.y_test)
     recall = np.bincount(target.y_test, right)[counts > 0] / counts[counts > 0]
-    learned = float((model.predict(target.z) == target.y).mean())
-    return learned, float(right.mean()), float(recall.mean())
+    train_accuracy = float((model.predict(target.z) == target.y).mean())
+    return train_accuracy, float(right.mean()), float(recall.mean())

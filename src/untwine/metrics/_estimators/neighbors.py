@@ -87,28 +87,28 @@ def neighbor_information(z: np.ndarray, y: np.ndarray, k: int) -> float:
     if n == 0:
         return 0.0
     order = np.argsort(z)
-    ordered = z[order]
+    z_sorted = z[order]
     by_class = np.argsort(y[order], kind="stable")  # class by class, sorted within
-    x, label = ordered[by_class], y[order][by_class]
+    x, label = z_sorted[by_class], y[order][by_class]
     ends = np.cumsum(counts)[label]
     starts = ends - counts[label]
     reach = np.minimum(k, counts[label] - 1)
     k = int(reach.max())
-    here = np.arange(n)
+    place = np.arange(n)
     radius = np.full(n, np.inf)
     lower, upper = np.empty(n), np.empty(n)
     for before in range(k + 1):  # so many of the neighbors are smaller, the others larger
-        low, high = here - before, here - before + reach
+        low, high = place - before, place - before + reach
         inside = (low >= starts) & (high < ends) & (before <= reach)
-        left, right = x[np.maximum(low, 0)], x[np.minimum(high, n - 1)]
-        distance = np.maximum(x - left, right - x)
+        below, above = x[np.maximum(low, 0)], x[np.minimum(high, n - 1)]
+        distance = np.maximum(x - below, above - x)
         closer = inside & (distance < radius)
         # One end of the open interval is the k-th neighbor itself, free of rounding.
-        np.copyto(lower, np.where(x - left == distance, left, x - distance), where=closer)
-        np.copyto(upper, np.where(right - x == distance, right, x + distance), where=closer)
+        np.copyto(lower, np.where(x - below == distance, below, x - distance), where=closer)
+        np.copyto(upper, np.where(above - x == distance, above, x + distance), where=closer)
         np.copyto(radius, distance, where=closer)
-    within = np.searchsorted(ordered, upper, side="left")
-    within -= np.searchsorted(ordered, lower, side="right")
+    within = np.searchsorted(z_sorted, upper, side="left")
+    within -= np.searchsorted(z_sorted, lower, side="right")
     within = np.maximum(within, 1)
     value = digamma(n) + digamma(reach).mean() - digamma(counts[label]).mean()
     return max(0.0, float(value - digamma(within).mean()))
@@ -151,10 +151,10 @@ def vector_information(z: np.ndarray, y: np.ndarray, k: int) -> float:
     reach = np.minimum(k, counts - 1)
     radius = np.empty(len(z))
     for value in np.unique(y):
-        here = y == value
-        k_here = int(reach[here][0])
-        distance = cKDTree(z[here]).query(z[here], k=[k_here + 1], p=np.inf)[0][:, 0]
-        radius[here] = np.nextafter(distance, 0)
+        members = y == value
+        k_here = int(reach[members][0])
+        distance = cKDTree(z[members]).query(z[members], k=[k_here + 1], p=np.inf)[0][:, 0]
+        radius[members] = np.nextafter(distance, 0)
     closer = np.maximum(_closer(z, radius), 1)
     value = digamma(len(z)) + (digamma(reach) - digamma(counts) - digamma(closer)).mean()
     return max(0.0, float(value))

@@ -9,7 +9,7 @@ import numpy as np
 from .arrays import UNKNOWN, as_codes, check, columns_of, reduce_blocks
 from .gaussian_sums import GaussianSum
 from .information import Information, binning_protocol, entropy, factor_labels
-from .kinds import Stated, kinds_of
+from .kinds import FactorKinds, kinds_of
 from .splits import Columns, stated_blocks, wide
 
 __all__ = ["as_posterior", "posterior_information", "second_moments"]
@@ -46,7 +46,7 @@ def posterior_information(
     blocks: Columns | None = None,
     components: int | None = None,
     unknown: float | str | None = UNKNOWN,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
 ) -> Information:
     r"""Mutual information of each latent variable and factor under Gaussian posteriors.
 
@@ -102,25 +102,25 @@ def posterior_information(
             )
         mean, stddev = _projected(mean, stddev, blocks)
         protocol |= stated_blocks(blocks, components)
-    decided = kinds_of(y, kinds, continuous_factors)
-    labels = factor_labels(y, bins, decided)
+    factor_kinds = kinds_of(y, kinds, continuous_factors)
+    labels = factor_labels(y, bins, factor_kinds)
     counts = [np.bincount(v.values[slice(None) if v.known is None else v.known]) for v in labels]
-    mutual, widened = np.empty((mean.shape[1], len(labels))), 0.0
+    mutual, widening = np.empty((mean.shape[1], len(labels))), 0.0
     for j in range(mean.shape[1]):
         mixture = GaussianSum.of(mean[:, j], stddev[:, j])
-        widened = max(widened, mixture.widened)
+        widening = max(widening, mixture.widened)
         for k, density in enumerate(mixture.densities(labels)):
             share = counts[k] / counts[k].sum()
             conditional = share @ mixture.entropies(density)
             mutual[j, k] = max(0.0, float(mixture.entropies(share @ density) - conditional))
-    if widened > 0:
-        protocol["widened"] = f"up to {widened:.2%} of a dimension's posteriors, to be resolved"
+    if widening > 0:
+        protocol["widened"] = f"up to {widening:.2%} of a dimension's posteriors, to be resolved"
     return Information(
         mutual,
         np.array([entropy(count) for count in counts]),
         np.array([int(count.sum()) for count in counts]),
         np.ptp(mean, axis=0),
-        protocol | binning_protocol(y, decided),
+        protocol | binning_protocol(y, factor_kinds),
     )
 
 

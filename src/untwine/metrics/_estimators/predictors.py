@@ -68,10 +68,10 @@ def fit_predictor(
             only = present[0]
             return Predictor(lambda new: np.full(len(new), only), np.zeros(z.shape[1]))
         classes = len(present)
-    fitted = FITS[name](z, y, classes, seed=seed, threads=threads, **settings)
+    model = FITS[name](z, y, classes, seed=seed, threads=threads, **settings)
     if present is None:
-        return fitted
-    return Predictor(lambda new: present[fitted.predict(new)], fitted.importance)
+        return model
+    return Predictor(lambda new: present[model.predict(new)], model.importance)
 
 
 def describe_predictor(name: str, **settings: Any) -> dict[str, Any]:
@@ -147,17 +147,17 @@ def _fast(
         parameters["num_class"] = classes
     data = lightgbm.Dataset(z, label=y, params=parameters)
     model = lightgbm.train(parameters, data, rounds, keep_training_booster=True)
-    fitted: list[np.ndarray] = []
+    trees: list[np.ndarray] = []
 
     def keep(output: np.ndarray, _: Any) -> tuple[str, float, bool]:
-        fitted.append(output)
+        trees.append(output)
         return "output", 0.0, True
 
     def predict(new: np.ndarray) -> np.ndarray:
         if new is z:  # training has already scored these rows; to walk the trees again is slow
-            fitted.clear()
+            trees.clear()
             model.eval_train(keep)
-            output = fitted[0]
+            output = trees[0]
         else:
             output = np.asarray(model.predict(new, num_threads=threads))
         return output if classes is None else output.argmax(axis=1)
@@ -214,11 +214,11 @@ def _forest(
     kind = RandomForestRegressor if classes is None else RandomForestClassifier
     order = np.random.default_rng(seed).permutation(len(z))
     cut = max(1, len(z) // 5)
-    held, rest = order[:cut], order[cut:]
+    validation, train = order[:cut], order[cut:]
 
     def validate(depth: int | None) -> float:
-        model = kind(10, max_depth=depth, random_state=seed).fit(z[rest], y[rest])
-        return float(model.score(z[held], y[held]))
+        model = kind(10, max_depth=depth, random_state=seed).fit(z[train], y[train])
+        return float(model.score(z[validation], y[validation]))
 
     best = max(depths, key=validate)
     model = kind(10, max_depth=best, random_state=seed).fit(z, y)
@@ -285,12 +285,12 @@ def _logistic_cv(
     n, folds = len(z), min(5, len(z))
     strengths = np.logspace(-4, 4, 10)
     accuracy = np.zeros(len(strengths))
-    for held in np.array_split(np.arange(n), folds):
-        rest = np.delete(np.arange(n), held)
+    for fold in np.array_split(np.arange(n), folds):
+        train = np.delete(np.arange(n), fold)
         model = None
         for i, c in enumerate(strengths):
-            model = fit_logistic(z[rest], y[rest], classes, c=c, start=model)
-            accuracy[i] += (model.predict(z[held]) == y[held]).mean()
+            model = fit_logistic(z[train], y[train], classes, c=c, start=model)
+            accuracy[i] += (model.predict(z[fold]) == y[fold]).mean()
     model = fit_logistic(z, y, classes, c=strengths[accuracy.argmax()])
     return _linear(model, np.zeros(z.shape[1]), np.ones(z.shape[1]))
 

@@ -20,7 +20,7 @@ from .arrays import (
     stated_unknown,
     without_copies,
 )
-from .kinds import CLASSES, Kind, Stated, coordinates, kinds_of
+from .kinds import CLASSES, FactorKinds, Kind, coordinates, kinds_of
 
 __all__ = [
     "Columns",
@@ -53,9 +53,9 @@ def equal_width(values: np.ndarray, bins: int, reference: np.ndarray | None = No
     reference = values if reference is None else reference
     edges = np.histogram_bin_edges(reference[is_known(reference)].astype(np.float64), bins)
     mask = is_known(values)
-    binned = np.full(len(values), -1, dtype=np.int64)
-    binned[mask] = np.digitize(values[mask], edges[1:-1])
-    return binned
+    bin_of = np.full(len(values), -1, dtype=np.int64)
+    bin_of[mask] = np.digitize(values[mask], edges[1:-1])
+    return bin_of
 
 
 @dataclass(frozen=True)
@@ -141,13 +141,13 @@ class TrainTest:
                 "two values and one row: give more labelled rows, or drop that column"
             )
         z, z_test, n = self.z[mask], self.z_test[mask_test], len(y)
-        both = np.concatenate([y, y_test])
+        labels = np.concatenate([y, y_test])
         if self.discrete(k) and not values:
-            classes, both = np.unique(both, return_inverse=True)
-            return [Target(z, both[:n], z_test, both[n:], classes)]
+            classes, labels = np.unique(labels, return_inverse=True)
+            return [Target(z, labels[:n], z_test, labels[n:], classes)]
         return [
             Target(z, column[:n], z_test, column[n:], None)
-            for column in coordinates(both, self.kinds[k], np.unique(y)).T
+            for column in coordinates(labels, self.kinds[k], np.unique(y)).T
         ]
 
 
@@ -165,7 +165,7 @@ def train_test(
     components: int | None = None,
     unknown: float | str | None = UNKNOWN,
     groups: Any = None,
-    kinds: Stated = None,
+    kinds: FactorKinds = None,
 ) -> TrainTest:
     """Checked codes and factors in two parts.
 
@@ -227,11 +227,11 @@ def train_test(
     }
     if copies:
         protocol["copies_left_out"] = copies
-    judged, _ = in_blocks(z_test, blocks, components, basis=z)
-    learned, columns = in_blocks(z, blocks, components)
+    test_codes, _ = in_blocks(z_test, blocks, components, basis=z)
+    train_codes, columns = in_blocks(z, blocks, components)
     protocol |= stated_blocks(blocks, components)
-    decided = kinds_of(np.concatenate([y, y_test]), kinds)
-    return TrainTest(learned, y, judged, y_test, decided, protocol, columns)
+    factor_kinds = kinds_of(np.concatenate([y, y_test]), kinds)
+    return TrainTest(train_codes, y, test_codes, y_test, factor_kinds, protocol, columns)
 
 
 def rows(rng: np.random.Generator, size: int | None, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -239,8 +239,8 @@ def rows(rng: np.random.Generator, size: int | None, *arrays: np.ndarray) -> tup
     n = len(arrays[0])
     if size is None or n <= size:
         return arrays
-    chosen = rng.choice(n, size, replace=False)
-    return tuple(array[chosen] for array in arrays)
+    sample = rng.choice(n, size, replace=False)
+    return tuple(array[sample] for array in arrays)
 
 
 def same_rows(*factors: np.ndarray) -> list[list[int]]:
@@ -278,11 +278,13 @@ def in_blocks(
         if components is not None:
             raise ValueError("components= reduces blocks of columns: give blocks=, too")
         return codes, [[j] for j in range(codes.shape[1])]
-    chosen = list(columns_of(blocks, codes.shape[1]).values())
+    block_columns = list(columns_of(blocks, codes.shape[1]).values())
     if components is None:
-        ends = np.cumsum([len(block) for block in chosen])
-        places = [list(range(end - len(b), end)) for b, end in zip(chosen, ends, strict=True)]
-        return codes[:, [j for block in chosen for j in block]], places
+        ends = np.cumsum([len(block) for block in block_columns])
+        places = [
+            list(range(end - len(b), end)) for b, end in zip(block_columns, ends, strict=True)
+        ]
+        return codes[:, [j for block in block_columns for j in block]], places
     z = reduce_blocks(codes, blocks, components=components, basis=basis)
     return z, [list(range(i, i + components)) for i in range(0, z.shape[1], components)]
 
@@ -291,10 +293,10 @@ def stated_blocks(blocks: Columns | None, components: int | None) -> dict[str, A
     """What a protocol says of vector-valued codes; nothing where there are none."""
     if blocks is None:
         return {}
-    stated: dict[str, Any] = {"blocks": len(blocks)}
+    protocol: dict[str, Any] = {"blocks": len(blocks)}
     if components is not None:
-        stated["block_reduction"] = f"PCA, {components} component(s)"
-    return stated
+        protocol["block_reduction"] = f"PCA, {components} component(s)"
+    return protocol
 
 
 def wide(columns: Sequence[Sequence[int]]) -> bool:

@@ -60,7 +60,7 @@ class Votes:
 
 def vote(
     codes: np.ndarray,
-    blocked: list[list[int]],
+    block_columns: list[list[int]],
     n_factors: int,
     draw: Callable[[int, int, int, np.random.Generator], np.ndarray],
     pick: Callable[..., Any],
@@ -77,7 +77,7 @@ def vote(
 
     Args:
         codes: ``(N, C)``.
-        blocked: The columns of each of D codes; their variance is the sum over columns.
+        block_columns: The columns of each of D codes; their variance is the sum over columns.
         n_factors: K.
         draw: ``draw(k, batches, size, rng)`` gives rows ``(batches, size)`` for factor ``k``.
         pick: `numpy.argmin` or `numpy.argmax`, of the relative variances.
@@ -93,20 +93,20 @@ def vote(
         raise ValueError("votes tell factors apart: factors has 1 column, expected 2 or more")
     # Relative to a row, a constant dimension is exactly zero and so is its variance.
     codes = np.subtract(codes, codes[0], dtype=np.float64)
-    some = codes
+    sample = codes
     if variance_rows is not None and variance_rows < len(codes):
-        some = codes[rng.choice(len(codes), variance_rows, replace=False)]
-    every = some.var(axis=0, ddof=1)
-    variance = np.array([every[block].sum() for block in blocked])
+        sample = codes[rng.choice(len(codes), variance_rows, replace=False)]
+    variance = sample.var(axis=0, ddof=1)
+    variance = np.array([variance[block].sum() for block in block_columns])
     active = np.sqrt(variance) >= threshold
     warn_of_scale(metric, np.sqrt(variance), threshold)
-    counts = np.zeros((len(blocked), n_factors), dtype=np.int64)
+    counts = np.zeros((len(block_columns), n_factors), dtype=np.int64)
     if not active.any():
         return Votes(0.0, 0.0 if test_votes else None, counts, active)
     safe = np.where(variance > 0, variance, 1.0)
     voting = [d for d, votes_too in enumerate(active) if votes_too]
-    columns = [column for d in voting for column in blocked[d]]
-    width = np.array([len(blocked[d]) for d in voting])
+    columns = [column for d in voting for column in block_columns[d]]
+    width = np.array([len(block_columns[d]) for d in voting])
     first = np.cumsum(width) - width
     scale = np.sqrt(np.repeat(safe[voting], width))
     world = np.ascontiguousarray(codes[:, columns] / scale)
@@ -115,19 +115,19 @@ def vote(
         result = np.zeros((len(voting), n_factors), dtype=np.int64)
         for k, number in enumerate(np.bincount(rng.integers(n_factors, size=total))):
             for part in chunks(int(number), batch):
-                drawn = world[draw(k, part, batch, rng)]
-                drawn -= drawn[:, :1].copy()  # exact zeros where nothing varies
-                local = np.einsum("bld,bld->bd", drawn, drawn) - drawn.sum(axis=1) ** 2 / batch
+                groups = world[draw(k, part, batch, rng)]
+                groups -= groups[:, :1].copy()  # exact zeros where nothing varies
+                local = np.einsum("bld,bld->bd", groups, groups) - groups.sum(axis=1) ** 2 / batch
                 local = np.add.reduceat(local, first, axis=1)
                 result[:, k] += np.bincount(pick(local, axis=1), minlength=len(voting))
         return result
 
-    learned = cast(votes)
-    majority = learned.argmax(axis=1)
+    vote_of_dimension = cast(votes)
+    majority = vote_of_dimension.argmax(axis=1)
     dims = np.arange(len(voting))
     test = None
     if test_votes:
         fresh = cast(test_votes)
         test = float(fresh[dims, majority].sum() / test_votes)
-    counts[active] = learned
-    return Votes(float(learned[dims, majority].sum() / votes), test, counts, active)
+    counts[active] = vote_of_dimension
+    return Votes(float(vote_of_dimension[dims, majority].sum() / votes), test, counts, active)

@@ -31,6 +31,7 @@ __all__ = [
     "nets",
     "plots",
     "report",
+    "study",
     "use",
 ]
 
@@ -49,7 +50,18 @@ _WHERE = {
 }
 
 if TYPE_CHECKING:
-    from . import data, diagnostics, distributions, functional, methods, metrics, nets, plots, use
+    from . import (
+        data,
+        diagnostics,
+        distributions,
+        functional,
+        methods,
+        metrics,
+        nets,
+        plots,
+        study,
+        use,
+    )
     from .data import FactorDataset, FactorSpace
     from .encoding import Codes, encode
     from .evaluation import evaluate

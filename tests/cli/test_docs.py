@@ -16,8 +16,18 @@ PAGES = [
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "docs/methods").glob("*.md")),
     *sorted((ROOT / "docs/diagnostics").glob("*.md")),
+    *sorted((ROOT / "docs/studies").glob("*.md")),
 ]
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+STUDY = """\
+sweep:
+  - fixed: {data: mine.npz, steps: 2, method.latent_dim: 3, method.net: Conv, method.net.width: 4}
+  - chain: [{fixed: {method: VAE}}, {fixed: {method: BetaVAE, method.beta: 4}}]
+  - seeds: 2
+measure: {metrics: [mig, modularity], n: 60}
+"""
+"""What pages of studies call study.yaml, in small."""
 
 
 def blocks(kind):
@@ -92,6 +102,7 @@ def test_commands_run(page, text, tmp_path, monkeypatch):
         factors=np.stack([np.arange(120) % 3, np.arange(120) // 40], 1),
         factor_names=["shape", "size"],
     )
+    Path("study.yaml").write_text(STUDY)
     ran = 0
     for line in text.strip().splitlines():
         words = shlex.split(line)
@@ -107,6 +118,8 @@ def test_commands_run(page, text, tmp_path, monkeypatch):
             words += ["--metrics", "mig", "modularity", "--n", "300"]
         elif words[1] == "report":
             words += ["--n", "300", "--no-scores"]
+        elif words[1:3] == ["study", "run"]:
+            words += ["--runner", "sequential", "--no-figures", "--no-progress"]
         elif words[1] == "demo":
             words += ["--steps", "3"]
         assert main(words[1:]) in (None, 0), line

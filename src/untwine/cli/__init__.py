@@ -1,4 +1,4 @@
-"""The command line: ``untwine demo | train | measure | report | methods | data``."""
+"""The command line: ``untwine demo | train | measure | report | study | methods | data``."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(words: list[str]) -> int:
     from ..settings.docstrings import Docstring
-    from . import demo, listing, results, train
+    from . import demo, listing, results, study, train
     from .line import call, entries
 
     commands: dict[str, Callable[..., int]] = {
@@ -61,6 +61,7 @@ def _dispatch(words: list[str]) -> int:
         "train": train.train,
         "measure": results.measure,
         "report": results.report,
+        "study": study.study,
         "methods": listing.methods,
         "data": listing.data,
     }
@@ -79,6 +80,8 @@ def _dispatch(words: list[str]) -> int:
         raise UsageError(f"untwine has no command {command!r}{near}")
     if command == "train":
         return train.run(argv)
+    if command == "study":
+        return study.run(argv)
     epilog = results.metrics_in_short if command == "measure" else str
     return call(command, commands[command], argv, epilog)
 

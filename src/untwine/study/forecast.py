@@ -1,0 +1,177 @@
+"""What a study will take: timed on a few steps of each kind of run."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from .folder import Made
+from .points import Planned
+from .work import Sets
+
+__all__ = ["Forecast", "forecast", "in_words", "kind_of"]
+
+_KINDS = 8
+_SECONDS = 1.0  # of timing, for each kind
+_SHORT = 3  # steps of the first timing, which warms up
+_MOST = 200
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Seconds that runs will take.
+
+    Attributes:
+        seconds: Of one run, by kind.
+        runs: How many runs there are to make, by kind.
+        known: Kinds whose seconds are those of finished runs, measuring included; the others are
+            steps alone, timed here.
+        untimed: Kinds that are taken to be like the average of the others.
+    """
+
+    seconds: Mapping[str, float]
+    runs: Mapping[str, int]
+    known: frozenset[str] = frozenset()
+    untimed: frozenset[str] = frozenset()
+
+    @property
+    def total(self) -> float:
+        """Seconds of all runs, one after the other."""
+        return sum(self.seconds.get(kind, 0.0) * count for kind, count in self.runs.items())
+
+    def line(self, workers: int = 1) -> str:
+        """The forecast in words."""
+        count = sum(self.runs.values())
+        if not count:
+            return "nothing is left to do"
+        text = f"{count:,} runs to make, about {in_words(self.total / workers)}"
+        text += f" on {workers} workers" if workers > 1 else ""
+        timed = [kind for kind in self.runs if kind not in self.known | self.untimed]
+        if timed:
+            text += " for training alone (timed on a few steps)"
+        return text
+
+
+def kind_of(run: Planned) -> str:
+    """What runs of one cost have in common: everything but seeds and plain numbers."""
+    spec = run.spec
+    shape = [_shape(spec[root]) for root in ("method", "data", "sampler")]
+    return json.dumps([*shape, spec["batch_size"], spec["steps"], spec["precision"]])
+
+
+def forecast(
+    left: Sequence[Planned],
+    runs: Sequence[Planned],
+    made: Sequence[Made],
+    sets: Sets,
+    trust: Sequence[str] = (),
+) -> Forecast:
+    """Times a few steps of each kind of run that none has been finished of.
+
+    Args:
+        left: Those that are to be made.
+        runs: All of the study.
+        made: What lies in the study's folder of them.
+        sets: The data sets of this process.
+        trust: Packages of which specs may name classes.
+    """
+    kinds = {run.name: kind_of(run) for run in runs}
+    counts: dict[str, int] = {}
+    first: dict[str, Planned] = {}
+    for run in left:
+        counts[kinds[run.name]] = counts.get(kinds[run.name], 0) + 1
+        first.setdefault(kinds[run.name], run)
+    seconds: dict[str, list[float]] = {}
+    for one in made:
+        if one.status == "finished" and one.done.get("seconds") and one.name in kinds:
+            seconds.setdefault(kinds[one.name], []).append(sum(one.done["seconds"].values()))
+    mean = {kind: sum(values) / len(values) for kind, values in seconds.items()}
+    known = frozenset(mean)
+    for kind, run in first.items():
+        if kind not in mean and len(mean) - len(known) < _KINDS:
+            mean[kind] = _timed(run, sets, trust)
+    untimed = frozenset(kind for kind in counts if kind not in mean)
+    if mean and untimed:
+        average = sum(mean.values()) / len(mean)
+        mean |= dict.fromkeys(untimed, average)
+    return Forecast(mean, counts, known, untimed)
+
+
+def in_words(seconds: float) -> str:
+    """A length of time, to two units.
+
+    Example:
+        >>> in_words(42), in_words(3 * 3600 + 61), in_words(90061)
+        ('42 s', '3 h 1 min', '1 d 1 h')
+    """
+    seconds = round(seconds)
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    for place, (unit, size) in enumerate(units):
+        if seconds >= size or unit == "s":
+            text = f"{seconds // size} {unit}"
+            if place < 2 or (unit == "min" and seconds < 600):
+                rest, (unit, size) = seconds % size, units[place + 1]
+                text += f" {rest // size} {unit}" if rest >= size else ""
+            return text
+    return "0 s"
+
+
+def _timed(run: Planned, sets: Sets, trust: Sequence[str]) -> float:
+    """Seconds of a run's steps, from a few of them, of the first stage."""
+    from ..data import as_loader
+    from ..methods.method import Context, play
+    from ..spec import instantiate
+    from ..training.plan import make_method, moves_by_stage
+    from ..training.stages import optimizers_of
+
+    spec = run.spec
+    data = sets.get(spec)
+    method = make_method(spec, data, trust)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    method.to(device).train()
+    sampler = instantiate(spec["sampler"], trust=trust)
+    settings: dict[str, Any] = {"batch_size": spec["batch_size"], "seed": 0, "device": device}
+    if sampler is None:
+        loader = as_loader(data, method, **settings)
+    else:
+        from ..data import Loader
+
+        loader = as_loader(Loader(data, sampler, batch_size=spec["batch_size"]), method, **settings)
+    stages = method.stages()
+    moves = moves_by_stage(spec["steps"], stages)
+    stage = stages[0]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        if stage.begin is not None:
+            stage.begin([loader(0)])
+        optimizers = optimizers_of(method, stage)
+        step, began, made = 0, 0.0, 0
+        end = time.monotonic() + _SECONDS
+        while step < min(_MOST, _SHORT + sum(moves.values())) and time.monotonic() < end:
+            if step == _SHORT:
+                began = time.monotonic()
+            ctx = Context(torch.tensor(step, device=device), len(data))
+            for due in stage.due(step):
+                for _ in play(due(loader(step), ctx), optimizers):
+                    pass
+            step += 1
+            made = step - _SHORT
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+    each = (time.monotonic() - began) / made if made > 0 else _SECONDS / max(step, 1)
+    return each * sum(moves.values())
+
+
+def _shape(written: Any) -> Any:
+    """A spec without its numbers."""
+    if isinstance(written, Mapping):
+        inside = {k: _shape(v) for k, v in written.items()}
+        return {k: v for k, v in inside.items() if v is not None}
+    if isinstance(written, list):
+        return [_shape(part) for part in written]
+    return written if isinstance(written, str) else None

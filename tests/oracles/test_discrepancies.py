@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.optimize import linprog
-from scipy.stats import special_ortho_group
+from scipy.stats import norm, special_ortho_group
 from torch import nn
 from torch.distributions import Independent, Laplace, MultivariateNormal, kl_divergence
 
@@ -15,17 +15,20 @@ from untwine.distributions import diagonal_normal
 from untwine.functional import (
     RBF,
     InverseMultiquadric,
+    critic_accuracy,
     critic_losses,
     fooling_loss,
     gradient_penalty,
     mmd,
     r1_penalty,
+    ratio_calibration,
     score,
     sliced_wasserstein,
     squared_distances,
     stein,
     stein_direction,
 )
+from untwine.methods.verdicts import verdicts
 from untwine.spec import describe, instantiate
 
 KERNELS = [RBF(1.7), InverseMultiquadric(1.7), RBF("median"), InverseMultiquadric("dimension")]
@@ -268,3 +271,27 @@ def test_a_trained_critic_knows_the_density_ratio():
     assert error < 0.05
     p = [MultivariateNormal(m, torch.eye(2)) for m in (mu, torch.zeros(2))]
     assert divergence == pytest.approx(kl_divergence(*p).item(), abs=0.05)
+    with torch.no_grad():
+        real, fake = critic(z), critic(torch.randn(20_000, 2))
+    bayes = norm.cdf(mu.norm().item() / 2)
+    assert critic_accuracy(real, fake).item() == pytest.approx(bayes, abs=0.02)
+    assert ratio_calibration(fake).item() == pytest.approx(0, abs=0.05)
+    assert ratio_calibration(3 * fake).abs().item() > 0.3  # a critic that is too sure of itself
+
+
+def test_verdicts_on_critics_that_are_known():
+    real, fake = torch.tensor([2.0, -1.0, 3.0, 1.0]), torch.tensor([-1.0, -2.0])
+    assert critic_accuracy(real, fake).item() == (0.75 + 1) / 2
+    assert critic_accuracy(torch.zeros(3), torch.zeros(3)) == 0.5
+    assert ratio_calibration(torch.full((5, 1), -30.0)).item() == pytest.approx(-30)
+    ratio = torch.tensor([0.5, 1.5]).log()
+    assert ratio_calibration(ratio).item() == pytest.approx(0, abs=1e-6)
+    assert not critic_accuracy(real.requires_grad_(), fake).requires_grad
+    for form, names in {
+        "non_saturating": {"accuracy", "calibration"},
+        "hinge": {"accuracy"},
+        "wasserstein": set(),
+    }.items():
+        terms = verdicts(real, fake, form)
+        assert set(terms) == names
+        assert all(weight == 0 for weight in terms.weights.values())

@@ -7,6 +7,7 @@ from .block_kinds import AngleBlock, CategoricalBlock, GaussianBlock
 from .blocks import Block, Blocks
 from .conditional import Conditional
 from .gaussians import diagonal_normal
+from .heads import HeadAndStyle
 from .joint import Joint
 from .likelihoods import (
     Bernoulli,
@@ -32,6 +33,7 @@ from .posteriors import (
     FiniteScalar,
     FixedScale,
     FullCovariance,
+    HeadsPosterior,
     LowRank,
     MixturePosterior,
     OneHotPosterior,
@@ -48,6 +50,7 @@ from .priors import (
     FlowPrior,
     GaussianMixture,
     GridPrior,
+    HeadsPrior,
     HierarchicalMixture,
     LaplacePrior,
     LearnedNormal,
@@ -86,6 +89,9 @@ __all__ = [
     "GaussianBlock",
     "GaussianMixture",
     "GridPrior",
+    "HeadAndStyle",
+    "HeadsPosterior",
+    "HeadsPrior",
     "HierarchicalMixture",
     "Joint",
     "Laplace",

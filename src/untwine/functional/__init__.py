@@ -1,6 +1,7 @@
 """Equations: pure, stateless, differentiable functions."""
 
 from .adversarial import (
+    critic_accuracy,
     critic_losses,
     cross_entropy_to,
     cross_entropy_to_uniform,
@@ -9,9 +10,11 @@ from .adversarial import (
     gradient_penalty,
     permute_dims,
     r1_penalty,
+    ratio_calibration,
 )
 from .block_information import block_information
 from .contrastive import nt_xent
+from .coverage import density_and_coverage
 from .decomposition import Decomposition, decompose, log_densities, log_importance_weights
 from .discrepancies import mmd, score, sliced_wasserstein, stein, stein_direction
 from .divergences import kl, kl_blocks, kl_rule
@@ -42,6 +45,7 @@ from .mixture_divergences import (
 from .moments import covariance, dip
 from .multiinformation import kernel_multiinformation
 from .onehot import one_hot
+from .repulsion import head_repulsion
 from .schedules import Linear, Schedule, at
 from .sharing import average, changed, geometric, pool, product, share
 from .transitions import laplace_transition
@@ -61,10 +65,12 @@ __all__ = [
     "column_cosines",
     "convexity_upper_bound",
     "covariance",
+    "critic_accuracy",
     "critic_losses",
     "cross_entropy_to",
     "cross_entropy_to_uniform",
     "decompose",
+    "density_and_coverage",
     "density_ratio",
     "dip",
     "durrieu_bounds",
@@ -73,6 +79,7 @@ __all__ = [
     "geometric",
     "gradient_penalty",
     "gram",
+    "head_repulsion",
     "hessian_penalty",
     "ima_contrast",
     "jacobian",
@@ -101,6 +108,7 @@ __all__ = [
     "product",
     "product_of_experts",
     "r1_penalty",
+    "ratio_calibration",
     "score",
     "seam_gap",
     "second_differences",

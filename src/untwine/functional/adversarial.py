@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 __all__ = [
+    "critic_accuracy",
     "critic_losses",
     "cross_entropy_to",
     "cross_entropy_to_uniform",
@@ -18,6 +20,7 @@ __all__ = [
     "gradient_penalty",
     "permute_dims",
     "r1_penalty",
+    "ratio_calibration",
 ]
 
 Form = Literal["non_saturating", "hinge", "wasserstein"]
@@ -124,6 +127,44 @@ def fooling_loss(fake: Tensor, form: Form = "non_saturating") -> Tensor:
     if form not in _FORMS:
         raise ValueError(f"form is {form!r}; expected one of {', '.join(map(repr, _FORMS))}")
     return F.softplus(-fake) if form == "non_saturating" else -fake
+
+
+def critic_accuracy(real: Tensor, fake: Tensor) -> Tensor:
+    """The share of examples that a critic takes for what they are, real and fake alike, a scalar.
+
+    One of .5 from the first step on learns nothing; one of 1 has nothing to teach.
+
+    Args:
+        real: Its logits of real examples, ``(B, ...)``.
+        fake: Its logits of fake ones.
+
+    Example:
+        >>> critic_accuracy(torch.tensor([2.0, -1.0]), torch.tensor([-3.0, -0.1])).item()
+        0.75
+    """
+    # A logit of 0 is half right.
+    return 0.5 + (real.detach().sign().mean() - fake.detach().sign().mean()) / 4
+
+
+def ratio_calibration(fake: Tensor) -> Tensor:
+    r"""How far a critic's density ratio is from having the integral one, a scalar in nats.
+
+    .. math::
+        \log \mathbb{E}_{q}\big[e^{d(x)}\big], \qquad
+        d(x) = \log \frac{p(x)}{q(x)} \;\Rightarrow\; \mathbb{E}_{q}\big[e^{d(x)}\big] = 1
+
+    0 where the logits are the log density ratio of real to fake examples; far below 0 where the
+    critic sees no overlap of the two any more, so that a ratio says nothing.
+
+    Args:
+        fake: The critic's logits of fake examples, ``(B, ...)``, a sample of q.
+
+    Example:
+        >>> ratio_calibration(torch.zeros(8)).item()
+        0.0
+    """
+    flat = fake.detach().flatten()
+    return flat.logsumexp(0) - math.log(len(flat))
 
 
 def r1_penalty(critic: Callable[[Tensor], Tensor], real: Tensor) -> Tensor:

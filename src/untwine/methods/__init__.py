@@ -17,6 +17,7 @@ from .annealed_vae import AnnealedVAE as AnnealedVAE, Capacity as Capacity
 from .beta_tcvae import BetaTCVAE as BetaTCVAE, TotalCorrelation as TotalCorrelation
 from .beta_vae import BetaVAE as BetaVAE
 from .block_kl import BlockKL as BlockKL
+from .clustering_aae import ClusteringAAE as ClusteringAAE
 from .dip_vae import DIP as DIP, DIPVAEI as DIPVAEI, DIPVAEII as DIPVAEII
 from .divergences import (
     MMD as MMD,
@@ -55,6 +56,11 @@ from .multimodal_vae import MultimodalVAE as MultimodalVAE
 from .penalty import KL as KL, Penalties as Penalties, Penalty as Penalty, Trace as Trace
 from .play import play as play
 from .qlae import QLAE as QLAE, Quantization as Quantization
+from .reducing_aae import (
+    ReducingAAE as ReducingAAE,
+    SemiSupervisedReducingAAE as SemiSupervisedReducingAAE,
+)
+from .semi_supervised_aae import SemiSupervisedAAE as SemiSupervisedAAE
 from .slow_vae import SlowVAE as SlowVAE
 from .snapshot import Snapshot as Snapshot
 from .swaps import Swaps as Swaps, swap as swap

@@ -26,6 +26,7 @@ from ..spec import Recorded
 from .loss import Loss
 from .method import Context, MakeOptimizer
 from .penalty import Penalty, Terms, Trace
+from .verdicts import verdicts
 
 __all__ = ["ADVERSARIAL_ADAM", "MMD", "Adversarial", "SlicedWasserstein", "Stein"]
 
@@ -156,10 +157,10 @@ class Adversarial(Recorded):
         )
 
     def critic_loss(self, critic: nn.Module, prior: Tensor, codes: Tensor) -> Loss:
-        """What the critic minimizes: ``prior`` and ``codes``."""
+        """What the critic minimizes, ``prior`` and ``codes``, and how it does, see `verdicts`."""
         real, fake = critic(prior).squeeze(-1), critic(codes).squeeze(-1)
         of_prior, of_codes = critic_losses(real, fake, self.form)
-        return Loss(prior=of_prior, codes=of_codes)
+        return Loss(prior=of_prior, codes=of_codes) + verdicts(real, fake, self.form)
 
     def fooling(self, critic: nn.Module, codes: Tensor) -> Tensor:
         """What codes minimize to be taken for the prior's, ``(B,)``."""

@@ -50,6 +50,7 @@ class ElasticInfoGAN(InfoGAN):
         entropy: :math:`\eta`, the weight of the classes' entropy.
         contrast: :math:`\mu`, the weight of the contrastive term.
         contrast_temperature: :math:`\tau` of the contrastive term.
+        augment: What is done to images before the trunk sees them, see `InfoGAN`.
         generator_optimizer: Of the generator and of the class probabilities.
         discriminator_optimizer: Of the trunk and its two heads.
 
@@ -83,6 +84,7 @@ class ElasticInfoGAN(InfoGAN):
         entropy: float = 1.0,
         contrast: float = 10.0,
         contrast_temperature: float = 1.0,
+        augment: nn.Module | None = None,
         generator_optimizer: MakeOptimizer = partial(Adam, lr=2e-4, betas=(0.5, 0.999), fused=True),
         discriminator_optimizer: MakeOptimizer = partial(
             Adam, lr=2e-4, betas=(0.5, 0.999), fused=True
@@ -97,6 +99,7 @@ class ElasticInfoGAN(InfoGAN):
             prior,
             noise_dim,
             info=info,
+            augment=augment,
             generator_optimizer=generator_optimizer,
             discriminator_optimizer=discriminator_optimizer,
         )
@@ -123,6 +126,7 @@ class ElasticInfoGAN(InfoGAN):
         learned_variance: bool = False,
         net: Architecture | None = None,
         noise_dim: int = 62,
+        spectral: bool = True,
     ) -> dict[str, object]:
         """Generator and discriminator of one architecture, and codes with learned classes.
 
@@ -135,13 +139,16 @@ class ElasticInfoGAN(InfoGAN):
             learned_variance: Whether Q tells the variance of continuous codes, too, in place of 1.
             net: The architecture of all networks; `nets.DCGAN` by default.
             noise_dim: The number of noise inputs beside the codes.
+            spectral: Whether trunk and discriminator have spectral norm, see `InfoGAN.parts`.
         """
         if blocks is None:
             prior = OneHotPrior(classes, learned=True, temperature=temperature)
             blocks = {"category": CategoricalBlock(classes, prior=prior)}
             if latent_dim:
                 blocks["continuous"] = box_block(latent_dim, learned_variance)
-        return super().parts(data, latent_dim, blocks=blocks, net=net, noise_dim=noise_dim)
+        return super().parts(
+            data, latent_dim, blocks=blocks, net=net, noise_dim=noise_dim, spectral=spectral
+        )
 
     def players(self) -> Mapping[str, Player]:
         """Discriminator (with Q), and generator with the class probabilities."""

@@ -17,6 +17,7 @@ from .method import ADAM, Context, MakeOptimizer, Moves, Player
 from .model import Model
 from .penalty import Penalty
 from .vae import VAE
+from .verdicts import verdicts
 
 __all__ = ["FactorVAE"]
 
@@ -83,9 +84,10 @@ class FactorVAE(VAE):
         yield {"vae": loss + penalty}
         with torch.no_grad():
             shuffled = permute_dims(self.infer(two)[1].sample())
+        real, fake = self.critic(t.z.detach()), self.critic(shuffled)
         yield {
             "critic": Loss(
-                joint=(0.5, cross_entropy_to(self.critic(t.z.detach()), 0)),
-                shuffled=(0.5, cross_entropy_to(self.critic(shuffled), 1)),
+                joint=(0.5, cross_entropy_to(real, 0)), shuffled=(0.5, cross_entropy_to(fake, 1))
             )
+            + verdicts(density_ratio(real), density_ratio(fake))
         }

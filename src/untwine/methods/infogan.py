@@ -30,6 +30,7 @@ from ..distributions import (
 from ..nets import DCGAN, Architecture
 from .loss import Loss
 from .method import Context, MakeOptimizer, Method, Move, Moves, Observations, Player
+from .verdicts import verdicts
 
 if TYPE_CHECKING:
     from ..data import FactorDataset
@@ -62,6 +63,9 @@ class InfoGAN(Method):
         prior: Of the codes.
         noise_dim: Number of noise inputs, uniform in [-1, 1].
         info: :math:`\lambda`, the weight of reading codes back from images.
+        augment: ``x -> x``, what is done to real and generated images alike before the trunk sees
+            them in training, such as `nets.DiffAugment`, or `nets.GaussianNoise` for instance
+            noise; gradients flow through it. Nothing by default.
         generator_optimizer: Of the generator; called with its parameters.
         discriminator_optimizer: Of the trunk and its two heads.
 
@@ -72,8 +76,8 @@ class InfoGAN(Method):
         https://github.com/openai/InfoGAN
 
     Deviations:
-        The networks are those of the data's architecture, with spectral norm in the trunk where the
-        released ones have batch norm.
+        The networks are those of the data's architecture, by default with spectral norm in the
+        trunk, where the released ones have batch norm.
 
     Example:
         >>> from untwine.data import FactorDataset
@@ -98,6 +102,7 @@ class InfoGAN(Method):
         noise_dim: int,
         *,
         info: float = 1.0,
+        augment: nn.Module | None = None,
         generator_optimizer: MakeOptimizer = partial(Adam, lr=1e-3, betas=(0.5, 0.999), fused=True),
         discriminator_optimizer: MakeOptimizer = partial(
             Adam, lr=2e-4, betas=(0.5, 0.999), fused=True
@@ -108,6 +113,7 @@ class InfoGAN(Method):
         self.posterior, self.prior, self.noise_dim = posterior, prior, noise_dim
         check_scale("info", info, zero=True)
         self.info = info
+        self.augment = nn.Identity() if augment is None else augment
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
         self.register_buffer("typical", 2 * torch.rand(noise_dim) - 1)
@@ -126,6 +132,7 @@ class InfoGAN(Method):
         learned_variance: bool = False,
         net: Architecture | None = None,
         noise_dim: int = 62,
+        spectral: bool = True,
     ) -> dict[str, object]:
         """Generator and discriminator of one architecture, and the codes.
 
@@ -137,6 +144,8 @@ class InfoGAN(Method):
             learned_variance: Whether Q tells the variance of continuous codes, too, in place of 1.
             net: The architecture of all networks; `nets.DCGAN` by default.
             noise_dim: The number of noise inputs beside the codes.
+            spectral: Whether trunk and discriminator have spectral norm; without it take
+                ``net=nets.DCGAN(norm=True)``, which has batch norm, as released.
 
         Raises:
             ValueError: for data other than images, or for no codes at all.
@@ -157,10 +166,11 @@ class InfoGAN(Method):
         posterior, width = BlocksPosterior(blocks), sum(b.dim for b in blocks.values())
         trunk = nn.Sequential(net.encoder(data.shape, _WIDTH), nn.LeakyReLU(0.1))
         features = posterior.features(width)
+        normalized = spectral_norm if spectral else nn.Identity()
         return {
             "generator": net.decoder(width + noise_dim, data.shape),
-            "trunk": spectrally_normalized(trunk),
-            "head": spectral_norm(nn.Linear(_WIDTH, 1)),
+            "trunk": spectrally_normalized(trunk) if spectral else trunk,
+            "head": normalized(nn.Linear(_WIDTH, 1)),
             "reader": nn.Sequential(
                 nn.Linear(_WIDTH, _WIDTH), nn.LeakyReLU(0.1), nn.Linear(_WIDTH, features)
             ),
@@ -242,21 +252,21 @@ class InfoGAN(Method):
     def judge(self, x: Tensor, c: Tensor, noise: Tensor) -> Move:
         """The discriminator's turn: real, generated, and the codes of what was generated."""
         fake = self.generate(c, noise).detach()
-        real_logit, features = self.head(self.trunk(x)), self.trunk(fake)
+        real_logit = self.head(self.trunk(self.augment(x)))
+        features = self.trunk(self.augment(fake))
         fake_logit = self.head(features)
-        right = torch.cat([real_logit > 0, fake_logit < 0]).to(fake.dtype)
         return {
             "discriminator": Loss(
                 real=F.softplus(-real_logit).flatten(),
                 fake=F.softplus(fake_logit).flatten(),
                 info=(self.info, -self.read(features).log_prob(c)),
-                accuracy=(0.0, right.mean()),
             )
+            + verdicts(real_logit, fake_logit)
         }
 
     def fooling(self, c: Tensor, noise: Tensor) -> Loss:
         """The generator's loss at codes and noise."""
-        features = self.trunk(self.generate(c, noise))
+        features = self.trunk(self.augment(self.generate(c, noise)))
         return Loss(
             fool=F.softplus(-self.head(features)).flatten(),
             info=(self.info, -self.read(features).log_prob(c)),

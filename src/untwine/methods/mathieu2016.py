@@ -24,6 +24,7 @@ from .model import Model, autoencoder, fitting_prior
 from .penalty import KL, OfPart, Penalty, Trace
 from .swaps import Swaps
 from .vae import ModelMethod
+from .verdicts import verdicts
 
 if TYPE_CHECKING:
     from ..data import FactorDataset, Sampler
@@ -234,12 +235,15 @@ class Mathieu2016(ModelMethod, Swaps):
         )
         yield {"autoencoder": likelihoods + penalty + of_critic}
         y = one_hot(batch.classes, self.classes)
+        real = self.critic(x, y)
+        fakes = torch.stack([self.critic(v.detach(), y_other) for v in (swapped, sampled)])
         yield {
             "critic": Loss(
-                real=F.softplus(-self.critic(x, y)).flatten(),
-                swapped=(0.5, F.softplus(self.critic(swapped.detach(), y_other)).flatten()),
-                sampled=(0.5, F.softplus(self.critic(sampled.detach(), y_other)).flatten()),
+                real=F.softplus(-real).flatten(),
+                swapped=(0.5, F.softplus(fakes[0]).flatten()),
+                sampled=(0.5, F.softplus(fakes[1]).flatten()),
             )
+            + verdicts(real, fakes)
         }
 
 

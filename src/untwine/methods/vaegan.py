@@ -20,6 +20,7 @@ from .method import Context, MakeOptimizer, Moves, Player
 from .model import Model
 from .penalty import Penalty
 from .vae import VAE
+from .verdicts import verdicts
 
 if TYPE_CHECKING:
     from ..data import FactorDataset
@@ -144,9 +145,10 @@ class VAEGAN(VAE):
         similarity = -diagonal_normal(
             rebuilt.flatten(1), torch.ones_like(rebuilt.flatten(1))
         ).log_prob(real.flatten(1))
-        of_real = F.softplus(-self.head(real)).squeeze(-1)
-        of_fake = torch.stack([F.softplus(self.head(h)) for h in (rebuilt, generated)])
-        of_fake = of_fake.mean(0).squeeze(-1)
+        real_logit = self.head(real)
+        fake_logits = torch.stack([self.head(h) for h in (rebuilt, generated)])
+        of_real = F.softplus(-real_logit).squeeze(-1)
+        of_fake = F.softplus(fake_logits).mean(0).squeeze(-1)
         decoder, discriminator = self.who_moves(of_real, of_fake)
         yield {
             "encoder": Loss(similarity=similarity, nll=(0.0, -t.p.log_prob(t.x).detach()))
@@ -155,7 +157,8 @@ class VAEGAN(VAE):
                 similarity=(decoder * at(self.gamma, ctx.step), similarity),
                 fool=(decoder, -of_fake),
             ),
-            "discriminator": Loss(real=(discriminator, of_real), fake=(discriminator, of_fake)),
+            "discriminator": Loss(real=(discriminator, of_real), fake=(discriminator, of_fake))
+            + verdicts(real_logit, fake_logits),
         }
 
     def who_moves(self, of_real: Tensor, of_fake: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 from .adain import AdaIN, adain
 from .architecture import Architecture
-from .augment import RandomAffine
+from .augment import DiffAugment, RandomAffine
 from .conv import Burgess2018, Conv, Locatello2019
 from .critics import GaussianNoise, mlp_critic
 from .dcgan import DCGAN
@@ -19,6 +19,7 @@ __all__ = [
     "Architecture",
     "Burgess2018",
     "Conv",
+    "DiffAugment",
     "Features",
     "FrozenNet",
     "GaussianNoise",

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import check_scale, check_size
+from ..spec import Recorded
 from .mlp import mlp
 
 __all__ = ["GaussianNoise", "mlp_critic"]
 
 
-class GaussianNoise(nn.Module):
+class GaussianNoise(Recorded, nn.Module):
     r"""Adds Gaussian noise in training, :math:`x + \sigma \epsilon`, and nothing in evaluation.
 
     Args:

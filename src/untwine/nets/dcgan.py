@@ -18,13 +18,15 @@ class DCGAN(Conv):
 
     Images are halved as in `Conv`. The generator has batch norm and ReLU after every layer but the
     last.
-    The discriminator (encoder) has leaky ReLU (0.1), and no norm: methods that want spectral norm
-    add it.
+    The discriminator (encoder) has leaky ReLU (0.1), and no norm unless it is asked for: methods
+    that want spectral norm add it.
 
     Args:
         width: Channels after the first convolution.
         hidden: Widths of the linear layers between convolutions and features; the decoder has
             them in reverse.
+        norm: Whether the discriminator has batch norm, too, after every hidden layer but the first,
+            as released for MNIST.
 
     References:
         Radford, Metz, Chintala, "Unsupervised Representation Learning with Deep Convolutional
@@ -32,8 +34,11 @@ class DCGAN(Conv):
         Chen et al., "InfoGAN", 2016, https://arxiv.org/abs/1606.03657, appendix C.1, take for MNIST
     """
 
-    def __init__(self, width: int = 64, hidden: Sequence[int] = (1024,)) -> None:
+    def __init__(
+        self, width: int = 64, hidden: Sequence[int] = (1024,), *, norm: bool = False
+    ) -> None:
         super().__init__(width, hidden)
+        self.norm = norm
 
     def encoder(self, shape: Sequence[int], features: int, covariates: int = 0) -> nn.Module:
         """A network ``(B, C, H, W) -> (B, features)``."""
@@ -41,12 +46,16 @@ class DCGAN(Conv):
         layers: list[nn.Module] = []
         inputs = shape[0] + covariates
         for outputs in channels:
-            layers += [nn.Conv2d(inputs, outputs, 4, 2, 1), nn.LeakyReLU(0.1)]
+            layers.append(nn.Conv2d(inputs, outputs, 4, 2, 1))
+            layers += [nn.BatchNorm2d(outputs)] if self.norm and len(layers) > 1 else []
+            layers.append(nn.LeakyReLU(0.1))
             inputs = outputs
         layers.append(Flatten())
         inputs = channels[-1] * math.prod(sizes[-1])
         for outputs in self.hidden:
-            layers += [nn.Linear(inputs, outputs), nn.LeakyReLU(0.1)]
+            layers.append(nn.Linear(inputs, outputs))
+            layers += [nn.BatchNorm1d(outputs)] if self.norm else []
+            layers.append(nn.LeakyReLU(0.1))
             inputs = outputs
         return channels_last(Encode(*layers, nn.Linear(inputs, features)))
 

@@ -19,6 +19,7 @@ from ..training import Run
 from ..training.files import replace_file
 from ..training.plan import plan
 from ..training.scores import kept
+from .adversaries import adversaries
 from .findings import Findings, find
 from .sections import curves_left_out, figures, part_rows, score_rows, skipped, tiles
 from .subject import Subject, about
@@ -91,6 +92,7 @@ def report(
         **about(subject, found),
         **figures(subject, found, evaluation),
         curves_left_out=curves_left_out(subject),
+        adversaries=adversaries(subject, seed),
         tiles=tiles(found),
         found=found,
         scores=score_rows(evaluation),

@@ -2,6 +2,7 @@
 
 from .callbacks import Callback, Every, State
 from .checkpoint import Checkpoint, CheckpointError, Checkpoints, Position
+from .critics import CriticRecord, critic_records
 from .finite import NonFiniteLoss
 from .fit import fit
 from .run import Run
@@ -12,6 +13,7 @@ __all__ = [
     "Checkpoint",
     "CheckpointError",
     "Checkpoints",
+    "CriticRecord",
     "Every",
     "NonFiniteLoss",
     "Position",
@@ -19,6 +21,7 @@ __all__ = [
     "Run",
     "Snapshots",
     "State",
+    "critic_records",
     "fit",
     "read_snapshots",
 ]

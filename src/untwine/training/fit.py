@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from ..encoding import placement
 from ..methods.method import Method
 from ..reading import expanded
 from .callbacks import check_callbacks
+from .critics import critic_records
 from .final import load_final
 from .loop import Loop
 from .memory import keep_freed_memory
@@ -58,6 +60,7 @@ def fit(
     A player's optimizer lives for one stage; the next stage begins with fresh ones. With several
     processes ``batch_size`` is that of all together, and gradients are averaged; a loss that is no
     average over examples (a total correlation estimated within the batch) is each process's own.
+    A critic that learned nothing, or that won, is warned of at the end, see `critic_records`.
     On the CPU, freed memory stays with the process from here on (`training.memory`): faster steps.
 
     Args:
@@ -184,6 +187,10 @@ def fit(
     if replicas.fabric.device.type == "cpu":
         keep_freed_memory()
     made = loop.run()
+    if main:
+        for record in critic_records(loop.folder.record.rows):
+            if record.advice:
+                warnings.warn(str(record), stacklevel=2)
     spec = loop.folder.spec
     return Run(path, method=method, data=data, spec=spec, rows=loop.folder.record.rows, steps=made)
 

@@ -4,6 +4,7 @@ from .angles import AnglesPosterior
 from .base import Posterior
 from .blocks import BlocksPosterior
 from .gaussian import Diagonal, FixedScale, FullCovariance, LowRank
+from .heads import HeadsPosterior
 from .mixture import MixturePosterior
 from .one_hot import OneHotPosterior
 from .point import PointPosterior
@@ -16,6 +17,7 @@ __all__ = [
     "FiniteScalar",
     "FixedScale",
     "FullCovariance",
+    "HeadsPosterior",
     "LowRank",
     "MixturePosterior",
     "OneHotPosterior",

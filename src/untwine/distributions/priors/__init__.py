@@ -8,6 +8,7 @@ from .flow import FlowPrior
 from .gaussian import LearnedNormal, StandardNormal
 from .gaussian_mixture import GaussianMixture
 from .grid import GridPrior
+from .heads import HeadsPrior
 from .hierarchical_mixture import HierarchicalMixture
 from .laplace import LaplacePrior
 from .one_hot import OneHotPrior
@@ -24,6 +25,7 @@ __all__ = [
     "FlowPrior",
     "GaussianMixture",
     "GridPrior",
+    "HeadsPrior",
     "HierarchicalMixture",
     "LaplacePrior",
     "LearnedNormal",

@@ -4,6 +4,16 @@ Each takes anything with ``represent``, ``decode`` and ``prior`` and observation
 small record of numbers in the papers' symbols whose text is a verdict.
 """
 
+from .activity import Activity, activity
+from .annealing import AnnealedBound, annealed_bound, bidirectional
+from .bounds import (
+    ImportanceBound,
+    InferenceGaps,
+    importance_bound,
+    inference_gaps,
+    rate_distortion,
+)
+from .elbo import ElboParts, elbo_parts
 from .estimates import Estimate, Finding
 from .geometry import Metric, metric_at
 from .linear import LinearCase, LinearGaussian, RatePoint, linear_case, principal_angles
@@ -11,10 +21,15 @@ from .models import Adapter, Encoded, LatentModel, NoDensity, encode_for
 from .orthogonality import Orthogonality, orthogonality
 
 __all__ = [
+    "Activity",
     "Adapter",
+    "AnnealedBound",
+    "ElboParts",
     "Encoded",
     "Estimate",
     "Finding",
+    "ImportanceBound",
+    "InferenceGaps",
     "LatentModel",
     "LinearCase",
     "LinearGaussian",
@@ -22,9 +37,16 @@ __all__ = [
     "NoDensity",
     "Orthogonality",
     "RatePoint",
+    "activity",
+    "annealed_bound",
+    "bidirectional",
+    "elbo_parts",
     "encode_for",
+    "importance_bound",
+    "inference_gaps",
     "linear_case",
     "metric_at",
     "orthogonality",
     "principal_angles",
+    "rate_distortion",
 ]

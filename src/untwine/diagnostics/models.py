@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 _ROWS = 256
+_TOGETHER = 512  # codes that are decoded at once
 
 
 @runtime_checkable
@@ -160,6 +161,16 @@ class Encoded:
         """p(x|z) of codes ``(B, D)`` under the covariates of some rows."""
         c = None if self.c is None or rows is None else self.c[rows]
         return decoding(self.model, z.to(self.x.device, self.dtype), c)
+
+    def log_likelihood(self, z: Tensor) -> Tensor:
+        """Log p(x|z) of several codes of each observation, ``(S, N, D)`` to ``(S, N)``, float64."""
+        flat = z.reshape(-1, z.shape[-1])
+        rows = torch.arange(len(self), device=z.device).repeat(len(z))
+        parts = []
+        for some in torch.arange(len(flat), device=z.device).split(_TOGETHER):
+            fit = self.decode(flat[some], rows[some]).log_prob(self.x[rows[some]])
+            parts.append(fit.double().reshape(len(some), -1).sum(1))
+        return torch.cat(parts).reshape(z.shape[:2])
 
     @property
     def covariance(self) -> Tensor:

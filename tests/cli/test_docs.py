@@ -120,6 +120,8 @@ def test_commands_run(page, text, tmp_path, monkeypatch):
             words += ["--n", "300", "--no-scores"]
         elif words[1:3] == ["study", "run"]:
             words += ["--runner", "sequential", "--no-figures", "--no-progress"]
+        elif words[1] == "diagnose":
+            words += ["--n", "40"]
         elif words[1] == "demo":
             words += ["--steps", "3"]
         assert main(words[1:]) in (None, 0), line

@@ -113,6 +113,7 @@ def test_a_received_spec_imports_nothing(received, place, path, monkeypatch):
     [
         ("measure", "shared_run"),
         ("report", "shared_run"),
+        ("diagnose", "shared_run"),
         ("train", "--config", "shared_run", "--out", "again"),
         ("train", "--config", "shared_run/spec.yaml", "--method.latent_dim", "3"),
     ],
@@ -154,7 +155,11 @@ def test_a_file_in_the_working_folder_replaces_no_dependency(received, name, mod
 def test_a_word_of_the_user_is_enough(received):
     run = received / "shared_run"
     _name(run, "penalty", "evil.Weight")
-    for words in (("measure", "shared_run", "--metrics", "active_units"), ("report", "shared_run")):
+    for words in (
+        ("measure", "shared_run", "--metrics", "active_units"),
+        ("report", "shared_run"),
+        ("diagnose", "shared_run"),
+    ):
         done = _untwine(received, *words, "--trust", "evil")
         assert done.returncode == 0, done.stderr
     done = _untwine(received, "train", "--config", "shared_run", "--out", "b", "--trust", "evil")

@@ -1,4 +1,4 @@
-"""The command line: ``untwine demo | train | measure | report | study | methods | data``."""
+"""The command line: ``untwine demo | train | measure | report | diagnose | study | ...``."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(words: list[str]) -> int:
     from ..settings.docstrings import Docstring
-    from . import demo, listing, results, study, train
+    from . import demo, diagnose, listing, results, study, train
     from .line import call, entries
 
     commands: dict[str, Callable[..., int]] = {
@@ -61,6 +61,7 @@ def _dispatch(words: list[str]) -> int:
         "train": train.train,
         "measure": results.measure,
         "report": results.report,
+        "diagnose": diagnose.diagnose,
         "study": study.study,
         "methods": listing.methods,
         "data": listing.data,

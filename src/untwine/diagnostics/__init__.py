@@ -13,17 +13,20 @@ from .bounds import (
     inference_gaps,
     rate_distortion,
 )
+from .diagnosis import Diagnosis, diagnose
 from .elbo import ElboParts, elbo_parts
 from .estimates import Estimate, Finding
 from .geometry import Metric, metric_at
 from .linear import LinearCase, LinearGaussian, RatePoint, linear_case, principal_angles
 from .models import Adapter, Encoded, LatentModel, NoDensity, encode_for
 from .orthogonality import Orthogonality, orthogonality
+from .rotations import Turn, best_rotation
 
 __all__ = [
     "Activity",
     "Adapter",
     "AnnealedBound",
+    "Diagnosis",
     "ElboParts",
     "Encoded",
     "Estimate",
@@ -37,9 +40,12 @@ __all__ = [
     "NoDensity",
     "Orthogonality",
     "RatePoint",
+    "Turn",
     "activity",
     "annealed_bound",
+    "best_rotation",
     "bidirectional",
+    "diagnose",
     "elbo_parts",
     "encode_for",
     "importance_bound",

@@ -12,9 +12,10 @@ from ..data import FactorDataset
 from ..data.batches import Batch
 from ..encoding import evaluating
 from ..functional.fisher import NoInformation, fisher_information, parameters_of
+from ..methods.abilities import Represents
 from .estimates import Finding
 from .geometry import metric_of
-from .models import Encoded, LatentModel, NoDensity, beta_of, encode_for
+from .models import Encoded, NoDensity, beta_of, encode_for
 
 __all__ = ["Activity", "activity", "activity_of"]
 
@@ -68,7 +69,7 @@ class Activity(Finding):
 
 
 def activity(
-    model: LatentModel,
+    model: Represents,
     data: FactorDataset | Batch | Tensor,
     *,
     n: int = 1000,

@@ -15,8 +15,9 @@ from ..checks import check_size
 from ..data import FactorDataset
 from ..data.batches import Batch
 from ..encoding import evaluating
+from ..methods.abilities import Represents
 from .estimates import Estimate, Finding
-from .models import Encoded, LatentModel, NoDensity, encode_for
+from .models import Encoded, NoDensity, encode_for
 
 __all__ = ["AnnealedBound", "annealed_bound", "bidirectional"]
 
@@ -59,7 +60,7 @@ class AnnealedBound(Finding):
 
 
 def annealed_bound(
-    model: LatentModel,
+    model: Represents,
     data: FactorDataset | Batch | Tensor,
     *,
     n: int = 16,
@@ -107,7 +108,7 @@ def annealed_bound(
 
 
 def bidirectional(
-    model: LatentModel,
+    model: Represents,
     data: FactorDataset | Batch | Tensor,
     *,
     n: int = 16,

@@ -16,10 +16,11 @@ from ..data.batches import Batch
 from ..distributions import diagonal_normal
 from ..encoding import evaluating
 from ..functional import kl
+from ..methods.abilities import Represents
 from .elbo import drawn, log_likelihoods
 from .estimates import Estimate, Finding
 from .linear import RatePoint
-from .models import Encoded, LatentModel, encode_for
+from .models import Encoded, encode_for
 
 __all__ = [
     "ImportanceBound",
@@ -58,7 +59,7 @@ class ImportanceBound(Finding):
 
 
 def importance_bound(
-    model: LatentModel,
+    model: Represents,
     data: FactorDataset | Batch | Tensor,
     *,
     samples: int = 100,
@@ -123,7 +124,7 @@ class InferenceGaps(Finding):
 
 
 def inference_gaps(
-    model: LatentModel,
+    model: Represents,
     data: FactorDataset | Batch | Tensor,
     *,
     n: int = 50,
@@ -175,7 +176,7 @@ def inference_gaps(
 
 
 def rate_distortion(
-    model: LatentModel,
+    model: Represents,
     data: FactorDataset | Batch | Tensor,
     *,
     betas: Sequence[float] = (0.25, 0.5, 1.0, 2.0, 4.0),

@@ -14,8 +14,9 @@ from ..data import FactorDataset
 from ..data.batches import Batch
 from ..encoding import evaluating
 from ..functional import kl, kl_rule, log_densities
+from ..methods.abilities import Represents
 from .estimates import Estimate, Finding
-from .models import Encoded, LatentModel, NoDensity, encode_for
+from .models import Encoded, NoDensity, encode_for
 
 __all__ = ["ElboParts", "drawn", "elbo_parts", "elbo_parts_of", "log_likelihoods"]
 
@@ -94,7 +95,7 @@ class ElboParts(Finding):
 
 
 def elbo_parts(
-    model: LatentModel,
+    model: Represents,
     data: FactorDataset | Batch | Tensor,
     *,
     n: int = 1000,

@@ -112,7 +112,8 @@ def metric_of(encoded: Encoded, z: Tensor | None = None, sigma: float | None = N
     """
     z = (encoded.q.mean if z is None else z).to(encoded.dtype)
     if sigma is None:
-        p = encoded.decode(z[:1], slice(0, 1))
+        with torch.no_grad(), evaluating(encoded.model):
+            p = encoded.decode(z[:1], slice(0, 1))
         if isinstance(_inside(p), OptimalNormal):
             sigma = optimal_sigma(encoded)
     return metric_at(encoded.model, z, c=encoded.c, sigma=sigma)

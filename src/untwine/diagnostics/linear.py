@@ -15,8 +15,9 @@ from ..data import FactorDataset
 from ..data.batches import Batch
 from ..encoding import evaluating
 from ..functional import jacobian, seam_gap
+from ..methods.abilities import Represents
 from .estimates import Finding
-from .models import Encoded, LatentModel, NoDensity, encode_for
+from .models import Encoded, NoDensity, encode_for
 
 __all__ = ["LinearCase", "LinearGaussian", "RatePoint", "linear_case", "principal_angles"]
 
@@ -323,7 +324,7 @@ class LinearCase(Finding):
 
 @torch.no_grad()
 def linear_case(
-    model: LatentModel,
+    model: Represents,
     data: FactorDataset | Batch | Tensor,
     *,
     n: int = 10_000,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
 import torch
@@ -211,7 +211,7 @@ class Encoded:
 
 @torch.no_grad()
 def encode_for(
-    model: LatentModel,
+    model: Represents,
     data: FactorDataset | Multimodal | Batch | Tensor,
     n: int = 1000,
     seed: int = 0,
@@ -257,7 +257,8 @@ def encode_for(
         )
     if size < 2:
         raise ValueError(f"there are {size} observations; expected at least 2")
-    device, dtype = placement(model)
+    subject = cast(LatentModel, model)
+    device, dtype = placement(subject)
     batch = batch.to(device, dtype=dtype)
     x, c = batch.tensor, batch.c
     parts = []
@@ -277,13 +278,13 @@ def encode_for(
                 "Independent(Normal(mean, stddev), 1)"
             )
         q = _stacked(parts)
-        prior = _prior(model.prior(), q)
+        prior = _prior(subject.prior(), q)
         z = first.mean[:2]
-        p = decoding(model, z, None if c is None else c[:2])
+        p = decoding(subject, z, None if c is None else c[:2])
         reason = no_density(p)
         if reason is not None:
             raise NoDensity(f"the decoder of {_called(model)} {reason}")
-    return Encoded(model, x, c, q, prior, size, z.dtype)
+    return Encoded(subject, x, c, q, prior, size, z.dtype)
 
 
 def decoding(model: Decodes, z: Tensor, c: Tensor | None = None) -> Distribution:

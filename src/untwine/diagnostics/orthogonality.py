@@ -13,13 +13,15 @@ from ..checks import check_scale
 from ..data import FactorDataset
 from ..data.batches import Batch
 from ..functional import column_cosines, ima_contrast, seam_gap, signed_permutation_distance
+from ..methods.abilities import Represents
 from .estimates import Estimate, Finding
 from .geometry import metric_of
-from .models import Encoded, LatentModel, beta_of, encode_for
+from .models import Encoded, beta_of, encode_for
+from .rotations import Turn, best_rotation
 
 __all__ = ["Orthogonality", "active_dimensions", "orthogonality", "orthogonality_of"]
 
-_ACTIVE = 0.1  # nats
+_ACTIVE, _SMALL = 0.1, 0.01  # nats
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
@@ -41,6 +43,10 @@ class Orthogonality(Finding):
             seam gap and what its own scales lack.
         learned: The learned standard deviations, averaged, ``(D,)``.
         optimal: Those of the best diagonal posterior, :math:`P_{jj}^{-1/2}`, averaged, ``(D,)``.
+        rotated: The seam gap that the best single rotation of the dimensions in use leaves, nats,
+            ``(N,)``.
+        rotation: That rotation, ``(D', D')``.
+        turn: The pair of dimensions that it mixes most.
         dims: Which dimensions are in use.
         beta: :math:`\beta`.
         information: What F is.
@@ -56,6 +62,9 @@ class Orthogonality(Finding):
     covariance_kl: Tensor | None
     learned: Tensor | None
     optimal: Tensor
+    rotated: Tensor
+    rotation: Tensor
+    turn: Turn | None
     dims: tuple[int, ...]
     beta: float
     information: str
@@ -89,6 +98,12 @@ class Orthogonality(Finding):
             f"{self.mean_cosine:.3f}).",
             f"Diagonal posteriors cost {self.gap} nats (the seam gap).",
         ]
+        if self.turn is not None and self.gap.value > _SMALL:
+            i, j = self.turn.dims
+            lines.append(
+                f"Rotating the code (most of all z{i} and z{j}, by {self.turn.degrees:.0f} "
+                f"degrees) would leave {Estimate.of(self.rotated)} of it."
+            )
         if self.covariance_kl is not None:
             lines.append(
                 f"The learned {kind} posteriors are {Estimate.of(self.covariance_kl)} nats from "
@@ -98,7 +113,7 @@ class Orthogonality(Finding):
 
 
 def orthogonality(
-    model: LatentModel,
+    model: Represents,
     data: FactorDataset | Batch | Tensor,
     *,
     n: int = 1000,
@@ -163,12 +178,19 @@ def orthogonality_of(
     precision = precision_of(metric.tensor, beta)
     part = metric.tensor[:, used][:, :, used]
     values, vectors = torch.linalg.eigh(part)
+    inside = precision[:, used][:, :, used]
+    rotation, left, turn = best_rotation(inside)
+    if turn is not None:
+        turn = Turn((used[turn.dims[0]], used[turn.dims[1]]), turn.degrees)
+    # What lies between dimensions in use and others stays.
+    gaps = seam_gap(precision)
+    rotated = gaps - seam_gap(inside) + left
     covariance_kl = learned = None
     if encoded.gaussian:
         covariance_kl = _kl_of_covariances(encoded.covariance, precision)
         learned = encoded.q.stddev.mean(0)
     return Orthogonality(
-        seam_gap=seam_gap(precision),
+        seam_gap=gaps,
         ima_contrast=ima_contrast(part) if used else precision.new_zeros(len(precision)),
         cosines=column_cosines(part).abs().mean(0),
         v_distance=signed_permutation_distance(vectors) if used else precision.new_zeros(0),
@@ -177,6 +199,9 @@ def orthogonality_of(
         covariance_kl=covariance_kl,
         learned=learned,
         optimal=precision.diagonal(dim1=1, dim2=2).rsqrt().mean(0),
+        rotated=rotated,
+        rotation=rotation,
+        turn=turn,
         dims=used,
         beta=beta,
         information=metric.information,

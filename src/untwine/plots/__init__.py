@@ -7,6 +7,13 @@ after ``%matplotlib inline``.
 from .charts import dimension_kl, training_curves
 from .clusters import cluster_map, cluster_tree, prior_paths, responsibilities
 from .compute import Traversals, posterior_span, reconstruct, sample, traverse
+from .diagnostics import (
+    column_cosines,
+    elbo_parts,
+    posterior_widths,
+    rate_distortion,
+    seam_gaps,
+)
 from .factors import latents_against_factors, position_pairs
 from .images import reconstructions, samples, swap_grid, traversal_grid
 from .matrices import importance, mutual_information
@@ -17,20 +24,25 @@ __all__ = [
     "batch_mixing",
     "cluster_map",
     "cluster_tree",
+    "column_cosines",
     "cross_modal",
     "dimension_kl",
+    "elbo_parts",
     "feature_correlations",
     "importance",
     "latents_against_factors",
     "mutual_information",
     "position_pairs",
     "posterior_span",
+    "posterior_widths",
     "prior_paths",
+    "rate_distortion",
     "reconstruct",
     "reconstructions",
     "responsibilities",
     "sample",
     "samples",
+    "seam_gaps",
     "swap_grid",
     "training_curves",
     "traversal_grid",

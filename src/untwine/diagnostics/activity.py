@@ -23,7 +23,7 @@ _ON = 0.1  # nats
 _OFTEN = 0.9  # of the observations
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, kw_only=True)
 class Activity(Finding):
     r"""Which dimensions carry something.
 

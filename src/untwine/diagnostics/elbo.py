@@ -23,7 +23,7 @@ __all__ = ["ElboParts", "drawn", "elbo_parts", "elbo_parts_of", "log_likelihoods
 _HELD = 1 << 21  # densities that are held at once
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, kw_only=True)
 class ElboParts(Finding):
     r"""The ELBO and its parts, each averaged over the observations, in nats.
 

@@ -11,7 +11,7 @@ from torch.optim import Adam
 import untwine.methods as m
 from untwine.data import FactorDataset, FewLabels, FewLabelsSampler, Loader, default_sampler
 from untwine.distributions import HeadsPosterior, HeadsPrior, Point
-from untwine.functional import head_repulsion, one_hot
+from untwine.functional import head_repulsion, one_hot, r1_penalty
 from untwine.methods import Context, play
 from untwine.nets import MLP
 
@@ -229,6 +229,28 @@ def test_clusters_are_pure_where_kinds_stand_apart(name, seed):
     counts = one_hot(q.argmax(1), 8).T @ one_hot(y, 4)
     assert counts.max(1).values.sum().item() / 600 > 0.85
     assert q.max(1).values.mean() > 0.7  # soft classes have come to one class each
+
+
+@pytest.mark.parametrize("name", ["AAE", "ClusteringAAE"])
+def test_gradient_penalties_of_critics_of_codes(data, name):
+    """Each with its weight, and none where it is not asked for."""
+    adversarial = m.Adversarial("wasserstein", noise=0, width=16, gradient_penalty=10.0, r1=4.0)
+    method = getattr(m, name).build(data, latent_dim=2, seed=0, adversarial=adversarial)
+    (loss,) = moves_of(method, data.batch(range(16)))[1].values()
+    ending = "" if name == "AAE" else "_style"
+    assert loss.weights[f"gradient_penalty{ending}"] == 10
+    assert loss.weights[f"r1{ending}"] == 2
+    assert not {f"accuracy{ending}", f"calibration{ending}"} & set(loss)
+    torch.manual_seed(0)
+    if name == "AAE":
+        real = method.prior().sample((16,))
+        torch.testing.assert_close(loss["r1"][1], r1_penalty(method.critic, real))
+    loss.total.backward()
+    plain = getattr(m, name).build(data, latent_dim=2, seed=0)
+    (loss,) = moves_of(plain, data.batch(range(16)))[1].values()
+    assert not [term for term in loss if "penalty" in term or "r1" in term]
+    with pytest.raises(ValueError, match="r1"):
+        m.Adversarial(r1=-1.0)
 
 
 def test_parts_that_do_not_fit_are_named(data):

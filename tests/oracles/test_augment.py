@@ -8,6 +8,7 @@ from torch.nn.functional import softplus
 
 import untwine.methods as m
 from untwine.data import FactorDataset
+from untwine.functional import r1_penalty
 from untwine.methods import Context
 from untwine.nets import DiffAugment, GaussianNoise, RandomAffine
 from untwine.spec import describe, instantiate
@@ -102,6 +103,14 @@ def test_real_and_generated_images_are_augmented_alike(name, x):
     torch.testing.assert_close(loss["real"], softplus(-logits[0]))
     torch.testing.assert_close(loss["fake"], softplus(logits[1]))
     torch.testing.assert_close(method.fooling(c, noise)["fool"], softplus(-logits[1]))
+    assert "r1" not in loss
+    method.r1 = 5.0
+    (loss,) = method.judge(batch.tensor, c, noise).values()
+    weight, value = loss["r1"]
+    assert weight == 2.5
+    torch.testing.assert_close(
+        value, r1_penalty(lambda image: method.head(method.trunk(1 - image)), batch.tensor)
+    )
     # codes are read off images as they are
     torch.testing.assert_close(
         method.represent(batch).mean, method.read(method.trunk(batch.tensor)).mean

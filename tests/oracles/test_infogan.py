@@ -186,6 +186,42 @@ def test_the_contrast_goes_from_the_logarithm_of_k_to_zero(contrasted):
     assert value.mean().item() == pytest.approx(math.log(3))
 
 
+def test_log_k_less_the_contrast_is_the_jensen_shannon_divergence(contrasted):
+    """Images that show the signs of codes: the exact critic's contrast is log K - JS.
+
+    The pairs that share dimension k have equal signs there, and a fair coin elsewhere.
+    """
+
+    class Signs(nn.Module):
+        def forward(self, z):
+            return 1e3 * z[:, :3].sign().reshape(-1, 1, 1, 3)
+
+    class Bayes(nn.Module):
+        def forward(self, images):
+            return torch.where(images[:, 0, 0] == images[:, 1, 0], 0.0, -1e4)
+
+    patterns = np.array(np.meshgrid(*[[0, 1]] * 3)).reshape(3, -1)
+    q = np.where(patterns == 1, 0.25, 0.0)  # (k, pattern): which signs are equal
+    mixture = q.mean(0)
+    ratio = np.log(np.divide(q, mixture, out=np.ones_like(q), where=q > 0))
+    divergence = (q * ratio).sum(1).mean()
+    assert divergence == pytest.approx(math.log(3) - 0.5 * math.log(2) - 0.25 * math.log(3))
+    contrasted.generator, contrasted.critic = Signs(), Bayes()
+    torch.manual_seed(0)
+    first, second, which = contrasted.pair(40_000, 0.0)
+    noise = contrasted.noise(40_000)
+    exact = contrasted.contrast(first, second, noise, which).mean().item()
+    assert math.log(3) - exact == pytest.approx(divergence, abs=0.01)
+
+    class Unsure(Bayes):
+        def forward(self, images):
+            return (0.5 * super().forward(images)).clamp(min=-1)
+
+    contrasted.critic = Unsure()
+    other = contrasted.contrast(first, second, noise, which).mean().item()
+    assert math.log(3) - other < divergence - 0.05  # any other critic's is a lower bound
+
+
 def test_a_step_is_critic_discriminator_and_the_generator_twice(contrasted, data):
     order = [next(iter(move)) for move in moves_of(contrasted, data)]
     assert order == ["critic", "discriminator", "generator", "generator"]

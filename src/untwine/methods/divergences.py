@@ -15,7 +15,9 @@ from ..functional import (
     at,
     critic_losses,
     fooling_loss,
+    gradient_penalty,
     mmd,
+    r1_penalty,
     score,
     sliced_wasserstein,
     stein,
@@ -133,9 +135,12 @@ class Adversarial(Recorded):
             any prior, and teaches nothing.
         width: Of the critic's hidden layers.
         depth: Their number.
+        gradient_penalty: Weight of `functional.gradient_penalty` between codes and prior; 10 in the
+            paper. A ``"wasserstein"`` critic without it has no bound, and runs away.
+        r1: :math:`\gamma`; half of it is the weight of `functional.r1_penalty` at the prior.
 
     Raises:
-        ValueError: for an unknown form, and a negative noise.
+        ValueError: for an unknown form, and negative noise or weights.
     """
 
     def __init__(
@@ -145,10 +150,14 @@ class Adversarial(Recorded):
         noise: float = 0.3,
         width: int = 1000,
         depth: int = 2,
+        gradient_penalty: float = 0.0,
+        r1: float = 0.0,
     ) -> None:
         fooling_loss(torch.zeros(1), form)
-        check_scale("noise", noise, zero=True)
+        for name, value in {"noise": noise, "gradient_penalty": gradient_penalty, "r1": r1}.items():
+            check_scale(name, value, zero=True)
         self.form, self.noise, self.width, self.depth = form, noise, width, depth
+        self.gradient_penalty, self.r1 = gradient_penalty, r1
 
     def critic(self, latent_dim: int) -> nn.Module:
         """A critic of codes, ``(B, latent_dim) -> (B, 1)``."""
@@ -160,7 +169,13 @@ class Adversarial(Recorded):
         """What the critic minimizes, ``prior`` and ``codes``, and how it does, see `verdicts`."""
         real, fake = critic(prior).squeeze(-1), critic(codes).squeeze(-1)
         of_prior, of_codes = critic_losses(real, fake, self.form)
-        return Loss(prior=of_prior, codes=of_codes) + verdicts(real, fake, self.form)
+        loss = Loss(prior=of_prior, codes=of_codes) + verdicts(real, fake, self.form)
+        if self.gradient_penalty:
+            penalty = gradient_penalty(critic, prior, codes)
+            loss = loss + Loss(gradient_penalty=(self.gradient_penalty, penalty))
+        if self.r1:
+            loss = loss + Loss(r1=(self.r1 / 2, r1_penalty(critic, prior)))
+        return loss
 
     def fooling(self, critic: nn.Module, codes: Tensor) -> Tensor:
         """What codes minimize to be taken for the prior's, ``(B,)``."""

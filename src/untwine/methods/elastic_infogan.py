@@ -51,6 +51,7 @@ class ElasticInfoGAN(InfoGAN):
         contrast: :math:`\mu`, the weight of the contrastive term.
         contrast_temperature: :math:`\tau` of the contrastive term.
         augment: What is done to images before the trunk sees them, see `InfoGAN`.
+        r1: Twice the weight of a penalty of the discriminator's gradient, see `InfoGAN`.
         generator_optimizer: Of the generator and of the class probabilities.
         discriminator_optimizer: Of the trunk and its two heads.
 
@@ -85,6 +86,7 @@ class ElasticInfoGAN(InfoGAN):
         contrast: float = 10.0,
         contrast_temperature: float = 1.0,
         augment: nn.Module | None = None,
+        r1: float = 0.0,
         generator_optimizer: MakeOptimizer = partial(Adam, lr=2e-4, betas=(0.5, 0.999), fused=True),
         discriminator_optimizer: MakeOptimizer = partial(
             Adam, lr=2e-4, betas=(0.5, 0.999), fused=True
@@ -100,6 +102,7 @@ class ElasticInfoGAN(InfoGAN):
             noise_dim,
             info=info,
             augment=augment,
+            r1=r1,
             generator_optimizer=generator_optimizer,
             discriminator_optimizer=discriminator_optimizer,
         )

@@ -27,6 +27,7 @@ from ..distributions import (
     Posterior,
     Prior,
 )
+from ..functional import r1_penalty
 from ..nets import DCGAN, Architecture
 from .loss import Loss
 from .method import Context, MakeOptimizer, Method, Move, Moves, Observations, Player
@@ -66,6 +67,8 @@ class InfoGAN(Method):
         augment: ``x -> x``, what is done to real and generated images alike before the trunk sees
             them in training, such as `nets.DiffAugment`, or `nets.GaussianNoise` for instance
             noise; gradients flow through it. Nothing by default.
+        r1: :math:`\gamma`; half of it is the weight of `functional.r1_penalty` at real images. The
+            trunk must treat images separately then, and have no batch norm.
         generator_optimizer: Of the generator; called with its parameters.
         discriminator_optimizer: Of the trunk and its two heads.
 
@@ -103,6 +106,7 @@ class InfoGAN(Method):
         *,
         info: float = 1.0,
         augment: nn.Module | None = None,
+        r1: float = 0.0,
         generator_optimizer: MakeOptimizer = partial(Adam, lr=1e-3, betas=(0.5, 0.999), fused=True),
         discriminator_optimizer: MakeOptimizer = partial(
             Adam, lr=2e-4, betas=(0.5, 0.999), fused=True
@@ -112,7 +116,8 @@ class InfoGAN(Method):
         self.generator, self.trunk, self.head, self.reader = generator, trunk, head, reader
         self.posterior, self.prior, self.noise_dim = posterior, prior, noise_dim
         check_scale("info", info, zero=True)
-        self.info = info
+        check_scale("r1", r1, zero=True)
+        self.info, self.r1 = info, r1
         self.augment = nn.Identity() if augment is None else augment
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
@@ -255,14 +260,15 @@ class InfoGAN(Method):
         real_logit = self.head(self.trunk(self.augment(x)))
         features = self.trunk(self.augment(fake))
         fake_logit = self.head(features)
-        return {
-            "discriminator": Loss(
-                real=F.softplus(-real_logit).flatten(),
-                fake=F.softplus(fake_logit).flatten(),
-                info=(self.info, -self.read(features).log_prob(c)),
-            )
-            + verdicts(real_logit, fake_logit)
-        }
+        loss = Loss(
+            real=F.softplus(-real_logit).flatten(),
+            fake=F.softplus(fake_logit).flatten(),
+            info=(self.info, -self.read(features).log_prob(c)),
+        )
+        if self.r1:
+            penalty = r1_penalty(lambda image: self.head(self.trunk(self.augment(image))), x)
+            loss = loss + Loss(r1=(self.r1 / 2, penalty))
+        return {"discriminator": loss + verdicts(real_logit, fake_logit)}
 
     def fooling(self, c: Tensor, noise: Tensor) -> Loss:
         """The generator's loss at codes and noise."""

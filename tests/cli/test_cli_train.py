@@ -251,7 +251,12 @@ def test_a_loss_that_is_not_finite_ends_with_status_1(untwine, folder):
 
 def test_ctrl_c_says_how_to_go_on(folder):
     line = f"train --method VAE {DATA} --steps 1000000 --batch_size 8 --out stopped".split()
-    words = [sys.executable, "-m", "untwine", *line]
+    # A shell's background jobs ignore the signal, and their children would, too.
+    heeding = (
+        "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+        "os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    words = [sys.executable, "-c", heeding, sys.executable, "-m", "untwine", *line]
     running = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
     for shown in running.stderr:
         if shown.startswith("fit "):

@@ -1,4 +1,4 @@
-"""Refusals of arguments: numbers that are no sizes and no scales, and objects of a wrong kind."""
+"""Argument checks: sizes, scales, and the kinds of objects."""
 
 from __future__ import annotations
 
@@ -101,9 +101,9 @@ def check_kind(name: str, value: Any, hint: Any) -> None:
             expected = f"an object of it, {value.__name__}(...)"
         raise TypeError(f"{name} is the class {value.__name__}; expected {expected}")
     short = isinstance(value, str | Real) and len(repr(value)) < 60
-    what = repr(value) if short else _a(type(value).__name__)
+    text = repr(value) if short else _a(type(value).__name__)
     examples = _examples(value, classes)
-    raise TypeError(f"{name} is {what}; expected {_words(options)}{examples}")
+    raise TypeError(f"{name} is {text}; expected {_words(options)}{examples}")
 
 
 @lru_cache(maxsize=1024)
@@ -120,8 +120,8 @@ def hints_of(cls: type, function: str = "__init__") -> Mapping[str, Any]:
             continue
         places = inspect.signature(member).parameters.values()
         for place in places:
-            named = place.kind not in (place.VAR_KEYWORD, place.VAR_POSITIONAL)
-            if named and place.name not in hints and place.annotation is not place.empty:
+            by_name = place.kind not in (place.VAR_KEYWORD, place.VAR_POSITIONAL)
+            if by_name and place.name not in hints and place.annotation is not place.empty:
                 hints[place.name] = annotation(place, member)
         if not any(place.kind is place.VAR_KEYWORD for place in places):
             break
@@ -165,7 +165,7 @@ def _parts(hint: Any, value: Any) -> Iterator[tuple[Any, Any, Any]]:
         if cls in (Sequence, list) or (cls is tuple and inside[1:] == (...,)):
             yield from ((place, part, inside[0]) for place, part in enumerate(value))
         elif cls is tuple:
-            yield from ((i, *both) for i, both in enumerate(zip(value, inside, strict=False)))
+            yield from ((i, *pair) for i, pair in enumerate(zip(value, inside, strict=False)))
 
 
 def _is_union(hint: Any) -> bool:
@@ -198,8 +198,8 @@ def _examples(value: Any, classes: Sequence[type]) -> str:
         return f": for example [{value!r}]"
     names = sorted({sub.__name__ for cls in classes for sub in _below(cls)})
     plain = value.replace("_", "").replace("-", "").lower()
-    meant = [name for name in names if name.lower() == plain] or names[:4]
-    return f": for example {', '.join(f'{name}(...)' for name in meant)}" if meant else ""
+    matches = [name for name in names if name.lower() == plain] or names[:4]
+    return f": for example {', '.join(f'{name}(...)' for name in matches)}" if matches else ""
 
 
 def _below(cls: type) -> Iterable[type]:

@@ -1,4 +1,4 @@
-"""Objects that remember how they were made, so that a run can be written down and repeated.
+"""Recorded constructor arguments: specs of objects, from which they are made again.
 
 A *spec* is plain data: numbers, strings, lists, dictionaries, and for an object
 ``{"class_path": "package.Class", "init_args": {...}}``, the form that jsonargparse reads too.
@@ -73,19 +73,19 @@ class Recorded:
         how, args, kwargs = self._made
         function = getattr(type(self), how) if how else type(self)
         bound = inspect.signature(function).bind_partial(*args, **kwargs)
-        named: dict[str, Any] = {}
+        by_name: dict[str, Any] = {}
         for name, value in bound.arguments.items():
             kind = bound.signature.parameters[name].kind
             if kind is inspect.Parameter.VAR_KEYWORD:
-                named |= value
+                by_name |= value
             elif kind is inspect.Parameter.VAR_POSITIONAL:
                 raise ValueError(
                     f"{type(self).__name__} was made from positional arguments that its signature "
                     f"does not name (*{name}): it cannot be written down"
                 )
             else:
-                named[name] = value
-        return named
+                by_name[name] = value
+        return by_name
 
     def made_by(self, how: str, /, **kwargs: Any) -> Self:
         """Notes that class method ``how`` built this from ``kwargs``; returns the object."""
@@ -260,16 +260,16 @@ def locate(path: str) -> Any:
     for cut in range(len(parts) - 1, 0, -1):
         name = ".".join(parts[:cut])
         try:
-            found: Any = importlib.import_module(name)
+            target: Any = importlib.import_module(name)
         except ModuleNotFoundError as error:
             if error.name is None or not (name == error.name or name.startswith(error.name + ".")):
                 raise  # the module is there, but something that it imports is not
             continue
         for part in parts[cut:]:
-            if not hasattr(found, part):
+            if not hasattr(target, part):
                 raise ImportError(f"{path}: module {name} has no {part!r}")
-            found = getattr(found, part)
-        return found
+            target = getattr(target, part)
+        return target
     raise ImportError(
         f"{path}: there is no module {parts[0]!r}; a class is named by its dotted import path, "
         "such as mypackage.MyVAE, and its package must be importable (installed, or on PYTHONPATH)"

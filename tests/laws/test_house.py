@@ -1,7 +1,10 @@
 """The second edition's contracts: constructors, moves, terms, covariates, named parts."""
 
+import ast
 import inspect
+import re
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +23,26 @@ from untwine.training.finite import Watch
 from ..training_toys import DIM, Points, Toy
 from .conftest import first_batch, make_data, suited
 
+SOURCES = {
+    path: ast.parse(path.read_text(encoding="utf-8"))
+    for path in sorted(Path(ut.__file__).parent.rglob("*.py"))
+}
+POINTING = frozenset(
+    re.findall(
+        r"\w+",
+        "all_ asked both done each every found given here it kept known left lost made met noted "
+        "one other others own rest said same seen some taken that there thing things this told "
+        "wanted what which written",
+    )
+)
+TERMS = frozenset(  # participles that are terms of the field, and words that are none
+    re.findall(
+        r"\w+",
+        "balanced between centered children even expected frozen hidden labelled learned need "
+        "normalized observed open packed pooled predicted sampled screen seed shared shuffled "
+        "speed squared stacked supervised token trained unbiased unlabelled unnormalized",
+    )
+)
 CTX = Context(torch.tensor(0), 60)
 METHODS = {name: getattr(m, name) for name in m.__all__}
 
@@ -322,3 +345,31 @@ def test_a_term_of_any_move_of_a_player_that_is_not_finite_is_named():
         watch.see("vae", Loss(one=bad), torch.tensor(step))
         watch.see("vae", Loss(two=torch.zeros(1)), torch.tensor(step))
     assert watch.check() == ("vae", "one", 3)
+
+
+def assigned(tree):
+    """Names of variables and parameters."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.arg):
+            yield node.arg
+
+
+def test_a_name_says_what_the_thing_is():
+    """Neither a pointing word (`found`, `other`) nor a mere participle; field's terms may be."""
+    names = [name for tree in SOURCES.values() for name in assigned(tree)]
+    words = [name.strip("_") for name in names]
+    pointing = [word for word in words if word in POINTING]
+    participles = [w for w in words if re.fullmatch("[a-z]+(ed|en)", w) and w not in TERMS]
+    assert len(words) > 10_000
+    assert len(pointing) < 0.02 * len(words)
+    assert sum(word not in POINTING for word in participles) < 0.01 * len(words)
+
+
+def test_the_first_line_of_a_module_says_what_is_in_it():
+    """In words that one searches for, and as a noun: no riddle, no sentence about somebody."""
+    lines = {str(p): (ast.get_docstring(tree) or "").split("\n")[0] for p, tree in SOURCES.items()}
+    assert all(lines.values())
+    riddle = re.compile(r"(What|Who|Why|When|How|Where|Everything|Nothing|Some|It)\b")
+    assert not {name: line for name, line in lines.items() if riddle.match(line)}

@@ -61,13 +61,13 @@ def demo(
         line = f"{words} {_SAME} --steps {steps} --seed {seed} --out {shlex.quote(folder)}"
         screen.print(f"untwine train {line}", markup=False, soft_wrap=True)
         run([*shlex.split(line), *(["--no-progress"] if no_progress else [])])
-    one, *others = folders
-    report(one, beside=others, out=str(Path(out) / "report.html"), n=POINTS, open=open)
+    first, *later_folders = folders
+    report(first, beside=later_folders, out=str(Path(out) / "report.html"), n=POINTS, open=open)
     minutes, seconds = divmod(round(time.monotonic() - began), 60)
     screen.print(
         f"\nDone in {minutes}:{seconds:02d}. Open the page above in a browser: each row of "
         "pictures is a knob, and a good knob turns one thing. More of a run:\n"
-        f"  untwine report {shlex.quote(one)}\nAll of dSprites:\n  untwine train {_FULL}",
+        f"  untwine report {shlex.quote(first)}\nAll of dSprites:\n  untwine train {_FULL}",
         markup=False,
         soft_wrap=True,
     )

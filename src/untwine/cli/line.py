@@ -38,15 +38,15 @@ def call(
     takes = options(function)
     signature = inspect.signature(function).parameters
     places = [n for n in takes if signature[n].kind is not inspect.Parameter.KEYWORD_ONLY]
-    named = {n: option for n, option in takes.items() if n not in places}
+    flags = {n: option for n, option in takes.items() if n not in places}
     if "-h" in argv or "--help" in argv:
         about = Docstring.of(function)
         usage = " ".join([command, *map(str.upper, places), "[options]"])
         print(f"usage: untwine {usage}\n", about.summary, *about.body, "", sep="\n")
         print(entries((n.upper(), takes[n].help) for n in places))
-        print("options:", entries(map(line, named.values())), epilog(), sep="\n")
+        print("options:", entries(map(line, flags.values())), epilog(), sep="\n")
         return 0
-    loose, texts = split(command, argv, named, len(places))
+    loose, texts = split(command, argv, flags, len(places))
     texts |= dict(zip(places, loose, strict=False))
     for name in places:
         if takes[name].default is inspect.Parameter.empty and name not in texts:

@@ -47,10 +47,10 @@ def data(name: str | None = None) -> int:
     """
     from ..data import FactorDataset, Multimodal, available
 
-    listed = {entry.name: entry for entry in available()}
+    entry_of = {entry.name: entry for entry in available()}
     if name:
         cls = resolve(name, [FactorDataset, Multimodal], "untwine data")
-        entry, facts = listed.get(cls.__name__), []
+        entry, facts = entry_of.get(cls.__name__), []
         if entry is not None and entry.factors:
             factors = ", ".join(f"{name} {size}" for name, size in entry.factors.items())
             facts = [_extent(entry), f"factors: {factors}"]
@@ -58,7 +58,7 @@ def data(name: str | None = None) -> int:
         return 0
     rows = [
         (e.name, plain_text(e.description), "" if e.built_in else e.needs, _extent(e))
-        for e in listed.values()
+        for e in entry_of.values()
     ]
     print_table(("data", "what it is", "made from", "size"), rows)
     console().print("untwine data NAME explains one; untwine train --data NAME trains on it.")
@@ -69,8 +69,8 @@ def methods_in_short() -> str:
     """The methods' names and first lines."""
     from ..methods.method import Method
 
-    known = names([Method])
-    return f"methods:\n{entries((n, Docstring.of(known[n]).summary) for n in sorted(known))}"
+    classes = names([Method])
+    return f"methods:\n{entries((n, Docstring.of(classes[n]).summary) for n in sorted(classes))}"
 
 
 def data_in_short() -> str:
@@ -99,7 +99,7 @@ def _explain(cls: type, root: str, other: str, facts: Sequence[str]) -> None:
     for section in ("References", "Deviations"):
         if section in about.sections:
             parts.append(f"{section}:\n  {about.sections[section]}")
-    required = [o.name for o in takes if o.default is inspect.Parameter.empty]
-    needed = "".join(f" --{root}.{name} {name.upper()}" for name in required)
-    parts.append(f"untwine train --{root} {cls.__name__}{needed} {other} --steps 20000")
+    required_names = [o.name for o in takes if o.default is inspect.Parameter.empty]
+    required_flags = "".join(f" --{root}.{name} {name.upper()}" for name in required_names)
+    parts.append(f"untwine train --{root} {cls.__name__}{required_flags} {other} --steps 20000")
     console().print("\n\n".join(parts), markup=False)

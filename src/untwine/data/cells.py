@@ -207,8 +207,8 @@ class MultimodalCells(Multimodal):
             rows = part_rows(obs.index, mdata.mod[modality].obs_names, f"cells of {modality!r}")
             parts[modality] = _Padded(part, rows, obs[list(factors)], c)
             present[modality] = rows >= 0
-        some = {modality: mask for modality, mask in present.items() if not mask.all()}
-        super().__init__(parts, some)
+        incomplete = {modality: mask for modality, mask in present.items() if not mask.all()}
+        super().__init__(parts, incomplete)
 
 
 class _Padded(ArrayDataset):
@@ -217,31 +217,31 @@ class _Padded(ArrayDataset):
     def __init__(self, whole: Cells, rows: np.ndarray, factors: Any, covariates: Any) -> None:
         import scipy.sparse as sp
 
-        here = np.flatnonzero(rows >= 0)
-        spread = (np.ones(len(here), np.float32), (here, rows[here]))
+        present_rows = np.flatnonzero(rows >= 0)
+        spread = (np.ones(len(present_rows), np.float32), (present_rows, rows[present_rows]))
         x = sp.csr_matrix(spread, shape=(len(rows), len(whole))) @ sp.csr_matrix(whole._x)
         super().__init__(x, factors, covariates=covariates)
         self.whole = whole
         self.features = whole.features
 
 
-def part_rows(every: Any, some: Any, what: str) -> np.ndarray:
+def part_rows(names: Any, candidates: Any, nouns: str) -> np.ndarray:
     """Where each of the names ``every`` is in ``some``, -1 for those that are not there.
 
     Raises:
         ValueError: for a name that is asked for and occurs twice, which tells no place.
     """
-    place = {name: i for i, name in enumerate(some)}
-    common = set(every) & place.keys()
-    for names in (every, some):
-        twice = [name for name, n in Counter(names).items() if n > 1 and name in common]
+    place = {name: i for i, name in enumerate(candidates)}
+    common = set(names) & place.keys()
+    for group in (names, candidates):
+        twice = [name for name, n in Counter(group).items() if n > 1 and name in common]
         if twice:
             raise ValueError(
-                f"the {what} have names that occur twice, such as {twice[0]!r}, so that none can "
+                f"the {nouns} have names that occur twice, such as {twice[0]!r}, so that none can "
                 "be told from the other: call var_names_make_unique() or obs_names_make_unique() "
                 "on the data before training and before encoding"
             )
-    return np.array([place.get(name, -1) for name in every], np.int64)
+    return np.array([place.get(name, -1) for name in names], np.int64)
 
 
 def _read(cells: Any, kind: str) -> tuple[Any, str]:
@@ -296,11 +296,11 @@ def _covariates(
             if series.dtype == "category"
             else sorted(set(text.tolist()))
         )
-        unseen = sorted(set(text.tolist()) - set(levels))
-        if unseen:
+        new_levels = sorted(set(text.tolist()) - set(levels))
+        if new_levels:
             raise ValueError(
-                f"covariate {column!r} has values {unseen} that were not there before; there were "
-                f"{list(levels)}: networks cannot be told of a batch that they have not seen"
+                f"covariate {column!r} has values {new_levels} that were not there before; there "
+                f"were {list(levels)}: networks cannot be told of a batch that they have not seen"
             )
         place = {level: i for i, level in enumerate(levels)}
         parts.append(np.eye(len(levels), dtype=np.float32)[[place[value] for value in text]])

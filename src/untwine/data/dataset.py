@@ -175,10 +175,10 @@ class Slice(Subset):
 
     def __init__(self, data: FactorDataset, at: Mapping[str, int]) -> None:
         columns = [data.space.position(name) for name in at]
-        held = (data.factors[:, columns] == list(at.values())).all(axis=1)
-        if not held.any():
+        mask = (data.factors[:, columns] == list(at.values())).all(axis=1)
+        if not mask.any():
             raise ValueError(f"no observation has the values {dict(at)} of {data.space}")
-        super().__init__(data, np.flatnonzero(held))
+        super().__init__(data, np.flatnonzero(mask))
         self.at = dict(at)
         free = [k for k in range(len(data.space.names)) if k not in columns]
         names, sizes, kinds = data.space.names, data.space.sizes, data.space.kinds

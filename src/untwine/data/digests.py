@@ -55,37 +55,37 @@ def file_places(data: Any) -> dict[str, str]:
     return {s.name: str(s.place.absolute()) for s in _sources(data) if s.place.exists()}
 
 
-def relocated(written: Mapping[str, Any], place: str | None = None) -> dict[str, Any]:
+def relocated(entry: Mapping[str, Any], place: str | None = None) -> dict[str, Any]:
     """A data set's entry of a spec with its files where they are.
 
     Args:
-        written: The entry. Of paths that are not there, those that ``places`` notes are taken.
+        entry: Of paths that are not there, those that ``places`` notes are taken.
         place: Where its file or folder is, if it names one.
 
     Raises:
         ValueError: if it names none, or several.
     """
-    names = dict.fromkeys(_paths(written))
+    names = dict.fromkeys(_paths(entry))
     if place is None:
-        noted = written.get("places") or {}
-        where = {n: p for n, p in noted.items() if n in names and not _there(n) and _there(p)}
+        old_places = entry.get("places") or {}
+        where = {n: p for n, p in old_places.items() if n in names and not _there(n) and _there(p)}
     elif len(names) == 1:
         where = {next(iter(names)): place}
     else:
-        what = f"names {', '.join(names)}" if names else "names no file"
+        description = f"names {', '.join(names)}" if names else "names no file"
         raise ValueError(
-            f"data is {place!r}, but the data of this run ({written['class_path']}) {what}: give "
-            "the data set itself"
+            f"data is {place!r}, but the data of this run ({entry['class_path']}) {description}: "
+            "give the data set itself"
         )
-    moved: dict[str, Any] = _moved(written, where)
-    if isinstance(written.get("files"), Mapping):
-        moved["files"] = {where.get(name, name): v for name, v in written["files"].items()}
-    return moved
+    entry_moved: dict[str, Any] = _moved(entry, where)
+    if isinstance(entry.get("files"), Mapping):
+        entry_moved["files"] = {where.get(name, name): v for name, v in entry["files"].items()}
+    return entry_moved
 
 
-def _paths(written: Any) -> Iterator[str]:
+def _paths(entry: Any) -> Iterator[str]:
     """The files that a spec of a data set names."""
-    for name, value in (written.get("init_args") or {}).items():
+    for name, value in (entry.get("init_args") or {}).items():
         if name in _PATHS and isinstance(value, str):
             yield value
         elif isinstance(value, Mapping):
@@ -103,16 +103,16 @@ def _there(path: str) -> bool:
     return expanded(path).exists()
 
 
-def changed_files(data: Any, noted: Any) -> list[str]:
+def changed_files(data: Any, digests: Any) -> list[str]:
     """What is different of a data set's files from what was noted, in words that name the file.
 
     Args:
         data: A data set, as for `file_digests`. No other files than its own are read.
-        noted: By path, as `file_digests` returned it.
+        digests: By path, as `file_digests` returned it.
     """
     changes: list[str] = []
-    for source in _sources(data) if isinstance(noted, Mapping) else ():
-        before = noted.get(source.name)
+    for source in _sources(data) if isinstance(digests, Mapping) else ():
+        before = digests.get(source.name)
         if not isinstance(before, Mapping) or not source.place.exists():
             continue
         now = source.digest()
@@ -173,9 +173,9 @@ class _Source:
             files = tuple(str(file.relative_to(self.place)) for file in inside)
         whole, size = hashlib.sha256(), 0
         for name in sorted(files):
-            one = _digest(self.place / name)
-            size += one["bytes"]
-            line = f"{one['sha256']} {one['bytes']} {Path(name).as_posix()}\n"
+            part = _digest(self.place / name)
+            size += part["bytes"]
+            line = f"{part['sha256']} {part['bytes']} {Path(name).as_posix()}\n"
             whole.update(line.encode(errors="surrogateescape"))
         return {"bytes": size, "sha256": whole.hexdigest()}
 

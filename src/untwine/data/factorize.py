@@ -60,8 +60,8 @@ def factorize(
         raise ValueError(
             f"factors has {len(columns)} columns but sizes has {len(sizes)}: {list(sizes)}"
         )
-    coded, values = [], {}
-    seen: dict[str, Kind | None] = {}
+    columns_coded, values = [], {}
+    kinds_seen: dict[str, Kind | None] = {}
     for name, column in columns.items():
         if np.shape(column) != (rows,):
             raise ValueError(
@@ -69,19 +69,19 @@ def factorize(
                 "both must belong to the same observation"
             )
         codes, labels, kind = _code(name, column)
-        coded.append(codes)
-        seen[name] = kind
+        columns_coded.append(codes)
+        kinds_seen[name] = kind
         if labels:
             values[name] = labels
-    table = np.stack(coded, axis=1) if coded else np.empty((rows, 0), np.int64)
+    table = np.stack(columns_coded, axis=1) if columns_coded else np.empty((rows, 0), np.int64)
     if sizes is None:
         sizes = [
             max(int(column.max(initial=0)) + 1, len(values.get(name, ())))
-            for name, column in zip(columns, coded, strict=True)
+            for name, column in zip(columns, columns_coded, strict=True)
         ]
-    stated = as_kinds(kinds, tuple(columns))
-    stated = tuple(kind or seen.get(name) for name, kind in zip(columns, stated, strict=True))
-    space = FactorSpace(tuple(columns), tuple(sizes), stated)
+    user_kinds = zip(columns, as_kinds(kinds, tuple(columns)), strict=True)
+    all_kinds = tuple(kind or kinds_seen.get(name) for name, kind in user_kinds)
+    space = FactorSpace(tuple(columns), tuple(sizes), all_kinds)
     return space.check(table, unknown=True), space, values
 
 
@@ -140,9 +140,9 @@ def _code(name: str, column: Any) -> tuple[np.ndarray, tuple[str, ...], Kind | N
         values[~unknown] = present.astype(np.float64)
         return *_code_numbers(name, values), None
     texts_sorted, codes = np.unique([as_text(value) for value in present], return_inverse=True)
-    coded = np.full(len(array), -1, np.int64)
-    coded[~unknown] = codes
-    return coded, tuple(texts_sorted.tolist()), "nominal"
+    numbers = np.full(len(array), -1, np.int64)
+    numbers[~unknown] = codes
+    return numbers, tuple(texts_sorted.tolist()), "nominal"
 
 
 def _code_numbers(name: str, column: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -158,9 +158,9 @@ def _code_numbers(name: str, column: np.ndarray) -> tuple[np.ndarray, tuple[str,
                     f"factor {name!r} has {len(distinct)} different fractional values; a factor "
                     "has few values, numbered from 0: bin it first, for example with np.digitize"
                 )
-            coded = np.full(len(column), -1, np.int64)
-            coded[~unknown] = codes
-            return coded, tuple(f"{value:g}" for value in distinct)
+            numbers = np.full(len(column), -1, np.int64)
+            numbers[~unknown] = codes
+            return numbers, tuple(f"{value:g}" for value in distinct)
         if (np.abs(present) > _MOST).any():
             raise ValueError(
                 f"factor {name!r} has the value {present[np.abs(present).argmax()]:g}; a factor "

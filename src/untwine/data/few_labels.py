@@ -125,12 +125,12 @@ class FewLabelsSampler(Sampler[tuple[np.ndarray, ...]]):
     def bind(self, space: FactorSpace, factors: np.ndarray) -> Draw[tuple[np.ndarray, ...]]:
         """See `Sampler.bind`; draws unlabelled rows, labelled rows, and the labels of these."""
         labelled, labels = self.labelled_set(space, factors)
-        others = np.setdiff1d(np.arange(len(factors)), labelled, assume_unique=True)
-        others = others if len(others) else labelled
+        unlabelled_rows = np.setdiff1d(np.arange(len(factors)), labelled, assume_unique=True)
+        unlabelled_rows = unlabelled_rows if len(unlabelled_rows) else labelled
 
         def draw(n: int, generator: np.random.Generator) -> tuple[np.ndarray, ...]:
             m = n if self.batch_labelled is None else self.batch_labelled
-            unlabelled = others[generator.integers(0, len(others), size=n)]
+            unlabelled = unlabelled_rows[generator.integers(0, len(unlabelled_rows), size=n)]
             place = generator.integers(0, len(labelled), size=m)
             return unlabelled, labelled[place], labels[place]
 
@@ -144,9 +144,9 @@ class FewLabelsSampler(Sampler[tuple[np.ndarray, ...]]):
 
     def batch(self, data: Data, indices: tuple[np.ndarray, ...], draw: int = 0) -> FewLabels:
         """See `Sampler.batch`; labels that are not among the indices are looked up."""
-        unlabelled, labelled, *drawn = indices
-        if drawn:
-            y = drawn[0]
+        unlabelled, labelled, *labels_drawn = indices
+        if labels_drawn:
+            y = labels_drawn[0]
         else:
             rows, labels = self.labelled_set(data.space, data.factors)
             y = labels[np.searchsorted(rows, labelled)]
@@ -167,14 +167,14 @@ class FewLabelsSampler(Sampler[tuple[np.ndarray, ...]]):
         columns = [space.position(name) for name in names]
         truth = factors[:, columns].astype(np.int64)
         generator = np.random.default_rng(self.seed)
-        one = self.label is None or (isinstance(self.label, str) and self.label != "*")
-        if one:
+        single_label = self.label is None or (isinstance(self.label, str) and self.label != "*")
+        if single_label:
             rows = self._choose(names[0], truth[:, 0], generator)
         else:
             rows = self._cover(names, truth, generator)
         sizes = [space.sizes[column] for column in columns]
         labels = self._give(names, sizes, truth, rows, generator)
-        return rows, labels[:, 0] if one else labels
+        return rows, labels[:, 0] if single_label else labels
 
     def names(self, space: FactorSpace) -> tuple[str, ...]:
         """The factors that are labels, in the order of the columns of ``yl``.
@@ -247,7 +247,7 @@ class FewLabelsSampler(Sampler[tuple[np.ndarray, ...]]):
         if not self.balanced:
             return np.sort(order[:n])
         missing = [set(np.unique(column[column >= 0])) for column in truth[candidates].T]
-        first, rest = [], []
+        first, later_rows = [], []
         for row in order:
             values = list(zip(missing, truth[row], strict=True))
             if any(value in classes for classes, value in values):
@@ -255,22 +255,22 @@ class FewLabelsSampler(Sampler[tuple[np.ndarray, ...]]):
                 for classes, value in values:
                     classes.discard(value)
             else:
-                rest.append(row)
+                later_rows.append(row)
         if len(first) > n:
             raise ValueError(
                 f"labelled is {n}, too few for a row of every class of {list(names)} (these take "
                 f"{len(first)}): label more rows, or draw them with balanced=False"
             )
-        return np.sort(np.array([*first, *rest][:n]))
+        return np.sort(np.array([*first, *later_rows][:n]))
 
-    def _number(self, candidates: np.ndarray, what: str) -> int:
+    def _number(self, candidates: np.ndarray, whose: str) -> int:
         """How many rows are labelled, of those that can be."""
         assert self.labelled is not None
         n = self.labelled
         if not isinstance(n, int):
             n = round(n * len(candidates))
         if n > len(candidates):
-            raise ValueError(f"labelled is {n}, but {what} known in {len(candidates)} rows only")
+            raise ValueError(f"labelled is {n}, but {whose} known in {len(candidates)} rows only")
         return n
 
     def _give(

@@ -296,19 +296,19 @@ class _Moved:
 
 def _check_memory(data: Any, examples: int) -> None:
     shapes = data.shape.values() if isinstance(data.shape, Mapping) else [data.shape]
-    needed = 4 * examples * sum(math.prod(shape) for shape in shapes)
-    if needed > memory_limit():
+    size_needed = 4 * examples * sum(math.prod(shape) for shape in shapes)
+    if size_needed > memory_limit():
         raise ValueError(
             f"batch_size is {examples:,} (in each process): a batch of {type(data).__name__} takes "
-            f"{needed / 2**30:,.0f} GiB, more than the {memory_limit() / 2**30:,.0f} GiB of memory "
-            "here"
+            f"{size_needed / 2**30:,.0f} GiB, more than the {memory_limit() / 2**30:,.0f} GiB of "
+            "memory here"
         )
 
 
-def _share(n: int, world_size: int, what: str) -> int:
+def _share(n: int, world_size: int, nouns: str) -> int:
     if n % world_size:
         raise ValueError(
-            f"{what} of {n} cannot be divided among {world_size} processes: use a multiple of "
+            f"{nouns} of {n} cannot be divided among {world_size} processes: use a multiple of "
             f"{world_size}, such as {n // world_size * world_size or world_size}"
         )
     return n // world_size

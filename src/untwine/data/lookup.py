@@ -65,12 +65,12 @@ class FactorLookup:
 
     def groups(self, columns: Sequence[int] | np.ndarray) -> RowGroups:
         """The rows grouped by their values in some columns; without columns, one block."""
-        which = tuple(int(column) for column in columns)
-        if which not in self._groups:
+        key = tuple(int(column) for column in columns)
+        if key not in self._groups:
             if len(self._groups) >= _KEPT:
                 self._groups.pop(next(iter(self._groups)))
-            self._groups[which] = self._group(which)
-        return self._groups[which]
+            self._groups[key] = self._group(key)
+        return self._groups[key]
 
     def keys(self, rows: np.ndarray, columns: Sequence[int] | np.ndarray) -> np.ndarray:
         """A number for each row, equal where the values in ``columns`` are."""

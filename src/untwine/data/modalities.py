@@ -124,8 +124,8 @@ class Multimodal(Recorded):
 
     def _of(self, parts: Mapping[str, FactorDataset], rows: np.ndarray) -> Multimodal:
         index = torch.from_numpy(rows)
-        some = {name: mask[index] for name, mask in self.present.items() if not mask.all()}
-        selection = Multimodal(parts, some or None)
+        incomplete = {name: mask[index] for name, mask in self.present.items() if not mask.all()}
+        selection = Multimodal(parts, incomplete or None)
         selection.covariates = None if self.covariates is None else self.covariates[index]
         selection.whole = self.whole or self
         return selection

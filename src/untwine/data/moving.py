@@ -215,14 +215,14 @@ class MovingDigits(FactorDataset):
     def observations(self, index: Index, draw: int = 0) -> Tensor:
         numbers = as_index(index, len(self))
         path = self.trajectory(numbers)
-        which, inverse = np.unique(self._which[numbers], return_inverse=True)
-        pictures = self.images.observations(which)[:, 0].numpy()
+        image_rows, inverse = np.unique(self._which[numbers], return_inverse=True)
+        pictures = self.images.observations(image_rows)[:, 0].numpy()
         inverse = inverse.reshape(len(numbers), self.count)
         _, h, w = self.images.shape
         x = np.zeros((len(numbers), self.length, self.size, self.size), np.float32)
-        for clip, (places, shown) in enumerate(zip(path, inverse, strict=True)):
+        for clip, (places, images_of_clip) in enumerate(zip(path, inverse, strict=True)):
             for t, place in enumerate(places):
-                for (left, top), k in zip(place, shown, strict=True):
+                for (left, top), k in zip(place, images_of_clip, strict=True):
                     window = x[clip, t, top : top + h, left : left + w]
                     np.maximum(window, pictures[k], out=window)
         return torch.from_numpy(x)[:, :, None]
@@ -231,8 +231,8 @@ class MovingDigits(FactorDataset):
 def _reflect(place: np.ndarray, last: int | np.ndarray) -> np.ndarray:
     """Places on a line without end, folded between 0 and ``last``."""
     period = np.maximum(2 * np.asarray(last), 1)
-    folded = place % period
-    return np.where(folded > last, period - folded, folded)
+    phase = place % period
+    return np.where(phase > last, period - phase, phase)
 
 
 def _velocity(value: np.ndarray, speed: int) -> np.ndarray:

@@ -71,11 +71,11 @@ class PairsSampler(Sampler[np.ndarray]):
         varying = len(table.varying)
         least = self.changed if isinstance(self.changed, int) else 1
         if varying < least:
-            what = "one factor" if least == 1 else f"{least} factors"
+            differences = "one factor" if least == 1 else f"{least} factors"
             raise ValueError(
-                f"pairs must differ in {what}, but in the {len(table.complete)} rows whose factors "
-                f"are all known, of {len(factors)}, only {varying} factors take several values: "
-                f"{[space.names[k] for k in table.varying]}"
+                f"pairs must differ in {differences}, but in the {len(table.complete)} rows whose "
+                f"factors are all known, of {len(factors)}, only {varying} factors take several "
+                f"values: {[space.names[k] for k in table.varying]}"
             )
         row_of = table.row_of
         if row_of is None:
@@ -87,8 +87,8 @@ class PairsSampler(Sampler[np.ndarray]):
             values, sizes = factors[first], np.array(space.sizes)
             least = 0 if self._may_stay else 1
             shift = generator.integers(least, np.maximum(sizes, 2), size=values.shape)
-            other = (values + shift * self._choose(table, n, generator)) % sizes
-            return np.stack([first, row_of[space.index(other)]], axis=1)
+            second = (values + shift * self._choose(table, n, generator)) % sizes
+            return np.stack([first, row_of[space.index(second)]], axis=1)
 
         return draw
 
@@ -126,13 +126,13 @@ class PairsSampler(Sampler[np.ndarray]):
             for i, mask in enumerate(kinds):
                 of_kind = np.flatnonzero(kind.reshape(-1) == i)
                 if self._may_stay:
-                    same = table.groups(np.flatnonzero(~mask))
-                    second[of_kind] = same.pick(first[of_kind], generator)
+                    groups = table.groups(np.flatnonzero(~mask))
+                    second[of_kind] = groups.pick(first[of_kind], generator)
                 else:
                     second[of_kind] = _partners(table, first[of_kind], mask, generator)
-            matched = second >= 0
-            pairs[missing[matched]] = np.stack([first, second], axis=1)[matched]
-            missing = missing[~matched]
+            has_partner = second >= 0
+            pairs[missing[has_partner]] = np.stack([first, second], axis=1)[has_partner]
+            missing = missing[~has_partner]
             if not len(missing):
                 return pairs
         names = [table.space.names[k] for k in table.varying]
@@ -217,8 +217,8 @@ def _partners(
     second = np.full(len(first), -1, np.int64)
 
     def fits(candidate: np.ndarray, row: np.ndarray) -> np.ndarray:
-        other = table.factors[candidate][:, changed]
-        return ((other != table.factors[row][..., changed]) & (other >= 0)).all(axis=1)
+        values = table.factors[candidate][:, changed]
+        return ((values != table.factors[row][..., changed]) & (values >= 0)).all(axis=1)
 
     missing = np.arange(len(first))
     for _ in range(_TRIES):  # in a large block a random row will soon fit

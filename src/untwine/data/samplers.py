@@ -1,4 +1,4 @@
-"""Samplers choose rows; what a row looks like is none of their business.
+"""Samplers of single rows: independent draws, indexed examples, rows with some modality.
 
 A sampler looks at a table once, ``draw = sampler.bind(space, factors)``; ``draw(n, generator)`` is
 a pure function of its arguments, and ``sampler.batch(data, indices)`` makes the batch of what it

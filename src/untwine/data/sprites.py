@@ -48,11 +48,11 @@ class Sprites:
             index ``(N,)`` of int64; returns ``(N, 64)`` of uint64.
         """
         self._draw(np.unique(index[~self._drawn[index]]))
-        first, left = _corner(index)
+        first, shift = _corner(index)
         masks = np.zeros((len(index), 64), np.uint64)
         places = first[:, None] + np.arange(32)
         np.put_along_axis(
-            masks, places, self._bits[index].astype(np.uint64) << left[:, None], axis=1
+            masks, places, self._bits[index].astype(np.uint64) << shift[:, None], axis=1
         )
         return masks
 
@@ -69,16 +69,16 @@ class Sprites:
             # posY is the fastest factor: lines of equal height lie along posX.
             masks = _fill(x.swapaxes(0, 1), y[0]).swapaxes(0, 1)
             self._keep(index, masks.reshape(_PLACES, 64))
-        rest = missing[np.isin(missing // _PLACES, kinds[counts <= _PLACES // 8])]
-        for start in range(0, len(rest), _PLACES):
-            index = rest[start : start + _PLACES]
+        scattered = missing[np.isin(missing // _PLACES, kinds[counts <= _PLACES // 8])]
+        for start in range(0, len(scattered), _PLACES):
+            index = scattered[start : start + _PLACES]
             x, y = _outlines(index)
             self._keep(index, _fill(x[:, None], y)[:, 0])
 
     def _keep(self, index: np.ndarray, masks: np.ndarray) -> None:
-        first, left = _corner(index)
+        first, shift = _corner(index)
         window = np.take_along_axis(masks, first[:, None] + np.arange(32), axis=1)
-        self._bits[index] = (window >> left[:, None]).astype(np.uint32)
+        self._bits[index] = (window >> shift[:, None]).astype(np.uint32)
         self._drawn[index] = True
 
 

@@ -1,4 +1,4 @@
-"""Why and when a model disentangles: the theory as functions of a trained model.
+"""Diagnostics: why and when a model disentangles, as functions of a trained model.
 
 Each takes anything with ``represent``, ``decode`` and ``prior`` and observations, and returns a
 small record of numbers in the papers' symbols whose text is a verdict.

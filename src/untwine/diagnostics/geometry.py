@@ -1,4 +1,4 @@
-"""What a decoder does to the code around each point: pulled-back metrics, in bounded memory."""
+"""Geometry of decoders: pulled-back metrics around each point, in bounded memory."""
 
 from __future__ import annotations
 

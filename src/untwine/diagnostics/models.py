@@ -1,4 +1,4 @@
-"""What diagnostics ask of a model, and observations with their posteriors."""
+"""Interface of models for diagnostics, and observations with their posteriors."""
 
 from __future__ import annotations
 

@@ -182,9 +182,9 @@ def _deviations(k: Tensor) -> Tensor:
     w = (math.pi * u[0]).cos()
     f = (1 + r * w) / (r + w)
     c = k * (r - f)
-    accepted = (c / u[1].clamp(min=1e-300)).log() + 1 - c >= 0
+    is_accepted = (c / u[1].clamp(min=1e-300)).log() + 1 - c >= 0
     # argmax of equal values is the first: the first accepted proposal, at a fixed shape.
-    first = accepted.byte().argmax(0, keepdim=True)
+    first = is_accepted.byte().argmax(0, keepdim=True)
     cos = f.gather(0, first)[0].clamp(-1, 1)
     side = torch.where(u[2, 0] < 0.5, -1.0, 1.0)
     return cos.acos() * side

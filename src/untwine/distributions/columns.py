@@ -87,10 +87,10 @@ class Columns(Distribution):
         super().__init__(self.parts[0].batch_shape, torch.Size([width]), validate_args=False)
 
     def _joined(self, values: Sequence[Tensor]) -> Tensor:
-        joined = torch.empty_like(torch.cat(list(values), -1))
+        columns = torch.empty_like(torch.cat(list(values), -1))
         for value, column in zip(values, self.columns, strict=True):
-            joined = joined.index_copy(-1, column, value.to(joined.dtype))
-        return joined
+            columns = columns.index_copy(-1, column, value.to(columns.dtype))
+        return columns
 
     @property
     def mean(self) -> Tensor:

@@ -63,10 +63,10 @@ class _LogNegativeBinomial(torch.autograd.Function):
         value += _stirling(total).sub_(_stirling(shifted))
         value += x * torch.log1p(_UP / theta)
         value -= torch.log1p(x / theta)
-        lifted = 1 + x / (theta + 1)
+        product = 1 + x / (theta + 1)
         for i in range(2, _UP):
-            lifted *= (x / (theta + i)).add_(1)
-        value -= lifted.log_()
+            product *= (x / (theta + i)).add_(1)
+        value -= product.log_()
         excess = softplus(log_mean - log_theta, threshold=40)
         value = value - excess.mul(x + theta)
         return value.add_(x * log_mean).sub_(torch.lgamma(x + 1))
@@ -75,21 +75,21 @@ class _LogNegativeBinomial(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, log_mean, log_theta = ctx.saved_tensors
         theta, ratio, grad = log_theta.exp(), log_mean - log_theta, grads[0]
-        explained = torch.sigmoid(ratio).mul(x + theta)
+        posterior_mean = torch.sigmoid(ratio).mul(x + theta)
         gradients: list[Tensor | None] = [None, None, None]
         if ctx.needs_input_grad[0]:
             slope = torch.digamma(x + theta) - torch.digamma(x + 1) - log_theta + log_mean
             slope = slope - softplus(ratio, threshold=40)
             gradients[0] = (grad * slope).sum_to_size(x.shape)
         if ctx.needs_input_grad[1]:
-            gradients[1] = (grad * (x - explained)).sum_to_size(log_mean.shape)
+            gradients[1] = (grad * (x - posterior_mean)).sum_to_size(log_mean.shape)
         if ctx.needs_input_grad[2]:
             # digamma(x + theta) - digamma(theta), both moved up
             shifted = theta + _UP
             slope = torch.log1p(x / shifted).add_(_slope(x + shifted)).sub_(_slope(shifted))
             for i in range(_UP):
                 slope += (1 / (theta + i)) - (x + (theta + i)).reciprocal_()
-            slope = (slope - softplus(ratio, threshold=40)).mul_(theta).add_(explained).sub_(x)
+            slope = (slope - softplus(ratio, threshold=40)).mul_(theta).add_(posterior_mean).sub_(x)
             gradients[2] = slope.mul_(grad).sum_to_size(log_theta.shape)
         return tuple(gradients)
 
@@ -193,8 +193,8 @@ class CountDistribution(Distribution):
             variance = mean + mean * mean * (-self.log_theta).exp()
         if self.zero_logits is None:
             return variance
-        counted = torch.sigmoid(-self.zero_logits)
-        return counted * (variance + (1 - counted) * mean * mean)
+        present = torch.sigmoid(-self.zero_logits)
+        return present * (variance + (1 - present) * mean * mean)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Summed over the counts of one example, in nats."""
@@ -207,9 +207,9 @@ class CountDistribution(Distribution):
         else:
             log_p = log_negative_binomial(value, log_mean, self.log_theta)
         if self.zero_logits is not None:
-            counted = logsigmoid(-self.zero_logits) + log_p
-            either = torch.logaddexp(logsigmoid(self.zero_logits), counted)
-            log_p = torch.where(value < 0.5, either, counted)
+            present = logsigmoid(-self.zero_logits) + log_p
+            either = torch.logaddexp(logsigmoid(self.zero_logits), present)
+            log_p = torch.where(value < 0.5, either, present)
         return log_p.sum(-1)
 
     @torch.no_grad()

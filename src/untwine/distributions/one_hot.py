@@ -110,8 +110,8 @@ class OneHot(Distribution):
     @staticmethod
     def snap(z: Tensor) -> Tensor:
         """The exact sample that a relaxed one stands for: the unit vector of its largest entry."""
-        every = torch.arange(z.shape[-1], device=z.device)
-        return (z.argmax(-1, keepdim=True) == every).to(z.dtype)
+        classes = torch.arange(z.shape[-1], device=z.device)
+        return (z.argmax(-1, keepdim=True) == classes).to(z.dtype)
 
     def log_prob(self, value: Tensor) -> Tensor:
         r""":math:`\sum_k z_k \log \pi_k`: exact for unit vectors, extended linearly to others."""

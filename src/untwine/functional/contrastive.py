@@ -29,8 +29,8 @@ def nt_xent(a: Tensor, b: Tensor, temperature: float = 0.5) -> Tensor:
         Chen, Kornblith, Norouzi, Hinton, "A Simple Framework for Contrastive Learning of Visual
         Representations", 2020, https://arxiv.org/abs/2002.05709, equation 1.
     """
-    both = F.normalize(torch.cat([a, b]), dim=-1)
-    similar = both @ both.mT / temperature
-    itself = torch.eye(len(both), device=both.device, dtype=torch.bool)
+    points = F.normalize(torch.cat([a, b]), dim=-1)
+    similar = points @ points.mT / temperature
+    itself = torch.eye(len(points), device=points.device, dtype=torch.bool)
     log_p = similar.masked_fill(itself, -torch.inf).log_softmax(-1)
     return -(log_p.diagonal(len(a)) + log_p.diagonal(-len(a))) / 2

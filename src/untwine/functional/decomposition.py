@@ -86,16 +86,16 @@ def log_importance_weights(batch: int, size: int, device: torch.device | None = 
         Chen, Li, Grosse, Duvenaud, "Isolating Sources of Disentanglement in VAEs", 2018,
         https://arxiv.org/abs/1802.04942, appendix C.2.
     """
-    others = batch - 1
-    if others < 1 or others >= size:
+    count = batch - 1
+    if count < 1 or count >= size:
         raise ValueError(
             f"stratified sampling needs 2 <= batch <= training examples, got a batch of {batch} "
             f"and {size} examples; use a smaller batch, or estimator='mws'"
         )
-    weights = torch.full((batch, batch), 1 / others, device=device, dtype=torch.float64)
+    weights = torch.full((batch, batch), 1 / count, device=device, dtype=torch.float64)
     row = torch.arange(batch, device=device)
     weights[row, row] = 1 / size
-    weights[row, (row + 1) % batch] = (size - others) / (size * others)
+    weights[row, (row + 1) % batch] = (size - count) / (size * count)
     return weights.log()
 
 

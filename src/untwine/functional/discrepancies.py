@@ -43,12 +43,12 @@ def mmd(x: Tensor, y: Tensor, kernel: Kernel | None = None, *, unbiased: bool = 
         raise ValueError(f"the unbiased estimate takes 2 points of each sample, got {n} and {m}")
     kernel = RBF() if kernel is None else kernel
     h = kernel.width(torch.cat([x, y]))
-    own = x.new_zeros(())
+    total_ = x.new_zeros(())
     for points, size in ((x, n), (y, m)):
         gram = kernel(points, points, h)
         total = gram.sum() - gram.diagonal().sum() if unbiased else gram.sum()
-        own = own + total / (size * (size - 1) if unbiased else size**2)
-    return own - 2 * kernel(x, y, h).mean()
+        total_ = total_ + total / (size * (size - 1) if unbiased else size**2)
+    return total_ - 2 * kernel(x, y, h).mean()
 
 
 def score(p: Distribution, z: Tensor) -> Tensor:
@@ -150,5 +150,5 @@ def sliced_wasserstein(x: Tensor, y: Tensor, projections: int = 50) -> Tensor:
         raise ValueError(f"projections is {projections}; expected at least 1")
     theta = torch.randn(x.shape[1], projections, device=x.device, dtype=x.dtype)
     theta = theta / theta.norm(dim=0)
-    one, two = (x @ theta).sort(0).values, (y @ theta).sort(0).values
-    return (one - two).square().mean()
+    projected_x, projected_y = (x @ theta).sort(0).values, (y @ theta).sort(0).values
+    return (projected_x - projected_y).square().mean()

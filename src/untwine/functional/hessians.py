@@ -26,8 +26,8 @@ def second_differences(f: Callable[[Tensor], Tensor], z: Tensor, directions: Ten
     Returns:
         ``(K, B, M)``, the outputs of each example in one row.
     """
-    here = 2 * f(z).flatten(1)
-    return torch.stack([f(z + v).flatten(1) + f(z - v).flatten(1) - here for v in directions])
+    value = 2 * f(z).flatten(1)
+    return torch.stack([f(z + v).flatten(1) + f(z - v).flatten(1) - value for v in directions])
 
 
 def hessian_penalty(

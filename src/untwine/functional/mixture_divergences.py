@@ -96,8 +96,8 @@ def convexity_upper_bound(q: Distribution, p: Distribution) -> Tensor:
     Shape: ``q`` with batch shape ``(B,)`` gives ``(B,)``, in nats.
     """
     weights, components = _mixture(q)
-    prior, others = _mixture(p)
-    between = _against(components, others)
+    prior, components_of_p = _mixture(p)
+    between = _against(components, components_of_p)
     return -(weights.exp() * torch.logsumexp(prior.unsqueeze(-2) - between, -1)).sum(-1)
 
 
@@ -134,8 +134,8 @@ def variational_upper_bound(q: Distribution, p: Distribution, iterations: int = 
     if iterations < 0:
         raise ValueError(f"iterations is {iterations}; expected at least 0")
     weights, components = _mixture(q)
-    prior, others = _mixture(p)
-    between = _against(components, others)
+    prior, components_of_p = _mixture(p)
+    between = _against(components, components_of_p)
     # Logarithms throughout: pieces of components far apart have vanishing weights.
     phi = psi = weights.unsqueeze(-1) + prior.unsqueeze(-2)
     for _ in range(iterations):
@@ -170,13 +170,13 @@ def matched_upper_bound(q: Distribution, p: Distribution) -> Tensor:
         Trees and Hidden Markov Models", 2003, https://doi.org/10.1109/LSP.2003.809034.
     """
     weights, components = _mixture(q)
-    prior, others = _mixture(p)
+    prior, components_of_p = _mixture(p)
     if weights.shape[-1] != prior.shape[-1]:
         raise ValueError(
             f"the mixtures have {weights.shape[-1]} and {prior.shape[-1]} components; components "
             "are matched by number, so there must be as many"
         )
-    divergence = kl_divergence(components, others)
+    divergence = kl_divergence(components, components_of_p)
     return (weights.exp() * (weights - prior + divergence)).sum(-1)
 
 
@@ -207,10 +207,10 @@ def durrieu_bounds(q: Distribution, p: Distribution) -> tuple[Tensor, Tensor]:
     """
     weights, within, between, prior = _pairwise(q, p)
     _, components = _mixture(q)
-    _, others = _mixture(p)
+    _, components_of_p = _mixture(p)
     entropy = components.entropy()
     overlap_within = _log_overlap(components, components)
-    overlap_between = _log_overlap(components, others)
+    overlap_between = _log_overlap(components, components_of_p)
     kl_within = torch.logsumexp(weights.unsqueeze(-2) - within, -1)
     kl_between = torch.logsumexp(prior.unsqueeze(-2) - between, -1)
     integral_within = torch.logsumexp(weights.unsqueeze(-2) + overlap_within, -1)
@@ -231,8 +231,8 @@ def _mixture(d: Distribution) -> tuple[Tensor, Distribution]:
 def _pairwise(q: Distribution, p: Distribution) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Log weights, divergences within q ``(..., K, K)`` and to p ``(..., K, L)``, log weights."""
     weights, components = _mixture(q)
-    prior, others = _mixture(p)
-    return weights, _against(components, components), _against(components, others), prior
+    prior, components_of_p = _mixture(p)
+    return weights, _against(components, components), _against(components, components_of_p), prior
 
 
 def _against(q: Distribution, p: Distribution) -> Tensor:

@@ -18,5 +18,5 @@ def one_hot(index: Tensor, classes: int) -> Tensor:
         tensor([[0., 1., 0.],
                 [1., 0., 0.]])
     """
-    every = torch.arange(classes, device=index.device)
-    return (index.unsqueeze(-1) == every).to(torch.get_default_dtype())
+    values = torch.arange(classes, device=index.device)
+    return (index.unsqueeze(-1) == values).to(torch.get_default_dtype())

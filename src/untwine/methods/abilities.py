@@ -1,4 +1,4 @@
-"""What a method can do beside representing, as types: ``isinstance(method, Decodes)``.
+"""Abilities of methods beside representing, as types: ``isinstance(method, Decodes)``.
 
 Plots, reports and diagnostics ask for these and for nothing else, so that they take any object
 that has the function, also one that is no `Method`.

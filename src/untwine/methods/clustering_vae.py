@@ -1,4 +1,4 @@
-"""What the VAEs whose prior is made of clusters have in common: a stage before them."""
+"""Clustering VAEs: their base class, with a stage of autoencoding before the mixture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A VAE some of whose codes are told what to mean, by few labels."""
+"""VAE with few labels: code dimensions tied to factors by a supervised loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Variables and their dependencies, as a user writes them down."""
+"""Graphical models: variables and their dependencies."""
 
 from __future__ import annotations
 

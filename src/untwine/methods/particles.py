@@ -1,4 +1,4 @@
-"""What is drawn of a batch's variables, and what the draws weigh."""
+"""Particles: weighted samples of a batch's unobserved variables."""
 
 from __future__ import annotations
 

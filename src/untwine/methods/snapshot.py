@@ -1,4 +1,4 @@
-"""A method as its constructor left it: a digest of its weights, and its settings by name."""
+"""Snapshot of a new method: the digest of its weights, and its settings by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a metric returns, and what it raises for data that it is not about."""
+"""Scores, the results of metrics, and the error for data that a metric is not about."""
 
 from __future__ import annotations
 

@@ -306,37 +306,39 @@ def prior_paths(
     center, axes2, _ = _plane(loc.reshape(-1, loc.shape[2]) if behind is None else behind)
     path = (loc - center) @ axes2
     canvas = figure(8.4, 3.9)
-    left, right = canvas.subplots(1, 2, width_ratios=[1.15, 1])
-    quiet(left)
-    quiet(right)
-    left.set_title("means", fontsize=SIZE, color=INK, loc="left")
-    right.set_title("weights", fontsize=SIZE, color=INK, loc="left")
+    axes_codes, axes_label = canvas.subplots(1, 2, width_ratios=[1.15, 1])
+    quiet(axes_codes)
+    quiet(axes_label)
+    axes_codes.set_title("means", fontsize=SIZE, color=INK, loc="left")
+    axes_label.set_title("weights", fontsize=SIZE, color=INK, loc="left")
     if behind is not None:
         sample = np.random.default_rng(0).permutation(len(behind))[:_POINTS]
         plane = (behind[sample] - center) @ axes2
-        left.scatter(plane[:, 0], plane[:, 1], s=2, color=GRID, linewidths=0, zorder=0)
+        axes_codes.scatter(plane[:, 0], plane[:, 1], s=2, color=GRID, linewidths=0, zorder=0)
     for k in range(loc.shape[1]):
         pieces = np.stack([path[:-1, k], path[1:, k]], 1)
         if len(pieces):
             fade = np.linspace(0.15, 1.0, len(pieces))
             lines = LineCollection(list(pieces), colors=_color(k), alpha=fade, linewidths=1.1)
-            left.add_collection(lines)
+            axes_codes.add_collection(lines)
         size = 20 + 500 * weights[-1, k]
-        left.scatter(*path[-1, k], s=size, color=_color(k), alpha=0.85, linewidths=0, zorder=3)
+        axes_codes.scatter(
+            *path[-1, k], s=size, color=_color(k), alpha=0.85, linewidths=0, zorder=3
+        )
         if final:
-            left.annotate(
+            axes_codes.annotate(
                 str(k), path[-1, k], ha="center", va="center", fontsize=SIZE - 2, color="white",
                 zorder=4,
             )  # fmt: skip
-    left.autoscale_view()
-    left.set_xlabel("component 1", fontsize=SIZE - 1, color=MUTED)
-    left.set_ylabel("component 2", fontsize=SIZE - 1, color=MUTED)
-    right.stackplot(
+    axes_codes.autoscale_view()
+    axes_codes.set_xlabel("component 1", fontsize=SIZE - 1, color=MUTED)
+    axes_codes.set_ylabel("component 2", fontsize=SIZE - 1, color=MUTED)
+    axes_label.stackplot(
         steps, weights.T, colors=[_color(k) for k in range(loc.shape[1])], alpha=0.85, linewidth=0
     )
-    right.set_ylim(0, 1)
-    right.set_xlim(steps[0], steps[-1] if len(steps) > 1 else steps[0] + 1)
-    right.set_xlabel("step", fontsize=SIZE - 1, color=MUTED)
+    axes_label.set_ylim(0, 1)
+    axes_label.set_xlim(steps[0], steps[-1] if len(steps) > 1 else steps[0] + 1)
+    axes_label.set_xlabel("step", fontsize=SIZE - 1, color=MUTED)
     return canvas
 
 

@@ -203,21 +203,21 @@ def _grouped(factor: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return values, place, labelled
     edges = np.linspace(values[0], values[-1], 33)
     place = np.clip(np.searchsorted(edges, factor[labelled], side="right") - 1, 0, 31)
-    used, place = np.unique(place, return_inverse=True)
-    return (edges[:-1] + edges[1:])[used] / 2, place, labelled
+    levels, place = np.unique(place, return_inverse=True)
+    return (edges[:-1] + edges[1:])[levels] / 2, place, labelled
 
 
 def _plane(codes: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Mean codes over the plane of two factors, ``(V2, V1, D)``; nan where nothing was seen."""
     a, b = _grouped(first), _grouped(second)
-    both = a[2] & b[2]
+    pairs = a[2] & b[2]
     across = np.full(len(codes), -1)
     across[a[2]] = a[1]
     down = np.full(len(codes), -1)
     down[b[2]] = b[1]
     total = np.zeros((len(b[0]), len(a[0]), codes.shape[1]))
     count = np.zeros(total.shape[:2])
-    np.add.at(total, (down[both], across[both]), codes[both])
-    np.add.at(count, (down[both], across[both]), 1)
+    np.add.at(total, (down[pairs], across[pairs]), codes[pairs])
+    np.add.at(count, (down[pairs], across[pairs]), 1)
     with np.errstate(invalid="ignore"):
         return total / count[..., None]

@@ -121,9 +121,12 @@ def reconstructions(x: Any, reconstruction: Any, *, columns: int = 10) -> Figure
             "give one reconstruction for each observation"
         )
     bounds = vector_bounds(x, reconstruction) if np.ndim(x) == 2 else None
-    both = np.stack([pictures(x, 1, bounds), pictures(reconstruction, 1, bounds)])
-    lines = [_padded(both[:, i : i + columns], columns) for i in range(0, both.shape[1], columns)]
-    cells = np.concatenate(lines)[:, : both.shape[1]]
+    rows_of_both = np.stack([pictures(x, 1, bounds), pictures(reconstruction, 1, bounds)])
+    lines = [
+        _padded(rows_of_both[:, i : i + columns], columns)
+        for i in range(0, rows_of_both.shape[1], columns)
+    ]
+    cells = np.concatenate(lines)[:, : rows_of_both.shape[1]]
     return _grid(mosaic(cells, _GAP), cells.shape[2:4], ["data", "model"] * len(lines))
 
 
@@ -194,26 +197,26 @@ def swap_mosaic(images: Any, rows: Any, columns: Any) -> np.ndarray:
         - Output: ``(M + 1, N + 1, height, width, 3)``, ``uint8``.
     """
     shapes = np.shape(images), np.shape(rows), np.shape(columns)
-    m, n, *each = shapes[0] if len(shapes[0]) > 2 else (0, 0)
-    if shapes[1:] != ((m, *each), (n, *each)):
+    m, n, *shape_of_tile = shapes[0] if len(shapes[0]) > 2 else (0, 0)
+    if shapes[1:] != ((m, *shape_of_tile), (n, *shape_of_tile)):
         raise ValueError(
             f"images have shape {shapes[0]}, rows {shapes[1]} and columns {shapes[2]}; expected "
             "(M, N, ...), (M, ...) and (N, ...)"
         )
-    bounds = vector_bounds(images, rows, columns) if len(each) == 1 else None
+    bounds = vector_bounds(images, rows, columns) if len(shape_of_tile) == 1 else None
     top = pictures(columns, 1, bounds)[None]
     corner = np.full((1, 1, *top.shape[2:]), 255, np.uint8)
-    left = pictures(rows, 1, bounds)[:, None]
+    row_heads = pictures(rows, 1, bounds)[:, None]
     lines = [np.concatenate([corner, top], 1)]
-    lines.append(np.concatenate([left, pictures(images, 2, bounds)], 1))
+    lines.append(np.concatenate([row_heads, pictures(images, 2, bounds)], 1))
     return np.concatenate(lines)
 
 
-def _one_each(what: str, names: Sequence[str] | None, count: int, default: list[str]) -> list[str]:
+def _one_each(nouns: str, names: Sequence[str] | None, count: int, default: list[str]) -> list[str]:
     if names is None:
         return default
     if len(names) != count:
-        raise ValueError(f"there are {len(names)} {what} for {count}: give one for each")
+        raise ValueError(f"there are {len(names)} {nouns} for {count}: give one for each")
     return [str(g) for g in names]
 
 

@@ -87,7 +87,7 @@ def _heat_map(
     names: Sequence[str] | None,
     codes: Sequence[str] | None,
     inactive: Sequence[bool] | None,
-    what: str,
+    caption: str,
 ) -> Figure:
     matrix = np.asarray(matrix, dtype=np.float64)
     if matrix.ndim != 2 or not matrix.size:
@@ -110,12 +110,12 @@ def _heat_map(
     longest = max(map(len, names))
     wide = float(np.clip(9.0 / columns, 0.45, np.clip(0.08 * longest, 0.72, 1.0)))
     high = float(np.clip(9.0 / rows, 0.17, 0.36))
-    turned = longest * 0.08 > wide
+    is_turned = longest * 0.08 > wide
     with_numbers = high > 0.2 and columns <= 12
-    left = 0.25 + 0.075 * max(map(len, codes))
+    margin = 0.25 + 0.075 * max(map(len, codes))
     canvas = figure(
-        max(columns * wide + left + 0.9 * (not with_numbers), 3.0),
-        rows * high + 0.4 + (0.06 * longest if turned else 0.1),
+        max(columns * wide + margin + 0.9 * (not with_numbers), 3.0),
+        rows * high + 0.4 + (0.06 * longest if is_turned else 0.1),
     )
     axes = canvas.add_subplot()
     bare(axes)
@@ -125,7 +125,7 @@ def _heat_map(
     if quiet.any():
         gray = np.ma.masked_array(matrix, np.repeat(~quiet[:, None], columns, axis=1))
         meshes.append(axes.pcolormesh(gray, cmap=ramp(MUTED), vmin=0, vmax=2 * top))
-        what += "; gray rows: inactive dimensions"
+        caption += "; gray rows: inactive dimensions"
     for layer in meshes:
         layer.set_edgecolor("face")
         layer.set_linewidth(0)
@@ -137,7 +137,7 @@ def _heat_map(
     axes.tick_params(length=0)
     for label, silent in zip(axes.get_yticklabels(), quiet, strict=True):
         label.set_color(MUTED if silent else INK)
-    if turned:
+    if is_turned:
         axes.tick_params(axis="x", labelrotation=40)
         for text in axes.get_xticklabels():
             text.set(ha="left", rotation_mode="anchor")
@@ -148,7 +148,7 @@ def _heat_map(
                 color=MUTED if quiet[j] or value <= 0.1 * top
                 else "#ffffff" if value > 0.55 * top else INK,
             )  # fmt: skip
-        axes.set_xlabel(what, fontsize=SIZE - 1, color=MUTED)
+        axes.set_xlabel(caption, fontsize=SIZE - 1, color=MUTED)
         axes.xaxis.set_label_position("bottom")
         return canvas
     bar = canvas.colorbar(mesh, ax=axes, aspect=30, pad=0.02, fraction=0.05)
@@ -156,5 +156,5 @@ def _heat_map(
         bar.solids.set_rasterized(False)
     bar.outline.set_visible(False)
     bar.ax.tick_params(colors=MUTED, labelsize=SIZE - 2, length=0)
-    bar.set_label(what, fontsize=SIZE - 1, color=MUTED)
+    bar.set_label(caption, fontsize=SIZE - 1, color=MUTED)
     return canvas

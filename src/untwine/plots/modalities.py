@@ -164,14 +164,14 @@ def batch_mixing(
     order = np.random.default_rng(0).permutation(len(codes))[:_POINTS]
     canvas = figure(4.2 * len(panels), 3.6)
     grid = canvas.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
-    for axes, (title, (values, called)) in zip(grid, panels.items(), strict=True):
+    for axes, (title, (values, labels)) in zip(grid, panels.items(), strict=True):
         quiet(axes)
         axes.set_title(title, fontsize=SIZE, color=INK, loc="left")
         axes.set_xlabel(titles[0], fontsize=SIZE - 1, color=MUTED)
         colors = [_color(value) if value >= 0 else GRID for value in values[order]]
         axes.scatter(*plane[order].T, s=5, linewidths=0, alpha=0.7, c=colors)
         for value in np.unique(values)[:20]:
-            name = str(value) if called is None else str(called[value])
+            name = str(value) if labels is None else str(labels[value])
             axes.scatter(
                 [], [], s=12, linewidths=0, color=_color(value) if value >= 0 else GRID,
                 label=name if value >= 0 else "unknown",
@@ -185,11 +185,11 @@ def batch_mixing(
 
 
 def _chosen(
-    features: Sequence[int | str] | int, labels: list[str], ranked: np.ndarray
+    features: Sequence[int | str] | int, labels: list[str], ranking: np.ndarray
 ) -> list[int]:
     if isinstance(features, int):
-        steps = np.linspace(0, len(ranked) - 1, min(features, len(ranked)))
-        return ranked[steps.round().astype(int)].tolist() if len(ranked) else []
+        steps = np.linspace(0, len(ranking) - 1, min(features, len(ranking)))
+        return ranking[steps.round().astype(int)].tolist() if len(ranking) else []
     index = []
     for feature in features:
         if isinstance(feature, str) and feature in labels:

@@ -65,13 +65,13 @@ def bare(axes: Axes) -> None:
     axes.tick_params(colors=INK, labelsize=SIZE, length=0)
 
 
-def ramp(color: str, other: str | None = None) -> LinearSegmentedColormap:
+def ramp(color: str, low: str | None = None) -> LinearSegmentedColormap:
     """Colors from transparent to ``color``, or from ``color`` through transparent to ``other``.
 
     Transparency instead of white lets the same figure stand on a dark page.
     """
     full, clear = (*to_rgb(color), 1.0), (*to_rgb(color), 0.0)
-    if other is None:
+    if low is None:
         return LinearSegmentedColormap.from_list("ramp", [clear, full], N=64)
-    ends = [full, clear, (*to_rgb(other), 0.0), (*to_rgb(other), 1.0)]
+    ends = [full, clear, (*to_rgb(low), 0.0), (*to_rgb(low), 1.0)]
     return LinearSegmentedColormap.from_list("ramp", list(zip((0, 0.5, 0.5, 1), ends, strict=True)))

@@ -68,22 +68,22 @@ def compare(
     columns: list[dict[str, Any]] = []
     for run in runs:
         subject = subject_of(run, None, None, None, trust)
-        found = find(subject.method, subject.data, n=n, seed=seed)
-        evaluation = scores_of(subject, found, n, seed)[0] if scores else None
+        findings = find(subject.method, subject.data, n=n, seed=seed)
+        evaluation = scores_of(subject, findings, n, seed)[0] if scores else None
         assert subject.folder is not None
-        shown = tiles(found)
-        if shown is not None:  # the least active dimensions are the last ones
-            shown["still"] = [dim["name"] for dim in shown["dims"] if dim["quiet"]]
-            shown["dims"] = [dim for dim in shown["dims"] if not dim["quiet"]]
+        pictures = tiles(findings)
+        if pictures is not None:  # the least active dimensions are the last ones
+            pictures["still"] = [dim["name"] for dim in pictures["dims"] if dim["quiet"]]
+            pictures["dims"] = [dim for dim in pictures["dims"] if not dim["quiet"]]
         whole = subject.folder / "report.html"
         columns.append(
             {
-                **about(subject, found),
+                **about(subject, findings),
                 "run": subject.folder.resolve().name,
-                "found": found,
-                "tiles": shown,
+                "found": findings,
+                "tiles": pictures,
                 "scores": {row["name"]: row for row in score_rows(evaluation)},
-                "turned": _turned(found),
+                "turned": _turned(findings),
                 "page": os.path.relpath(whole, page.parent) if whole.exists() else None,
             }
         )
@@ -97,12 +97,12 @@ def compare(
     )
 
 
-def _turned(found: Findings) -> dict[str, list[tuple[str, float]]]:
+def _turned(findings: Findings) -> dict[str, list[tuple[str, float]]]:
     """For each factor the two dimensions that tell most of it, with their shares of its entropy."""
-    if found.share is None:
+    if findings.share is None:
         return {}
-    best = (-found.share).argsort(axis=0)[:2]
+    best = (-findings.share).argsort(axis=0)[:2]
     return {
-        name: [(f"z{j}", float(found.share[j, k])) for j in best[:, k]]
-        for k, name in enumerate(found.names)
+        name: [(f"z{j}", float(findings.share[j, k])) for j in best[:, k]]
+        for k, name in enumerate(findings.names)
     }

@@ -1,4 +1,4 @@
-"""Everything that a report shows, computed: arrays and pictures, no page yet."""
+"""Findings of a report: codes, traversals, reconstructions and samples, as arrays and pictures."""
 
 from __future__ import annotations
 
@@ -116,18 +116,18 @@ def find(method: Any, data: Any, *, n: int, seed: int) -> Findings:
     names, factors, kinds = named_factors(codes)
     rng = np.random.default_rng([seed, 1])
     strength, measure, reason = _strength(codes)
-    found = Findings(codes, names, factors, strength, measure)
+    findings = Findings(codes, names, factors, strength, measure)
     if reason:
-        found.missing["kl"] = reason
+        findings.missing["kl"] = reason
     if names:
         information = histogram_information(codes.mean, factors, kinds=kinds)
-        found.information = information.mutual
-        found.share = information.normalized("factor")
+        findings.information = information.mutual
+        findings.share = information.normalized("factor")
     else:
-        found.missing["factors"] = "no factor of this data is known and varies"
+        findings.missing["factors"] = "no factor of this data is known and varies"
 
     if isinstance(method, Swaps):
-        _swap(found, method, data, np.random.default_rng([seed, 2]))
+        _swap(findings, method, data, np.random.default_rng([seed, 2]))
     name = type(method).__name__
     if not isinstance(method, Decodes):
         reason = f"{name} has no decode(z): codes cannot be turned back into observations"
@@ -139,10 +139,10 @@ def find(method: Any, data: Any, *, n: int, seed: int) -> Findings:
             "3 channels, or vectors"
         )
     else:
-        _draw(found, method, data, rng, seed)
-        return found
-    found.missing |= dict.fromkeys(("traversals", "reconstructions", "samples"), reason)
-    return found
+        _draw(findings, method, data, rng, seed)
+        return findings
+    findings.missing |= dict.fromkeys(("traversals", "reconstructions", "samples"), reason)
+    return findings
 
 
 def named_factors(codes: Codes) -> tuple[list[str], np.ndarray, list[Kind | None]]:
@@ -165,13 +165,13 @@ def _strength(codes: Codes) -> tuple[np.ndarray, str, str | None]:
     return dimension_kl(codes.mean, codes.stddev).parts["kl"], "KL", None
 
 
-def _swap(found: Findings, method: Swaps, data: Any, rng: np.random.Generator) -> None:
+def _swap(findings: Findings, method: Swaps, data: Any, rng: np.random.Generator) -> None:
     """Swaps of observations of different classes, or of frames of clips."""
-    found.swapped = method.of_rows, method.of_columns
+    findings.swapped = method.of_rows, method.of_columns
     clips = not isinstance(data.shape, Mapping) and len(data.shape) in (2, 4)
     shape = data.shape[1:] if clips else data.shape
     if isinstance(shape, Mapping) or not drawable(tuple(shape)):
-        found.missing["swaps"] = f"observations of shape {data.shape} cannot be drawn"
+        findings.missing["swaps"] = f"observations of shape {data.shape} cannot be drawn"
     else:
         size = min(_SWAPPED, len(data) // 2)
         rows, columns = _varied(data, method.label, 2 * size, rng)
@@ -181,7 +181,7 @@ def _swap(found: Findings, method: Swaps, data: Any, rng: np.random.Generator) -
             a, b = Images(a.tensor[:, 0]), Images(b.tensor[0][times])
         grid = method.swap_grid(a, b)
         cells = shrunk(swap_mosaic(grid.cpu(), a.tensor.cpu(), b.tensor.cpu()), 64)
-        found.swaps = png(mosaic(cells))
+        findings.swaps = png(mosaic(cells))
 
 
 def _varied(
@@ -199,43 +199,50 @@ def _varied(
     return halves[0][: count // 2], halves[1][: count // 2]
 
 
-def _draw(found: Findings, method: Any, data: Any, rng: np.random.Generator, seed: int) -> None:
+def _draw(findings: Findings, method: Any, data: Any, rng: np.random.Generator, seed: int) -> None:
     """Traversals, reconstructions and samples."""
     index = rng.choice(len(data), min(_SAMPLES, len(data)), replace=False)
     batch = batch_of(method, data, index)
     x, c = batch.tensor, batch.c
     back = reconstruct(method, x, c)
     bounds = vector_bounds(x, back) if x.ndim == 2 else None
-    both = shrunk(np.stack([pictures(x, 1, bounds), pictures(back, 1, bounds)], axis=1))
-    found.pairs = [png(_stacked(*pair)) for pair in both]
+    beside = shrunk(np.stack([pictures(x, 1, bounds), pictures(back, 1, bounds)], axis=1))
+    findings.pairs = [png(_stacked(*pair)) for pair in beside]
 
     if not isinstance(method, Samples | HasPrior):
-        found.missing["samples"] = f"{type(method).__name__} has no prior to draw codes from"
+        findings.missing["samples"] = f"{type(method).__name__} has no prior to draw codes from"
     else:
-        some = None if c is None else batch_of(method, data, rng.choice(len(data), _SAMPLES)).c
-        drawn = shrunk(pictures(sample(method, _SAMPLES, seed=seed, c=some), 1))
-        found.samples = [png(picture) for picture in drawn]
+        covariates = (
+            None if c is None else batch_of(method, data, rng.choice(len(data), _SAMPLES)).c
+        )
+        samples = shrunk(pictures(sample(method, _SAMPLES, seed=seed, c=covariates), 1))
+        findings.samples = [png(picture) for picture in samples]
 
     starts = slice(0, min(_STARTS, len(index)))
-    span = posterior_span(found.codes.mean, found.codes.stddev, seed=seed)
-    found.traversal = _traversal(
-        method, x[starts], span, found.order, None if c is None else c[starts], both[starts, 0]
+    span = posterior_span(findings.codes.mean, findings.codes.stddev, seed=seed)
+    findings.traversal = _traversal(
+        method, x[starts], span, findings.order, None if c is None else c[starts], beside[starts, 0]
     )
 
 
 def _traversal(
-    method: Any, x: Tensor, span: Tensor, order: list[int], c: Tensor | None, shown: np.ndarray
+    method: Any,
+    x: Tensor,
+    span: Tensor,
+    order: list[int],
+    c: Tensor | None,
+    pictures_of_starts: np.ndarray,
 ) -> Traversal:
     """As many starts and, if need be, as few dimensions as keep the page small."""
     sheets: list[str] = []
     initial: list[list[int]] = []
-    bounds, used = None, 0
+    bounds, bytes_used = None, 0
     for i in range(len(x)):
-        moved = traverse(
+        traversal = traverse(
             method, x[i : i + 1], span=span, steps=_FRAMES, dims=order,
             c=None if c is None else c[i : i + 1],
         )  # fmt: skip
-        frames = moved.images[0]
+        frames = traversal.images[0]
         if frames.ndim == 3 and bounds is None:
             bounds = vector_bounds(frames)
         cells = shrunk(pictures(frames, 2, bounds))
@@ -244,16 +251,16 @@ def _traversal(
             order = order[: max(len(order) * _BUDGET // len(uri), 1)]
             cells = cells[: len(order)]
             uri = sheet(cells)
-        if sheets and used + len(uri) > _BUDGET:
+        if sheets and bytes_used + len(uri) > _BUDGET:
             break
-        used += len(uri)
+        bytes_used += len(uri)
         sheets.append(uri)
-        away = (moved.values[: len(order)] - moved.start[0, order, None]).abs()
+        away = (traversal.values[: len(order)] - traversal.start[0, order, None]).abs()
         initial.append(away.argmin(1).tolist())
-        values = moved.values[: len(order)].numpy()
+        values = traversal.values[: len(order)].numpy()
     return Traversal(
         sheets,
-        [png(shrunk(picture, 56)) for picture in shown[: len(sheets)]],
+        [png(shrunk(picture, 56)) for picture in pictures_of_starts[: len(sheets)]],
         initial,
         order,
         values,

@@ -84,17 +84,19 @@ def report(
     """
     check_seed(seed)
     subject = subject_of(run, method, data, out, trust)
-    found = find(subject.method, subject.data, n=n, seed=seed)
-    evaluation, reason = scores_of(subject, found, n, seed) if scores else (None, "not asked for")
+    findings = find(subject.method, subject.data, n=n, seed=seed)
+    evaluation, reason = (
+        scores_of(subject, findings, n, seed) if scores else (None, "not asked for")
+    )
     return write(
         "report.html.jinja",
         subject.out,
-        **about(subject, found),
-        **figures(subject, found, evaluation),
+        **about(subject, findings),
+        **figures(subject, findings, evaluation),
         curves_left_out=curves_left_out(subject),
         adversaries=adversaries(subject, seed),
-        tiles=tiles(found),
-        found=found,
+        tiles=tiles(findings),
+        found=findings,
         scores=score_rows(evaluation),
         scores_missing=reason,
         parts=part_rows(evaluation),
@@ -166,7 +168,7 @@ def page_path(out: str | Path) -> Path:
 
 
 def scores_of(
-    subject: Subject, found: Findings, n: int, seed: int
+    subject: Subject, findings: Findings, n: int, seed: int
 ) -> tuple[Evaluation | None, str | None]:
     """The scores of the run, or why there are none."""
     run, folder = subject.run, subject.folder
@@ -175,8 +177,8 @@ def scores_of(
         return scores, None
     try:
         if run is not None and subject.own:
-            return run.measure(n=n, seed=seed, save=finished, codes=found.codes), None
-        return evaluate(found.codes, metrics="default", points=n, seed=seed), None
+            return run.measure(n=n, seed=seed, save=finished, codes=findings.codes), None
+        return evaluate(findings.codes, metrics="default", points=n, seed=seed), None
     except ValueError as error:  # none of the metrics can be computed
         return None, str(error)
 

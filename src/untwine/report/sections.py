@@ -34,33 +34,33 @@ _CLEAR = 0.3  # of a factor's entropy: more is a match worth a color
 
 
 def figures(
-    subject: Subject, found: Findings, evaluation: Evaluation | None
+    subject: Subject, findings: Findings, evaluation: Evaluation | None
 ) -> dict[str, Markup | None]:
     """Every figure as inline SVG; ``None`` for what there is nothing to draw of."""
-    made: dict[str, Markup | None] = dict.fromkeys(
+    figures: dict[str, Markup | None] = dict.fromkeys(
         ("kl_figure", "information_figure", "importance_figure", "factors_figure", "curves_figure")
     )
-    inactive = found.inactive
-    if found.measure == "KL":
-        made["kl_figure"] = inline_svg(
-            dimension_kl(found.strength),
+    inactive = findings.inactive
+    if findings.measure == "KL":
+        figures["kl_figure"] = inline_svg(
+            dimension_kl(findings.strength),
             "kl",
-            "Bars: " + ", ".join(f"z{j} {kl:.2f} nats" for j, kl in enumerate(found.strength)),
+            "Bars: " + ", ".join(f"z{j} {kl:.2f} nats" for j, kl in enumerate(findings.strength)),
         )
-    if found.information is not None:
-        best = [(f"z{j}", found.match(j)) for j in found.order]
-        made["information_figure"] = inline_svg(
-            mutual_information(found.information, found.names, inactive=inactive),
+    if findings.information is not None:
+        best = [(f"z{j}", findings.match(j)) for j in findings.order]
+        figures["information_figure"] = inline_svg(
+            mutual_information(findings.information, findings.names, inactive=inactive),
             "mi",
             "Heat map. Factor that each dimension tells most of: "
             + ", ".join(f"{z} {m[0]}" for z, m in best if m),
         )
-        rows = sorted(found.order[:_ROWS])
-        made["factors_figure"] = inline_svg(
+        rows = sorted(findings.order[:_ROWS])
+        figures["factors_figure"] = inline_svg(
             latents_against_factors(
-                found.codes.mean[:, rows],
-                found.factors,
-                found.names,
+                findings.codes.mean[:, rows],
+                findings.factors,
+                findings.names,
                 labels=[f"z{j}" for j in rows],
             ),
             "laf",
@@ -68,19 +68,19 @@ def figures(
         )
         dci = None if evaluation is None else evaluation.scores.get("dci")
         matrix = None if dci is None else dci.parts.get("importance")
-        if matrix is not None and np.shape(matrix) == found.information.shape:
-            made["importance_figure"] = inline_svg(
-                importance(matrix, found.names, inactive=inactive),
+        if matrix is not None and np.shape(matrix) == findings.information.shape:
+            figures["importance_figure"] = inline_svg(
+                importance(matrix, findings.names, inactive=inactive),
                 "dci",
                 "Heat map of the importance of each dimension for predicting each factor",
             )
     log = None if subject.run is None else _drawable(subject.run.log)
     if log is not None and log.columns[1:].str.contains("/").any():
         terms = [c for c in log.columns if "/" in c]
-        made["curves_figure"] = inline_svg(
+        figures["curves_figure"] = inline_svg(
             training_curves(log), "log", f"Curves over training steps: {', '.join(terms)}"
         )
-    return made
+    return figures
 
 
 def curves_left_out(subject: Subject) -> int:
@@ -96,26 +96,26 @@ def _drawable(log: pandas.DataFrame) -> pandas.DataFrame:
     """The columns of a log that are drawn; values that no axis can show are missing."""
     terms = _terms(log)[:_CURVES]
     numbers = log[terms].astype("float64")
-    kept = log[[c for c in ("step", "stage") if c in log.columns]].copy()
-    kept[terms] = numbers.where(numbers.abs() < _HIGHEST)
-    return kept.drop(columns=[c for c in terms if kept[c].isna().all()])
+    curves = log[[c for c in ("step", "stage") if c in log.columns]].copy()
+    curves[terms] = numbers.where(numbers.abs() < _HIGHEST)
+    return curves.drop(columns=[c for c in terms if curves[c].isna().all()])
 
 
-def tiles(found: Findings) -> dict[str, Any] | None:
+def tiles(findings: Findings) -> dict[str, Any] | None:
     """What the page's script needs, and what is written under each moving picture."""
-    if found.traversal is None:
+    if findings.traversal is None:
         return None
-    t = found.traversal
+    t = findings.traversal
     dims = []
-    quiet = _QUIET * float(found.strength.max())
+    quiet = _QUIET * float(findings.strength.max())
     for j in t.dims:
-        match = found.match(j)
+        match = findings.match(j)
         dims.append(
             {
                 "name": f"z{j}",
-                "quiet": bool(found.strength[j] <= quiet),
+                "quiet": bool(findings.strength[j] <= quiet),
                 "telling": bool(match and match[1] >= _CLEAR),
-                "strength": f"{found.strength[j]:.2f}",
+                "strength": f"{findings.strength[j]:.2f}",
                 "factor": match[0] if match else None,
                 "share": f"{match[1]:.0%}" if match else None,
             }
@@ -126,7 +126,7 @@ def tiles(found: Findings) -> dict[str, Any] | None:
         "sheets": t.sheets,
         "thumbnails": t.thumbnails,
         "frames": t.values.shape[1],
-        "left_out": found.codes.mean.shape[1] - len(t.dims),
+        "left_out": findings.codes.mean.shape[1] - len(t.dims),
         "width": width,
         "height": height,
         "large": width * max(1, round(190 / width)),
@@ -147,7 +147,7 @@ def score_rows(evaluation: Evaluation | None) -> list[dict[str, Any]]:
     rows = []
     for label, score in evaluation.scores.items():
         metric = METRICS.get(score.name or label)
-        bounded = metric is not None and (metric.low, metric.high) == (0.0, 1.0)
+        is_share = metric is not None and (metric.low, metric.high) == (0.0, 1.0)
         parts = {
             name: float(value)
             for name, value in score.parts.items()
@@ -161,10 +161,10 @@ def score_rows(evaluation: Evaluation | None) -> list[dict[str, Any]]:
             {
                 "name": label,
                 "value": f"{score.value:.3f}"
-                if bounded or score.value != round(score.value)
+                if is_share or score.value != round(score.value)
                 else f"{score.value:.0f}",
                 "interval": score.interval,
-                "bar": float(np.clip(score.value, 0, 1)) if bounded else None,
+                "bar": float(np.clip(score.value, 0, 1)) if is_share else None,
                 "summary": "" if metric is None else plain_text(metric.summary),
                 "paper": "" if metric is None else metric.paper,
                 "better": None if metric is None else metric.higher_is_better,

@@ -1,4 +1,4 @@
-"""What a method was asked to do: its hyper-parameters, in words."""
+"""Hyper-parameters of a method, with their meanings in words."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _short(value: Any) -> str:
 
 
 def _defaults(cls: type) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for owner in cls.__mro__:
         for name in ("__init__", "parts", "build"):
             function = owner.__dict__.get(name)
@@ -124,19 +124,19 @@ def _defaults(cls: type) -> dict[str, Any]:
                 continue
             for parameter in inspect.signature(function).parameters.values():
                 if parameter.default is not parameter.empty:
-                    found.setdefault(parameter.name, parameter.default)
-    return found
+                    result.setdefault(parameter.name, parameter.default)
+    return result
 
 
 def _meanings(cls: type) -> dict[str, str]:
     """The ``Args:`` of a class, of its functions that make it, and of its parents."""
-    found: dict[str, str] = {}
+    result: dict[str, str] = {}
     for owner in cls.__mro__:
-        for documented in (owner, *(owner.__dict__.get(n) for n in ("__init__", "parts", "build"))):
-            documented = getattr(documented, "__func__", documented)
-            for name, meaning in _arguments(getattr(documented, "__doc__", None)).items():
-                found.setdefault(name, meaning)
-    return found
+        for place in (owner, *(owner.__dict__.get(n) for n in ("__init__", "parts", "build"))):
+            place = getattr(place, "__func__", place)
+            for name, meaning in _arguments(getattr(place, "__doc__", None)).items():
+                result.setdefault(name, meaning)
+    return result
 
 
 def _arguments(doc: str | None) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What a report is about: a run, its method and its data, in words."""
+"""Subject of a report: a run, its method and its data, with facts in words."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Subject:
         return self.run.path if self.run is not None else None
 
 
-def about(subject: Subject, found: Findings) -> dict[str, Any]:
+def about(subject: Subject, findings: Findings) -> dict[str, Any]:
     """Names, facts, settings and the way to repeat the run."""
     method, data, run = subject.method, subject.data, subject.run
     spec: Mapping[str, Any] = {} if run is None else run.spec
@@ -63,7 +63,7 @@ def about(subject: Subject, found: Findings) -> dict[str, Any]:
         facts["seed"] = str(spec.get("seed", ""))
         if len(run.rows):
             facts["training time"] = _duration(float(run.rows[-1].get("seconds", 0.0)))
-    facts["code dimensions"] = str(found.codes.mean.shape[1])
+    facts["code dimensions"] = str(findings.codes.mean.shape[1])
     if isinstance(method, nn.Module):
         facts["parameters"] = f"{sum(p.numel() for p in method.parameters()):,}"
     facts["observations"] = f"{len(data):,}"
@@ -73,9 +73,9 @@ def about(subject: Subject, found: Findings) -> dict[str, Any]:
     )
     rules = _rules(method, data)
     if rules:
-        one = len(set(rules.values())) == 1
-        each = [rule if one else f"{term}: {rule}" for term, rule in rules.items()]
-        facts["divergences"] = each[0] if one else "; ".join(each)
+        same_rule = len(set(rules.values())) == 1
+        texts = [rule if same_rule else f"{term}: {rule}" for term, rule in rules.items()]
+        facts["divergences"] = texts[0] if same_rule else "; ".join(texts)
     training = {
         key: written(value)
         for key, value in spec.items()
@@ -113,11 +113,11 @@ def _name(data: Any) -> str:
     """Of the class; a slice is called by the data set it is of, and by what it holds."""
     if not isinstance(data, Slice):
         return type(data).__name__
-    held = ", ".join(
+    values = ", ".join(
         f"{factor} {data.data.values[factor][value] if factor in data.data.values else value}"
         for factor, value in data.at.items()
     )
-    return f"{_name(data.data)} ({held})"
+    return f"{_name(data.data)} ({values})"
 
 
 def _sizes(data: Any) -> list[tuple[str, int]]:
@@ -129,19 +129,19 @@ def _machine(folder: Path | None) -> dict[str, str]:
     file = None if folder is None else folder / "environment.json"
     if file is not None and file.exists():
         try:
-            noted = read_json(file)
-            if not isinstance(noted, dict):
+            facts = read_json(file)
+            if not isinstance(facts, dict):
                 raise ValueError("it holds no facts by name")
         except (OSError, ValueError) as error:
             raise ValueError(f"{file} is damaged ({error}): delete it to go on") from error
     else:
-        noted = {
+        facts = {
             "python": platform.python_version(),
             "torch": torch.__version__,
             "platform": platform.platform(),
         }
-    noted = {k: v for k, v in noted.items() if v is not None}
-    return {k: " ".join(map(str, v)) if isinstance(v, list) else str(v) for k, v in noted.items()}
+    facts = {k: v for k, v in facts.items() if v is not None}
+    return {k: " ".join(map(str, v)) if isinstance(v, list) else str(v) for k, v in facts.items()}
 
 
 def _planned(steps: Any) -> str | None:
@@ -149,8 +149,8 @@ def _planned(steps: Any) -> str | None:
 
 
 def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
+    minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
         return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"

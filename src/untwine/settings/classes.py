@@ -48,29 +48,29 @@ def resolve(
     Raises:
         UsageError: for a name that stands for no such class, or is not trusted.
     """
-    wanted = " or ".join(base.__name__ for base in bases)
+    base_names = " or ".join(base.__name__ for base in bases)
     if "." not in name:
-        known = names(bases)
-        for short, cls in known.items():
+        classes = names(bases)
+        for short, cls in classes.items():
             if short.lower() == name.lower():
                 return cls
         raise UsageError(
-            f"{option}: there is no {wanted} {name!r}{did_you_mean(name, known)} There "
-            f"are {', '.join(sorted(known)) or 'none here'}; one of your own is named by its "
+            f"{option}: there is no {base_names} {name!r}{did_you_mean(name, classes)} There "
+            f"are {', '.join(sorted(classes)) or 'none here'}; one of your own is named by its "
             "dotted path, such as mypackage.MyClass"
         )
     try:
         if trust is not None:
             check_trust({"class_path": name}, trust)
-        found = locate_typed(name) if trust is None or any(trust) else locate(name)
+        target = locate_typed(name) if trust is None or any(trust) else locate(name)
     except (ValueError, ImportError) as error:
         raise UsageError(f"{option}: {error}") from error
-    if not (inspect.isclass(found) and issubclass(found, tuple(bases))):
-        raise UsageError(f"{option}: {name} is no {wanted}: expected a class derived from it")
-    if inspect.isabstract(found):
-        lacks = ", ".join(sorted(vars(found)["__abstractmethods__"]))
+    if not (inspect.isclass(target) and issubclass(target, tuple(bases))):
+        raise UsageError(f"{option}: {name} is no {base_names}: expected a class derived from it")
+    if inspect.isabstract(target):
+        lacks = ", ".join(sorted(vars(target)["__abstractmethods__"]))
         raise UsageError(f"{option}: {name} cannot be made, since it does not define {lacks}")
-    return found
+    return target
 
 
 def class_path(cls: type) -> str:

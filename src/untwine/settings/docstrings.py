@@ -42,15 +42,19 @@ class Docstring:
         """The docstring of a class or function itself; empty if only a parent has one."""
         text = inspect.cleandoc(documented.__doc__ or "")
         try:
-            parsed = _PARSER.parse(text)
+            docstring = _PARSER.parse(text)
         except ParseError:  # of another style: its first words are still worth showing
             return cls(plain_text(text.partition("\n\n")[0]))
-        blocks = re.split(r"\n\s*\n", parsed.description or "")
+        blocks = re.split(r"\n\s*\n", docstring.description or "")
         return cls(
             plain_text(blocks[0]),
             tuple(line for block in blocks[1:] for line in _paragraphs(block)),
-            {p.arg_name.lstrip("*"): plain_text(p.description or "") for p in parsed.params},
-            {m.args[0]: plain_text(m.description or "") for m in parsed.meta if len(m.args) == 1},
+            {p.arg_name.lstrip("*"): plain_text(p.description or "") for p in docstring.params},
+            {
+                m.args[0]: plain_text(m.description or "")
+                for m in docstring.meta
+                if len(m.args) == 1
+            },
         )
 
     @property
@@ -62,10 +66,10 @@ class Docstring:
     def paper(self) -> str:
         """The first reference, as authors and year; empty without one."""
         text = self.sections.get("References", "").partition("http")[0]
-        authors, quoted, rest = text.partition('"')
-        year = re.search(r"\b(?:19|20)\d\d\b", rest.partition('"')[2] if quoted else text)
+        authors, quote, tail = text.partition('"')
+        year = re.search(r"\b(?:19|20)\d\d\b", tail.partition('"')[2] if quote else text)
         names = [part.strip() for part in authors.split(",") if part.strip()]
-        names = names if quoted else names[:1]
+        names = names if quote else names[:1]
         who = f"{names[0]} et al." if len(names) > 2 else " and ".join(names)
         return f"{who} {year[0]}" if year else ""
 

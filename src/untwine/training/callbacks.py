@@ -1,4 +1,4 @@
-"""What a caller may do while a method trains."""
+"""Callbacks: hooks that `fit` calls before, during and after training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are either the old ones or the new ones, whenever the process dies."""
+"""Atomic writes: files and folders that are replaced whole, or not at all."""
 
 from __future__ import annotations
 

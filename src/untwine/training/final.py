@@ -1,4 +1,4 @@
-"""The weights of a finished run and their checksum; where to take them from if they are damaged."""
+"""Final weights of a run: their checksum, and the checkpoint in the place of damaged ones."""
 
 from __future__ import annotations
 

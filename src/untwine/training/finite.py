@@ -1,4 +1,4 @@
-"""Training stops when a number stops being one."""
+"""Non-finite losses and parameters: detected during training, and named by the error."""
 
 from __future__ import annotations
 

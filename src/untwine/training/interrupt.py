@@ -1,4 +1,4 @@
-"""A signal to stop is obeyed between two steps, not within one."""
+"""Interruption by SIGINT, SIGTERM and SIGHUP, obeyed between two steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself: its position, its run, and the checksums of its files."""
+"""Manifest of a checkpoint: its position, its run, and the checksums of its files."""
 
 from __future__ import annotations
 

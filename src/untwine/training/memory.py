@@ -1,4 +1,4 @@
-"""Memory that a training step frees and needs again a moment later."""
+"""Memory of the C library: what a training step frees is kept for the next one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Optimizer state that was read from a file, compared with what the optimizer would make itself.
+"""Optimizer state read from a file: shapes, types and options compared with the optimizer's own.
 
 Fused kernels trust the shapes of their state: a moment of three values for a weight of a thousand
 is read and written out of bounds. A checksum does not help against who writes the checksum, too.

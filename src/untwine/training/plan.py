@@ -1,4 +1,4 @@
-"""A run written down: what it trains, on what, and how; enough to repeat it."""
+"""Specs of runs: method, data and settings as plain data, and the objects made from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far training is: a bar on a terminal, now and then a line elsewhere."""
+"""Progress of training: a bar on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened during training, as one JSON object per line."""
+"""Training log: a JSON object per line, `log.jsonl`."""
 
 from __future__ import annotations
 

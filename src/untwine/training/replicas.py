@@ -1,4 +1,4 @@
-"""Several processes that stay one model."""
+"""Data-parallel training: processes with equal weights and averaged gradients."""
 
 from __future__ import annotations
 

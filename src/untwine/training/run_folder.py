@@ -1,4 +1,4 @@
-"""The folder of a run while the run is made."""
+"""Run folder during training: lock, spec, log, checkpoints and final weights."""
 
 from __future__ import annotations
 

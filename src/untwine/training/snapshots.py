@@ -1,4 +1,4 @@
-"""A prior's components through training."""
+"""Snapshots of a prior's components through training."""
 
 from __future__ import annotations
 

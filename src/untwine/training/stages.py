@@ -1,4 +1,4 @@
-"""Who plays in a stage, and what the stage begins with."""
+"""Stages of training: players with their optimizers, and the batches that a stage begins with."""
 
 from __future__ import annotations
 

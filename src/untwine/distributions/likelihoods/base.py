@@ -53,9 +53,9 @@ class Likelihood(Recorded, nn.Module, ABC):
         Raises:
             ValueError: for data that the family is not made for.
         """
-        other = copy.deepcopy(self)
-        other.shape = tuple(data.shape)
-        return other
+        head = copy.deepcopy(self)
+        head.shape = tuple(data.shape)
+        return head
 
     def check(self, x: Tensor, name: str = "x") -> None:
         """Refuses observations ``(..., *shape)`` that the family gives no density.

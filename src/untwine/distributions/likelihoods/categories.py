@@ -58,9 +58,9 @@ class LevelsLikelihood(Likelihood):
             ValueError: for a level that is no whole number, or too large.
         """
         self.features(data.shape)
-        other = super().adapted(data, covariates)
-        other.check(observations_of(data))
-        return other
+        head = super().adapted(data, covariates)
+        head.check(observations_of(data))
+        return head
 
     def problem(self, x: Tensor) -> str | None:
         """Values are numbers of levels, or negative."""
@@ -132,10 +132,10 @@ class Ordinal(LevelsLikelihood):
 
     def adapted(self, data: Any, covariates: int = 0) -> Self:
         """A copy with cut points for each column."""
-        other = super().adapted(data, covariates)
-        each = other._levels(data.shape[0])
-        other.cuts = nn.ParameterList(nn.Parameter(_even_cuts(number)) for number in each)
-        return other
+        head = super().adapted(data, covariates)
+        level_list = head._levels(data.shape[0])
+        head.cuts = nn.ParameterList(nn.Parameter(_even_cuts(number)) for number in level_list)
+        return head
 
     def cut_points(self, column: int) -> Tensor:
         """The cut points of a column, ``(levels - 1,)``, in order."""

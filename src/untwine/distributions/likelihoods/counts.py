@@ -59,12 +59,12 @@ class CountLikelihood(Likelihood):
                 f"{type(self).__name__} takes vectors of counts, but observations have shape "
                 f"{tuple(data.shape)}"
             )
-        other = super().adapted(data, covariates)
+        head = super().adapted(data, covariates)
         x = observations_of(data)
-        other.check(x)
-        other._look(x.double(), covariates)
-        other.fitted = True
-        return other
+        head.check(x)
+        head._look(x.double(), covariates)
+        head.fitted = True
+        return head
 
     def problem(self, x: Tensor) -> str | None:
         """Values are whole numbers from 0 on."""

@@ -43,10 +43,10 @@ class Mixed(Likelihood):
             raise ValueError(
                 f"there are {len(parts)} likelihoods but {len(columns)} groups of columns"
             )
-        every = sorted(j for group in columns for j in group)
-        if every != list(range(len(every))):
+        all_columns = sorted(j for group in columns for j in group)
+        if all_columns != list(range(len(all_columns))):
             raise ValueError(
-                f"the columns are {every}; expected every column from 0 once, in some group"
+                f"the columns are {all_columns}; expected every column from 0 once, in some group"
             )
         self.parts = nn.ModuleList(parts)
         self.takes_covariates = any(part.takes_covariates for part in parts)
@@ -78,12 +78,12 @@ class Mixed(Likelihood):
     def adapted(self, data: Any, covariates: int = 0) -> Self:
         """A copy whose parts are fitted to their columns."""
         self.features(data.shape)
-        other = super().adapted(data, covariates)
-        other.parts = nn.ModuleList(
+        head = super().adapted(data, covariates)
+        head.parts = nn.ModuleList(
             part.adapted(_Part(data, group), covariates)  # type: ignore[operator]
             for part, group in zip(self.parts, self.columns, strict=True)
         )
-        return other
+        return head
 
     def problem(self, x: Tensor) -> str | None:
         """What the first part that refuses its columns says."""

@@ -124,8 +124,8 @@ class HierarchicalMixture(ClusteredPrior):
                 "agglomerate=True finds the tree itself: give tree the number of leaves, and "
                 "upper instead of level_weights, since the number of levels is not known before"
             )
-        nested = balanced(tree) if isinstance(tree, int) else tree
-        names = leaves(nested)
+        nesting = balanced(tree) if isinstance(tree, int) else tree
+        names = leaves(nesting)
         k = len(names)
         if sorted(names) != list(range(k)) or k < 1:
             raise ValueError(f"the leaves of a tree are 0, 1, ... each once; got {sorted(names)}")
@@ -137,7 +137,7 @@ class HierarchicalMixture(ClusteredPrior):
         self.weights = None if level_weights is None else [float(w) for w in level_weights]
         self.logits = nn.Parameter(torch.zeros(k))
         self.loc = nn.Parameter(spread * torch.randn(k, latent_dim))
-        self._plant(parents(nested))
+        self._plant(parents(nesting))
         learned = isinstance(sigma, str)
         nodes = len(self.parents)
         self.log_scale = nn.Parameter(torch.zeros(nodes, latent_dim)) if learned else None
@@ -253,11 +253,11 @@ class HierarchicalMixture(ClusteredPrior):
             prior = self()
             if prior.combine == "mixture":
                 return 0.0
-            other = Levels(
+            parent = Levels(
                 prior.log_weights, prior.gaussians, prior.present, prior.level_weights, "mixture"
             )
-            z = other.sample((samples,))
-            return float(torch.logsumexp(prior.log_prob(z) - other.log_prob(z), 0)) - float(
+            z = parent.sample((samples,))
+            return float(torch.logsumexp(prior.log_prob(z) - parent.log_prob(z), 0)) - float(
                 np.log(samples)
             )
 

@@ -1,1 +1,1 @@
-"""What metrics are computed with: checked arrays, splits, information, predictors."""
+"""Estimators of metrics: checked arrays, splits, information, neighbors, predictors."""

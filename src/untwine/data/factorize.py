@@ -140,9 +140,9 @@ def _code(name: str, column: Any) -> tuple[np.ndarray, tuple[str, ...], Kind | N
         values[~unknown] = present.astype(np.float64)
         return *_code_numbers(name, values), None
     texts_sorted, codes = np.unique([as_text(value) for value in present], return_inverse=True)
-    numbers = np.full(len(array), -1, np.int64)
-    numbers[~unknown] = codes
-    return numbers, tuple(texts_sorted.tolist()), "nominal"
+    column_codes = np.full(len(array), -1, np.int64)
+    column_codes[~unknown] = codes
+    return column_codes, tuple(texts_sorted.tolist()), "nominal"
 
 
 def _code_numbers(name: str, column: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -158,9 +158,9 @@ def _code_numbers(name: str, column: np.ndarray) -> tuple[np.ndarray, tuple[str,
                     f"factor {name!r} has {len(distinct)} different fractional values; a factor "
                     "has few values, numbered from 0: bin it first, for example with np.digitize"
                 )
-            numbers = np.full(len(column), -1, np.int64)
-            numbers[~unknown] = codes
-            return numbers, tuple(f"{value:g}" for value in distinct)
+            column_codes = np.full(len(column), -1, np.int64)
+            column_codes[~unknown] = codes
+            return column_codes, tuple(f"{value:g}" for value in distinct)
         if (np.abs(present) > _MOST).any():
             raise ValueError(
                 f"factor {name!r} has the value {present[np.abs(present).argmax()]:g}; a factor "

@@ -37,26 +37,26 @@ def figures(
     subject: Subject, findings: Findings, evaluation: Evaluation | None
 ) -> dict[str, Markup | None]:
     """Every figure as inline SVG; ``None`` for what there is nothing to draw of."""
-    figures: dict[str, Markup | None] = dict.fromkeys(
+    drawings: dict[str, Markup | None] = dict.fromkeys(
         ("kl_figure", "information_figure", "importance_figure", "factors_figure", "curves_figure")
     )
     inactive = findings.inactive
     if findings.measure == "KL":
-        figures["kl_figure"] = inline_svg(
+        drawings["kl_figure"] = inline_svg(
             dimension_kl(findings.strength),
             "kl",
             "Bars: " + ", ".join(f"z{j} {kl:.2f} nats" for j, kl in enumerate(findings.strength)),
         )
     if findings.information is not None:
         best = [(f"z{j}", findings.match(j)) for j in findings.order]
-        figures["information_figure"] = inline_svg(
+        drawings["information_figure"] = inline_svg(
             mutual_information(findings.information, findings.names, inactive=inactive),
             "mi",
             "Heat map. Factor that each dimension tells most of: "
             + ", ".join(f"{z} {m[0]}" for z, m in best if m),
         )
         rows = sorted(findings.order[:_ROWS])
-        figures["factors_figure"] = inline_svg(
+        drawings["factors_figure"] = inline_svg(
             latents_against_factors(
                 findings.codes.mean[:, rows],
                 findings.factors,
@@ -69,7 +69,7 @@ def figures(
         dci = None if evaluation is None else evaluation.scores.get("dci")
         matrix = None if dci is None else dci.parts.get("importance")
         if matrix is not None and np.shape(matrix) == findings.information.shape:
-            figures["importance_figure"] = inline_svg(
+            drawings["importance_figure"] = inline_svg(
                 importance(matrix, findings.names, inactive=inactive),
                 "dci",
                 "Heat map of the importance of each dimension for predicting each factor",
@@ -77,10 +77,10 @@ def figures(
     log = None if subject.run is None else _drawable(subject.run.log)
     if log is not None and log.columns[1:].str.contains("/").any():
         terms = [c for c in log.columns if "/" in c]
-        figures["curves_figure"] = inline_svg(
+        drawings["curves_figure"] = inline_svg(
             training_curves(log), "log", f"Curves over training steps: {', '.join(terms)}"
         )
-    return figures
+    return drawings
 
 
 def curves_left_out(subject: Subject) -> int:

@@ -166,7 +166,7 @@ def _choose(
 ) -> dict[str, Any]:
     """The arrays of a data set among those of a file."""
 
-    def known(key: str) -> str:
+    def in_file(key: str) -> str:
         if key not in keys:
             raise ValueError(f"{path} has no array {key!r}; it holds {list(keys)}")
         return key
@@ -174,7 +174,7 @@ def _choose(
     def first(candidates: Sequence[str]) -> str | None:
         return next((key for key in candidates if key in keys), None)
 
-    x = known(x) if x is not None else first(_X)
+    x = in_file(x) if x is not None else first(_X)
     if x is None:
         raise ValueError(
             f"{path} has no array called {', '.join(map(repr, _X))}; it holds {list(keys)}: "
@@ -185,12 +185,12 @@ def _choose(
         twice = [key for i, key in enumerate(factors) if key in factors[:i]]
         if twice:
             raise ValueError(f"factors_key names {twice[0]!r} twice: {list(factors)}")
-        table = {key: read(known(key)) for key in factors}
+        table = {key: read(in_file(key)) for key in factors}
     else:
-        factors = known(factors) if factors is not None else first(_FACTORS)
+        factors = in_file(factors) if factors is not None else first(_FACTORS)
         table = None if factors is None else read(factors)
     if names is None and table is not None and not isinstance(table, Mapping):
-        key = known(names_key) if names_key is not None else first(_NAMES)
+        key = in_file(names_key) if names_key is not None else first(_NAMES)
         if key is not None:
             names = [as_text(name) for name in np.ravel(read(key)).tolist()]
     if kinds is None and table is not None and (key := first(_KINDS)) is not None:
@@ -201,5 +201,5 @@ def _choose(
         "factors": table,
         "names": names,
         "kinds": kinds,
-        "covariates": None if covariates is None else read(known(covariates)),
+        "covariates": None if covariates is None else read(in_file(covariates)),
     }

@@ -22,7 +22,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 import common
 import numpy as np
@@ -58,40 +58,33 @@ SETTINGS = {
     ),
     "dsprites": ("net", "beta", "gamma", "dsprites_steps", "batch"),
 }
-OF_M1 = ("M1", *(f"M1, {kind}" for kind in KINDS), "M1+M2")
 
 
-class Rows(common.Rows):
-    """Rows by part, method, number of labels and seed."""
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        super().__init__(options.out / "labels.jsonl")
-        self.settings = {part: common.chosen(options, names) for part, names in SETTINGS.items()}
-        self.wanted = options.methods, options.labels
-
-    def missing(self, *key: object) -> bool:
-        methods, labels = self.wanted
-        if key[0] == "mnist" and ((methods and key[1] not in methods) or key[2] not in labels):
-            return False
-        return self.find({"key": [*key], "settings": self.settings[key[0]]}) is None
-
-    def measured(self, *key: object, seconds: float, **values: object) -> None:
-        row = {"key": key, "settings": self.settings[key[0]], "seconds": round(seconds, 1)}
-        self.add(row | values)
-
-    def tables(self, part: str) -> list[tuple[dict, pd.DataFrame]]:
-        """The rows of each choice of settings, the smallest first."""
-        tables = []
-        for rows in common.grouped([row for row in self if row["key"][0] == part], "settings"):
-            names = ["part", "method", "labels", "seed"]
-            table = pd.DataFrame([dict(zip(names, r["key"], strict=True)) | r for r in rows])
-            place = table["method"].map(ORDER.index)
-            table = table.assign(place=place).sort_values(["labels", "place", "seed"])
-            tables.append((rows[0]["settings"], table))
-        return tables
+def once(
+    rows: common.Rows, options: argparse.Namespace, part: str, *key: object, measure: Callable
+) -> None:
+    """Measures a method with a number of labels and a seed, where it was asked for and is new."""
+    if part == "mnist" and (
+        (options.methods and key[0] not in options.methods) or key[1] not in options.labels
+    ):
+        return
+    settings = common.chosen(options, SETTINGS[part])
+    rows.once({"key": [part, *key], "settings": settings}, measure)
 
 
-def mnist(options: argparse.Namespace, rows: Rows) -> None:
+def tables(rows: common.Rows, part: str) -> list[tuple[dict, pd.DataFrame]]:
+    """The rows of each choice of settings, the smallest first."""
+    result = []
+    for group in common.grouped([row for row in rows if row["key"][0] == part], "settings"):
+        names = ["part", "method", "labels", "seed"]
+        table = pd.DataFrame([dict(zip(names, r["key"], strict=True)) | r for r in group])
+        place = table["method"].map(ORDER.index)
+        table = table.assign(place=place).sort_values(["labels", "place", "seed"])
+        result.append((group[0]["settings"], table))
+    return result
+
+
+def mnist(options: argparse.Namespace, rows: common.Rows) -> None:
     train, test = common.mnist(options.data, flat=True)
     truth = test.factors[:, 0]
     adam = partial(Adam, lr=1e-3, fused=True)
@@ -102,40 +95,43 @@ def mnist(options: argparse.Namespace, rows: Rows) -> None:
     def error(classify: Callable) -> float:
         return 100 * float((of_all(classify, test) != truth).mean())
 
+    def error_of(method: ut.Method) -> float:
+        return error(lambda x: method.classify(x).probs.argmax(1))
+
     for seed in range(options.first, options.seeds):
-        features = None
-        for n in LABELLED:
-            sampler = FewLabelsSampler("digit", labelled=n, seed=seed)
+        samplers = {n: FewLabelsSampler("digit", labelled=n, seed=seed) for n in LABELLED}
+
+        @cache
+        def m1(seed: int = seed, sampler: FewLabelsSampler = samplers[LABELLED[0]]) -> tuple:
+            """M1 with its features, which are learned without labels, and their seconds."""
+            method = methods.M1.build(train, 50, seed=seed, **parts)
+            return method, stage(method, 0, train, sampler, options.m1_steps, seed)
+
+        for n, sampler in samplers.items():
             labelled, y = sampler.labelled_set(train.space, train.factors)
-            others = np.setdiff1d(np.arange(len(train)), labelled)
-            if rows.missing("mnist", "pixels, logistic regression", n, seed):
-                predict = classify_codes(train.observations(labelled), y, "logistic")
-                rows.measured(
-                    "mnist", "pixels, logistic regression", n, seed, seconds=0, error=error(predict)
-                )
-            if features is None and any(
-                rows.missing("mnist", name, k, seed) for name in OF_M1 for k in LABELLED
-            ):
-                m1 = methods.M1.build(train, 50, seed=seed, **parts)
-                features = m1, stage(m1, 0, train, sampler, options.m1_steps, seed)
-            if rows.missing("mnist", "M1", n, seed):
-                m1, seconds = features
-                m1.classifier.reset_parameters()
-                stage(m1, 1, train, sampler, 2000, seed)
-                percent = error(lambda x, m=m1: m.classify(x).probs.argmax(1))
-                rows.measured("mnist", "M1", n, seed, seconds=seconds, error=percent)
-            for kind in KINDS:
-                if not rows.missing("mnist", f"M1, {kind}", n, seed):
-                    continue
-                m1, seconds = features
-                codes = partial(of_all, lambda x, m=m1: m.represent(x).mean)
+
+            def pixels(x=labelled, y=y) -> dict:
+                predict = classify_codes(train.observations(x), y, "logistic")
+                return {"seconds": 0, "error": error(predict)}
+
+            def classifier(sampler=sampler, seed=seed, m1=m1) -> dict:
+                method, seconds = m1()
+                method.classifier.reset_parameters()
+                stage(method, 1, train, sampler, 2000, seed)
+                return {"seconds": round(seconds, 1), "error": error_of(method)}
+
+            def of_codes(kind: str, labelled=labelled, y=y, m1=m1) -> dict:
+                method, seconds = m1()
+                codes = partial(of_all, lambda x: method.represent(x).mean)
+                rest = np.setdiff1d(np.arange(len(train)), labelled)
                 classify = classify_codes(
-                    codes(train, labelled), y, kind, unlabelled=codes(train, others)
+                    codes(train, labelled), y, kind, unlabelled=codes(train, rest)
                 )
                 percent = 100 * float((classify(codes(test)) != truth).mean())
-                rows.measured("mnist", f"M1, {kind}", n, seed, seconds=seconds, error=percent)
-            if rows.missing("mnist", "M1+M2", n, seed):
-                m1, seconds = features
+                return {"seconds": round(seconds, 1), "error": percent}
+
+            def stacked(sampler=sampler, seed=seed, m1=m1) -> dict:
+                features, seconds = m1()
                 method = methods.M1M2.build(
                     train,
                     options.m2_dim,
@@ -145,25 +141,29 @@ def mnist(options: argparse.Namespace, rows: Rows) -> None:
                     **parts,
                     **weights,
                 )
-                method.m1.encoder.load_state_dict(m1.encoder.state_dict())
-                method.m1.decoder.load_state_dict(m1.decoder.state_dict())
+                method.m1.encoder.load_state_dict(features.encoder.state_dict())
+                method.m1.decoder.load_state_dict(features.decoder.state_dict())
                 seconds += stage(method, 1, train, sampler, options.stacked_steps, seed)
-                percent = error(lambda x, m=method: m.classify(x).probs.argmax(1))
-                rows.measured("mnist", "M1+M2", n, seed, seconds=seconds, error=percent)
-            if rows.missing("mnist", "M2", n, seed):
+                return {"seconds": round(seconds, 1), "error": error_of(method)}
+
+            def m2(sampler=sampler, seed=seed) -> dict:
                 method = methods.M2.build(
                     train, options.m2_dim, penalty=regularizer, seed=seed, **parts, **weights
                 )
                 curve = {}
 
-                def watch(step: int, classify=method.classify, curve=curve) -> None:
+                def watch(step: int) -> None:
                     if options.curve and step % options.curve == 0:
-                        curve[step] = round(error(lambda x: classify(x).probs.argmax(1)), 2)
+                        curve[step] = round(error_of(method), 2)
                         print(f"{step:,} steps: {curve[step]:.2f} %", flush=True)
 
                 seconds = stage(method, 0, train, sampler, options.m2_steps, seed, watch)
-                percent = error(lambda x, m=method: m.classify(x).probs.argmax(1))
-                rows.measured("mnist", "M2", n, seed, seconds=seconds, error=percent, curve=curve)
+                return {"seconds": round(seconds, 1), "error": error_of(method), "curve": curve}
+
+            arms = {"pixels, logistic regression": pixels, "M1": classifier}
+            arms |= {f"M1, {kind}": partial(of_codes, kind) for kind in KINDS}
+            for name, measure in (arms | {"M1+M2": stacked, "M2": m2}).items():
+                once(rows, options, "mnist", name, n, seed, measure=measure)
 
 
 def stage(
@@ -196,32 +196,35 @@ def stage(
     return time.perf_counter() - began
 
 
-def dsprites(options: argparse.Namespace, rows: Rows) -> None:
+def dsprites(options: argparse.Namespace, rows: common.Rows) -> None:
     data = ut.data.DSprites()
     net = nets.Locatello2019() if options.net == "Locatello2019" else nets.Conv(8, (128,))
+
+    def measure(labels: str, n: int, seed: int) -> dict:
+        method = methods.FewLabelsVAE.build(
+            data,
+            net=net,
+            seed=seed,
+            gamma=options.gamma if n else 0.0,
+            penalty=methods.KL(options.beta),
+            optimizer=partial(Adam, lr=1e-3, fused=True),
+        )
+        sampler = FewLabelsSampler(
+            "*", labelled=n or 100, balanced=False, seed=seed, batch_labelled=options.batch
+        )
+        if n:
+            sampler = FewLabelsSampler(**{**sampler.arguments, "labels": labels})
+        steps = {"steps": options.dsprites_steps, "batch_size": options.batch}
+        _, seconds = common.fit(method, data, sampler=sampler, seed=seed, **steps)
+        codes = ut.encode(method, data, n=10_000, seed=0)
+        scores = ut.evaluate(codes, metrics=METRICS, progress=False).scores
+        values = {metric: float(score) for metric, score in scores.items()}
+        return {"seconds": round(seconds, 1), **values}
+
     for seed in range(options.first, options.seeds):
         for labels, n in ARMS:
-            if not rows.missing("dsprites", labels, n, seed):
-                continue
-            method = methods.FewLabelsVAE.build(
-                data,
-                net=net,
-                seed=seed,
-                gamma=options.gamma if n else 0.0,
-                penalty=methods.KL(options.beta),
-                optimizer=partial(Adam, lr=1e-3, fused=True),
-            )
-            sampler = FewLabelsSampler(
-                "*", labelled=n or 100, balanced=False, seed=seed, batch_labelled=options.batch
-            )
-            if n:
-                sampler = FewLabelsSampler(**{**sampler.arguments, "labels": labels})
-            steps = {"steps": options.dsprites_steps, "batch_size": options.batch}
-            _, seconds = common.fit(method, data, sampler=sampler, seed=seed, **steps)
-            codes = ut.encode(method, data, n=10_000, seed=0)
-            scores = ut.evaluate(codes, metrics=METRICS, progress=False).scores
-            values = {metric: float(score) for metric, score in scores.items()}
-            rows.measured("dsprites", labels, n, seed, seconds=seconds, **values)
+            run = partial(measure, labels, n, seed)
+            once(rows, options, "dsprites", labels, n, seed, measure=run)
 
 
 def summary(table: pd.DataFrame, head: list[str], columns: list[str]) -> list[str]:
@@ -240,11 +243,11 @@ def arguments(settings: dict) -> str:
     return common.flags({name.replace("_", "-"): value for name, value in settings.items()})
 
 
-def write(options: argparse.Namespace, rows: Rows) -> None:
+def write(options: argparse.Namespace, rows: common.Rows) -> None:
     text = ["# Few labels", "", __doc__.split("\n\n")[1].replace("\n", " "), ""]
     text += ["`python benchmarks/labels.py`, one thread. Mean ± standard deviation over seeds, "]
     text[-1] += "which choose labels and initial weights."
-    for settings, table in rows.tables("mnist"):
+    for settings, table in tables(rows, "mnist"):
         text += [
             "",
             f"## MNIST, test error in percent: z of {settings['m2_dim']} dimensions, beta "
@@ -266,7 +269,7 @@ def write(options: argparse.Namespace, rows: Rows) -> None:
                 points = ", ".join(f"{e:.1f} ({int(s):,})" for s, e in row["curve"].items())
                 curves += [f"- {row['labels']} labels, seed {row['seed']}: {points} steps"]
         text += ["", "M2, after so many steps:", "", *curves] if curves else []
-    for settings, table in rows.tables("dsprites"):
+    for settings, table in tables(rows, "dsprites"):
         text += [
             "",
             f"## dSprites, codes with few labels, {settings['dsprites_steps']:,} steps",
@@ -304,7 +307,7 @@ def main() -> None:
     parser.add_argument("--beta", type=float, default=4.0)
     parser.add_argument("--gamma", type=float, default=100.0)
     options = parser.parse_args()
-    rows = Rows(options)
+    rows = common.Rows(options.out / "labels.jsonl")
     for part in options.parts:
         {"mnist": mnist, "dsprites": dsprites}[part](options, rows)
     write(options, rows)

@@ -19,7 +19,7 @@ from ...checks import check_scale, check_size
 from ..gaussians import diagonal_normal
 from ..levels import Levels
 from .clustered import ClusteredPrior, kmeans, one_of
-from .trees import Tree, agglomerated, balanced, leaves, parents
+from .trees import TreeTables, agglomerated, balanced, leaves, parents
 
 __all__ = ["HierarchicalMixture"]
 
@@ -275,7 +275,7 @@ class HierarchicalMixture(ClusteredPrior):
 
     def _plant(self, above: Sequence[int]) -> None:
         """Makes the tensors of a tree, from every node's parent (children before parents)."""
-        tree = Tree(above, root=self.root, store=self.agglomerate)
+        tree = TreeTables(above, root=self.root, store=self.agglomerate)
         weights = tree.weights(self.upper, self.weights)
         tensors = {
             "averaging": torch.tensor(tree.averaging, dtype=self.loc.dtype),

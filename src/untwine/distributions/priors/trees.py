@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Tree", "agglomerated", "balanced", "leaves", "parents", "tree_from_merges"]
+__all__ = ["TreeTables", "agglomerated", "balanced", "leaves", "parents", "tree_from_merges"]
 
 
 def balanced(count: int) -> list[Any]:
@@ -108,7 +108,7 @@ def parents(tree: Sequence[Any]) -> list[int]:
     return parent
 
 
-class Tree:
+class TreeTables:
     """The tables of a tree.
 
     Args:

@@ -172,7 +172,7 @@ def status_study(folder: str) -> int:
     made = place.compare(runs)
     counts = Counter(one.status for one in made)
     others = len(place.made()) - sum(one.status != "planned" for one in made)
-    seconds = [sum(o.done["seconds"].values()) for o in made if o.done.get("seconds")]
+    seconds = [one.seconds for one in made if one.seconds]
     rows = [(status, f"{counts[status]:,}") for status in
             ("finished", "failed", "started", "planned")]  # fmt: skip
     rows = [(name, count) for name, count in rows if count != "0"]

@@ -44,6 +44,13 @@ class Made:
     done: Mapping[str, Any]
     error: Mapping[str, Any]
 
+    @property
+    def seconds(self) -> float:
+        """Of all its work; 0 where ``done.json`` does not say."""
+        seconds = self.done.get("seconds")
+        values = seconds.values() if isinstance(seconds, dict) else ()
+        return sum(min(v, 1e9) for v in values if type(v) in (int, float) and v > 0)
+
 
 class Folder:
     """The folder of a study: ``study.yaml``, and ``runs/NAME`` for each run.
@@ -76,7 +83,8 @@ class Folder:
         """Every run that lies here, of this study or of an earlier one, by name."""
         if not self.runs.is_dir():
             return []
-        names = sorted(entry.name for entry in os.scandir(self.runs) if entry.is_dir())
+        entries = os.scandir(self.runs)
+        names = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False))
         return [self.look(name) for name in names]
 
     def look(self, name: str) -> Made:

@@ -88,8 +88,8 @@ def forecast(
         first.setdefault(kinds[run.name], run)
     seconds: dict[str, list[float]] = {}
     for one in made:
-        if one.status == "finished" and one.done.get("seconds") and one.name in kinds:
-            seconds.setdefault(kinds[one.name], []).append(sum(one.done["seconds"].values()))
+        if one.status == "finished" and one.seconds and one.name in kinds:
+            seconds.setdefault(kinds[one.name], []).append(one.seconds)
     mean = {kind: sum(values) / len(values) for kind, values in seconds.items()}
     known = frozenset(mean)
     for kind, run in first.items():

@@ -111,11 +111,13 @@ def settings_of(point: Mapping[str, Any]) -> dict[str, Any]:
         >>> settings_of({"spec": {"method": method, "steps": 10}})
         {'method': 'BetaVAE', 'method.beta': 4.0, 'steps': 10}
     """
-    spec = point.get("spec") or {}
+    spec, tags = (
+        inside if isinstance(inside := point.get(key), Mapping) else {} for key in ("spec", "tags")
+    )
     columns = _columns("", spec)
     if columns.get("method.seed") == columns.get("seed"):
         columns.pop("method.seed", None)
-    return columns | {f"tags.{k}": _cell(v) for k, v in (point.get("tags") or {}).items()}
+    return columns | {f"tags.{k}": _cell(v) for k, v in tags.items()}
 
 
 def write_table(frame: pandas.DataFrame, path: str | Path) -> Path:
@@ -180,16 +182,17 @@ def _row(made: Made) -> tuple[dict[str, Any], list[str]]:
             value = _number(score.get("value"))
             row[metric] = value
             measured.append(metric)
-            for part, number in (score.get("parts") or {}).items():
-                if type(number) in (int, float) and not math.isclose(number, value):
-                    row[f"{metric}.{part}"] = float(number)
+            parts = score.get("parts")
+            for part, number in parts.items() if isinstance(parts, dict) else ():
+                if type(number) in (int, float) and not math.isclose(_number(number), value):
+                    row[f"{metric}.{part}"] = _number(number)
     for key, column in (("bound", ""), ("seconds", "seconds."), ("versions", "version."),
                         ("machine", "machine.")):  # fmt: skip
         inside = made.done.get(key)
         for name, value in (inside if isinstance(inside, dict) else {}).items():
-            row[f"{column}{name}"] = value
+            row[f"{column}{name}"] = _cell(value)
     if "weights" in made.done:
-        row["weights"] = made.done["weights"]
+        row["weights"] = _cell(made.done["weights"])
     if made.error:
         row["error"] = f"{made.error.get('error')}: {made.error.get('message')}"
     return row, measured
@@ -201,14 +204,16 @@ def _scores(made: Made) -> dict[str, dict[str, Any]]:
     if content.get("weights") != made.done.get("weights"):
         return {}
     inside = content.get("scores")
-    return inside if isinstance(inside, dict) else {}
+    items = inside.items() if isinstance(inside, dict) else ()
+    return {metric: score for metric, score in items if isinstance(score, dict)}
 
 
 def _columns(name: str, value: Any) -> dict[str, Any]:
     """Plain data as columns with dots; objects by the short names of their classes."""
     if isinstance(value, Mapping) and "class_path" in value:
         columns = {name: str(value["class_path"]).rpartition(".")[2]}
-        for key, inside in (value.get("init_args") or {}).items():
+        arguments = value.get("init_args")
+        for key, inside in arguments.items() if isinstance(arguments, Mapping) else ():
             columns |= _columns(f"{name}.{key}", inside)
         return columns
     if isinstance(value, Mapping) and (
@@ -222,11 +227,16 @@ def _columns(name: str, value: Any) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> Any:
+    if isinstance(value, int) and abs(value) >= 1 << 63:  # no column holds it as a number
+        return str(value)
     return value if isinstance(value, bool | int | float | str) else json.dumps(value)
 
 
 def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else math.nan
+    try:
+        return float(value) if isinstance(value, int | float) else math.nan
+    except OverflowError:  # of hundreds of digits
+        return math.nan
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Which dimensions are used, which are off, and why dimensions collapse."""
+"""Activity of code dimensions: which are used, which are off, and why dimensions collapse."""
 
 from __future__ import annotations
 

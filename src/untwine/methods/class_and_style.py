@@ -1,4 +1,4 @@
-"""What adversarial autoencoders of a class and a style have in common: parts, phases, samples."""
+"""Adversarial autoencoders with a class and a style: their base class, phases and samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the log says of a critic: its accuracy, and how well its density ratio is calibrated."""
+"""Verdicts on critics from the log: accuracy, and the calibration of density ratios."""
 
 from __future__ import annotations
 

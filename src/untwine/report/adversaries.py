@@ -1,4 +1,4 @@
-"""What a report says of critics, and of what they made a method generate."""
+"""Section of the report on critics, and on what they made a method generate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder of a study: what has been made is what lies there, and nothing else says it."""
+"""Folder of a study: its file, and a folder for each run that was made."""
 
 from __future__ import annotations
 

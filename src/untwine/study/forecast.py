@@ -1,4 +1,4 @@
-"""What a study will take: timed on a few steps of each kind of run."""
+"""Forecast of a study's cost, timed on a few steps of each kind of run."""
 
 from __future__ import annotations
 

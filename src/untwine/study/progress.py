@@ -1,4 +1,4 @@
-"""How far a study is: a bar on a terminal, lines elsewhere; runs, failures, and the time left."""
+"""Progress of a study: a bar on a terminal, lines elsewhere; runs, failures, and time left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the critics of an adversarial training did, read off its log, with advice."""
+"""Critics of an adversarial training, judged by its log, with advice."""
 
 from __future__ import annotations
 

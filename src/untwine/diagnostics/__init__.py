@@ -6,6 +6,18 @@ small record of numbers in the papers' symbols whose text is a verdict.
 
 from .activity import Activity, activity
 from .annealing import AnnealedBound, annealed_bound, bidirectional
+from .axes import (
+    Axes,
+    Comparison,
+    compare_axes,
+    effective_rank,
+    ganspace_axes,
+    generator_gap,
+    global_axes,
+    local_axes,
+    sefa_axes,
+    walk,
+)
 from .bounds import (
     ImportanceBound,
     InferenceGaps,
@@ -17,21 +29,49 @@ from .diagnosis import Diagnosis, diagnose
 from .elbo import ElboParts, elbo_parts
 from .estimates import Estimate, Finding
 from .geometry import Metric, metric_at
+from .independence import (
+    BetaAndSigma,
+    Independence,
+    Seams,
+    beta_and_sigma,
+    independence,
+    independence_at,
+    seams,
+)
 from .linear import LinearCase, LinearGaussian, RatePoint, linear_case, principal_angles
 from .models import Adapter, Encoded, LatentModel, NoDensity, encode_for
 from .orthogonality import Orthogonality, orthogonality
 from .rotations import Turn, best_rotation
+from .sufficiency import Between, Goodness, goodness, goodness_of
+from .twins import (
+    EntangledTwin,
+    Entanglement,
+    Impossibility,
+    TwoSample,
+    impossibility,
+    pair_concentration,
+    two_sample,
+)
 
 __all__ = [
     "Activity",
     "Adapter",
     "AnnealedBound",
+    "Axes",
+    "BetaAndSigma",
+    "Between",
+    "Comparison",
     "Diagnosis",
     "ElboParts",
     "Encoded",
+    "EntangledTwin",
+    "Entanglement",
     "Estimate",
     "Finding",
+    "Goodness",
     "ImportanceBound",
+    "Impossibility",
+    "Independence",
     "InferenceGaps",
     "LatentModel",
     "LinearCase",
@@ -40,19 +80,38 @@ __all__ = [
     "NoDensity",
     "Orthogonality",
     "RatePoint",
+    "Seams",
     "Turn",
+    "TwoSample",
     "activity",
     "annealed_bound",
     "best_rotation",
+    "beta_and_sigma",
     "bidirectional",
+    "compare_axes",
     "diagnose",
+    "effective_rank",
     "elbo_parts",
     "encode_for",
+    "ganspace_axes",
+    "generator_gap",
+    "global_axes",
+    "goodness",
+    "goodness_of",
     "importance_bound",
+    "impossibility",
+    "independence",
+    "independence_at",
     "inference_gaps",
     "linear_case",
+    "local_axes",
     "metric_at",
     "orthogonality",
+    "pair_concentration",
     "principal_angles",
     "rate_distortion",
+    "seams",
+    "sefa_axes",
+    "two_sample",
+    "walk",
 ]

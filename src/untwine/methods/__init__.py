@@ -38,6 +38,7 @@ from .hierarchical_mixture_vae import HierarchicalMixtureVAE as HierarchicalMixt
 from .info_vae import InfoVAE as InfoVAE
 from .infogan import InfoGAN as InfoGAN
 from .infogan_cr import Contrast as Contrast, InfoGANCR as InfoGANCR
+from .jacobian_penalties import OrthogonalJacobian as OrthogonalJacobian, SeamGap as SeamGap
 from .joint_vae import JointVAE as JointVAE
 from .labelled_mixture_vae import LabelledMixtureVAE as LabelledMixtureVAE
 from .lord import LORD as LORD

@@ -13,6 +13,8 @@ from .diagnostics import (
     posterior_widths,
     rate_distortion,
     seam_gaps,
+    seams,
+    stretch,
 )
 from .factors import latents_against_factors, position_pairs
 from .images import reconstructions, samples, swap_grid, traversal_grid
@@ -43,6 +45,8 @@ __all__ = [
     "sample",
     "samples",
     "seam_gaps",
+    "seams",
+    "stretch",
     "swap_grid",
     "training_curves",
     "traversal_grid",

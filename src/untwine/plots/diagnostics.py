@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..diagnostics import ElboParts, Orthogonality, RatePoint
+from ..diagnostics import ElboParts, Independence, Orthogonality, RatePoint, Seams
 from .style import ACCENT, GRID, INK, MUTED, SIZE, WARM, bare, figure, quiet, ramp
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["column_cosines", "elbo_parts", "posterior_widths", "rate_distortion", "seam_gaps"]
+__all__ = [
+    "column_cosines",
+    "elbo_parts",
+    "posterior_widths",
+    "rate_distortion",
+    "seam_gaps",
+    "seams",
+    "stretch",
+]
 
 
 def elbo_parts(found: ElboParts) -> Figure:
@@ -212,4 +220,95 @@ def rate_distortion(curves: Mapping[str, Sequence[RatePoint]] | Sequence[RatePoi
     axes.set_ylabel("distortion (nats)", fontsize=SIZE, color=INK)
     if any(several):
         axes.legend(frameon=False, fontsize=SIZE - 1)
+    return canvas
+
+
+def seams(found: Seams) -> Figure:
+    """The images of the axes through one code, and the densities along them.
+
+    Observations of more than two dimensions are shown in the plane of the first two principal
+    components of all seams together.
+
+    Args:
+        found: Of `untwine.diagnostics.seams`.
+
+    Raises:
+        ValueError: if there is no dimension.
+    """
+    if not found.dims:
+        raise ValueError("no dimension is in use: there is no seam to draw")
+    images = found.images.numpy()
+    count, steps, size = images.shape
+    flat = images.reshape(-1, size)
+    if size != 2:
+        flat = flat - flat.mean(0)
+        flat = flat @ np.linalg.svd(flat, full_matrices=False)[2][:2].T
+    if flat.shape[1] < 2:
+        flat = np.column_stack([flat, np.zeros(len(flat))])
+    lines = flat.reshape(count, steps, 2)
+    canvas = figure(7.4, 3.1)
+    left, right = canvas.subplots(1, 2)
+    colors = [ACCENT, WARM, MUTED, INK]
+    styles = ["-", "--", ":"]
+    for place, j in enumerate(found.dims):
+        color = colors[place % 4]
+        style = styles[place // 4 % 3]
+        left.plot(*lines[place].T, color=color, linestyle=style, linewidth=1.5, label=f"z{j}")
+        speed = found.speed[place].numpy()
+        middle = 0.5 * (speed[1:] + speed[:-1])
+        position = np.concatenate([[0.0], np.cumsum(middle)])
+        position *= found.length[place].item() / max(position[-1], 1e-12)
+        right.plot(
+            position - position[steps // 2], found.density[place].numpy(), color=color,
+            linestyle=style, linewidth=1.3,
+        )  # fmt: skip
+    for axes in (left, right):
+        quiet(axes)
+    left.set_aspect("equal", adjustable="datalim")
+    left.set_xlabel("x" if size == 2 else "principal components", fontsize=SIZE, color=INK)
+    right.set_xlabel("position along the seam", fontsize=SIZE, color=INK)
+    right.set_ylabel("density", fontsize=SIZE, color=INK)
+    right.set_ylim(bottom=0)
+    left.legend(frameon=False, fontsize=SIZE - 1)
+    return canvas
+
+
+def stretch(found: Independence) -> Figure:
+    r"""Both conditions of independence: cosines of columns, and how lengths change.
+
+    Args:
+        found: Of `untwine.diagnostics.independence`.
+
+    Raises:
+        ValueError: if there is no dimension.
+    """
+    if not found.dims:
+        raise ValueError("no dimension is in use: there is nothing to draw")
+    size, names = len(found.dims), [f"z{j}" for j in found.dims]
+    cell = float(np.clip(3.6 / size, 0.2, 0.5))
+    canvas = figure(2 * (size * cell + 0.8), size * cell + 0.8)
+    titles = ("|cos| of columns", r"$\partial \log s_i / \partial z_j$ (root mean square)")
+    for axes, matrix, title in zip(
+        canvas.subplots(1, 2), (found.cosines, found.stretch), titles, strict=True
+    ):
+        values = matrix.numpy()
+        bare(axes)
+        top = 1.0 if matrix is found.cosines else max(float(values.max()), 0.1)
+        mesh = axes.pcolormesh(values, cmap=ramp(ACCENT), vmin=0, vmax=top)
+        mesh.set_edgecolor("face")
+        mesh.set_linewidth(0)
+        axes.set_aspect("equal")
+        axes.set_ylim(size, 0)
+        axes.set_xticks(np.arange(size) + 0.5, names, fontsize=SIZE - 1)
+        axes.set_yticks(np.arange(size) + 0.5, names, fontsize=SIZE - 1)
+        axes.xaxis.tick_top()
+        axes.tick_params(length=0)
+        if cell > 0.33:
+            for (i, j), value in np.ndenumerate(values):
+                axes.text(
+                    j + 0.5, i + 0.52, f"{value:.2f}", ha="center", va="center",
+                    fontsize=SIZE - 2, color="#ffffff" if value > 0.55 * top else INK,
+                )  # fmt: skip
+        axes.set_xlabel(title, fontsize=SIZE - 1, color=MUTED)
+        axes.xaxis.set_label_position("bottom")
     return canvas

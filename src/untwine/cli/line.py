@@ -94,7 +94,7 @@ def split(
             if not words or words[0].startswith("--"):
                 raise UsageError(f"{word} needs a value")
             text = words.pop(0)
-        if kind == list[str]:
+        if kind in (list[str], list[int]):
             while words and not words[0].startswith("--"):
                 text += f",{words.pop(0)}"
             text = f"[{text}]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import webbrowser
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -192,6 +193,94 @@ def status_study(folder: str) -> int:
     return 0
 
 
+def report_study(folder: str, *, out: str | None = None, seed: int = 0, open: bool = False) -> int:
+    """Writes what a study has found as one page of HTML that needs no network.
+
+    It shows scores by method and strength, what seeds and strengths explain, whether scores agree,
+    what choosing without labels gains, how settings carry over, and the table.
+
+    Args:
+        folder: a study's folder
+        out: The page; report.html in the folder by default.
+        seed: Of the intervals.
+        open: Open the page in a browser.
+    """
+    from ..report import study_page
+
+    page = study_page(folder, out, seed=seed)
+    console().print(str(page), markup=False, soft_wrap=True)
+    if open:
+        webbrowser.open(page.resolve().as_uri())
+    return 0
+
+
+def audit_metrics(
+    *,
+    metrics: list[str] = [],  # noqa: B006
+    points: list[int] = [1000, 10_000],  # noqa: B006
+    reseeds: int = 20,
+    ladder_points: int = 2000,
+    ladder_reseeds: int = 3,
+    seed: int = 0,
+    workers: int = 1,
+    out: str | None = None,
+    no_progress: bool = False,
+) -> int:
+    """Says which scores to trust: their spread over seeds, and codes whose truth is known.
+
+    Perfect codes are rotated, duplicated, merged and made noisy step by step, and factors are
+    correlated under a perfect code; a score that asks for what is lost ought to fall, others stay.
+
+    Args:
+        metrics: Names; by default all that ask for disentanglement, of codes and factors alone.
+        points: Numbers of points for the spread over seeds.
+        reseeds: Draws for the spread.
+        ladder_points: Points on each step.
+        ladder_reseeds: Draws on each step.
+        seed: Of everything.
+        workers: Processes.
+        out: Where to write the table: .parquet, .csv or .jsonl.
+        no_progress: Show no progress.
+    """
+    from ..study import audit
+    from ..study.table import write_table
+
+    if not points or min(points) < 10:
+        raise UsageError(f"--points is {points}: expected numbers from 10")
+    screen = console(stderr=True)
+
+    def say(text: str) -> None:
+        if not no_progress and screen.is_terminal:
+            screen.print(text, end="\r", markup=False)
+
+    frame = audit(
+        metrics or None,
+        points=points,
+        reseeds=reseeds,
+        ladder_points=ladder_points,
+        ladder_reseeds=ladder_reseeds,
+        seed=seed,
+        workers=workers,
+        say=say,
+    ).reset_index()
+    if out is not None:
+        write_table(frame, out)
+    rows = [[_cell(round(v, 3) if isinstance(v, float) else v) for v in row]
+            for row in frame.itertuples(index=False)]  # fmt: skip
+    print_table(list(frame.columns), rows)
+    return 0
+
+
+def list_studies() -> int:
+    """Lists the published studies that are expressions here."""
+    from ..study import PUBLISHED
+
+    rows = [(name, Docstring.of(make).summary) for name, make in PUBLISHED.items()]
+    print_table(("study", "what it is"), rows)
+    console().print("untwine study run NAME --scale 0.01 --dry_run says what one would take.")
+    return 0
+
+
 def run(argv: Sequence[str]) -> int:
     """Reads the words after ``untwine study``."""
     commands = _commands()
@@ -216,14 +305,22 @@ def study(*, command: str) -> int:
 
 
 def _commands() -> dict[str, Callable[..., int]]:
-    return {"run": run_study, "status": status_study, "table": table_study}
+    return {
+        "run": run_study,
+        "status": status_study,
+        "table": table_study,
+        "report": report_study,
+        "audit": audit_metrics,
+        "list": list_studies,
+    }
 
 
 def _study(name: str, trust: Sequence[str], scale: float | None) -> tuple[Any, str]:
     """A study, and the folder that it goes to unless another one is named."""
+    from dataclasses import replace
+
     from ..reading import expanded
-    from ..study import Study
-    from ..study.folder import Folder
+    from ..study import PUBLISHED, Folder, Study, published
 
     path = expanded(name)
     if scale is not None and (path.exists() or path.suffix):
@@ -231,6 +328,11 @@ def _study(name: str, trust: Sequence[str], scale: float | None) -> tuple[Any, s
     if path.is_dir():
         study = Folder(path).study()
         return Study.from_plain(study.plain(), str(path / "study.yaml"), trust), name
+    if name in PUBLISHED:
+        return replace(published(name, scale), trust=trust), f"studies/{name}"
+    if not path.suffix and not path.exists():
+        near = f"{did_you_mean(name, PUBLISHED)} Published ones are {', '.join(PUBLISHED)}"
+        raise UsageError(f"there is no file and no published study {name!r}{near}")
     study = Study.read(path, trust)
     return study, f"studies/{path.stem}"
 

@@ -20,6 +20,7 @@ from .factors import latents_against_factors, position_pairs
 from .images import reconstructions, samples, swap_grid, traversal_grid
 from .matrices import importance, mutual_information
 from .modalities import batch_mixing, cross_modal, feature_correlations
+from .studies import correlations, curves, shares, violins
 
 __all__ = [
     "Traversals",
@@ -27,7 +28,9 @@ __all__ = [
     "cluster_map",
     "cluster_tree",
     "column_cosines",
+    "correlations",
     "cross_modal",
+    "curves",
     "dimension_kl",
     "elbo_parts",
     "feature_correlations",
@@ -47,8 +50,10 @@ __all__ = [
     "seam_gaps",
     "seams",
     "stretch",
+    "shares",
     "swap_grid",
     "training_curves",
     "traversal_grid",
     "traverse",
+    "violins",
 ]

@@ -9,8 +9,9 @@ from typing import Any
 
 from .compare import compare
 from .page import report
+from .study import study_page
 
-__all__ = ["compare", "report"]
+__all__ = ["compare", "report", "study_page"]
 
 
 class _Callable(ModuleType):

@@ -1,13 +1,16 @@
 """Studies: many runs from one expression, one table, and what the field asks of them."""
 
+from .audit import audit
 from .folder import Folder, Made
 from .points import Planned, planned
+from .published import PUBLISHED, published
 from .runner import Summary, run
 from .study import Measuring, Study
 from .sweeps import Sweep, chain, fixed, product, seeds, sweep, zip_
 from .table import metrics_of, read_table, scores, table, write_table
 
 __all__ = [
+    "PUBLISHED",
     "Folder",
     "Made",
     "Measuring",
@@ -15,11 +18,13 @@ __all__ = [
     "Study",
     "Summary",
     "Sweep",
+    "audit",
     "chain",
     "fixed",
     "metrics_of",
     "planned",
     "product",
+    "published",
     "read_table",
     "run",
     "scores",

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Any
 
 import torch
@@ -18,8 +19,8 @@ __all__ = ["Forecast", "forecast", "in_words", "kind_of"]
 
 _KINDS = 8
 _SECONDS = 1.0  # of timing, for each kind
-_SHORT = 3  # steps of the first timing, which warms up
-_MOST = 200
+_SHORT = 3  # steps that warm up, and are not timed
+_FEW, _MOST = 8, 200  # steps that are
 
 
 @dataclass(frozen=True)
@@ -150,21 +151,22 @@ def _timed(run: Planned, sets: Sets, trust: Sequence[str]) -> float:
         if stage.begin is not None:
             stage.begin([loader(0)])
         optimizers = optimizers_of(method, stage)
-        step, began, made = 0, 0.0, 0
-        end = time.monotonic() + _SECONDS
-        while step < min(_MOST, _SHORT + sum(moves.values())) and time.monotonic() < end:
-            if step == _SHORT:
-                began = time.monotonic()
+        total, times = sum(moves.values()), []
+        began = time.monotonic()
+        for step in range(min(_SHORT + _MOST, _SHORT + total)):
+            before = time.monotonic()
             ctx = Context(torch.tensor(step, device=device), len(data))
             for due in stage.due(step):
                 for _ in play(due(loader(step), ctx), optimizers):
                     pass
-            step += 1
-            made = step - _SHORT
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-    each = (time.monotonic() - began) / made if made > 0 else _SECONDS / max(step, 1)
-    return each * sum(moves.values())
+            if device.type == "cuda":
+                torch.cuda.synchronize()
+            now = time.monotonic()
+            times.append(now - before)
+            enough = len(times) >= _SHORT + _FEW and now - began > _SECONDS
+            if enough or now - began > 5 * _SECONDS:
+                break
+    return median(times[_SHORT:] or times) * total
 
 
 def _shape(written: Any) -> Any:

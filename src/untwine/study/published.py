@@ -1,0 +1,318 @@
+"""Published studies as expressions: their data, methods, strengths, steps and seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..settings.errors import UsageError, did_you_mean
+from .study import Measuring, Study
+from .sweeps import Sweep, chain, fixed, product, seeds, sweep, zip_
+
+__all__ = ["PUBLISHED", "chen2018", "kim2018", "locatello2019", "locatello2020", "published",
+           "traeuble2021"]  # fmt: skip
+
+_CLASSIC = (
+    *("beta_vae_score", "factor_vae_score", "mig", "dci", "modularity", "explicitness", "sap"),
+    *("irs", "gaussian_total_correlation", "wasserstein_correlation", "active_units"),
+    *("dimension_kl", "downstream_accuracy", "sample_efficiency"),
+)
+
+SETS: Mapping[str, dict[str, Any]] = {
+    "dsprites_full": {"data": "DSprites"},
+    "color_dsprites": {"data": "ColorDSprites"},
+    "noisy_dsprites": {"data": "NoisyDSprites"},
+    "scream_dsprites": {"data": "ScreamDSprites"},
+    "smallnorb": {"data": "SmallNORB"},
+    "cars3d": {"data": "Cars3D"},
+    "shapes3d": {"data": "Shapes3D"},
+}
+"""The sets of the large study in its order, by its names. The last three are files."""
+
+_RENDERED = ("dsprites_full", "color_dsprites", "noisy_dsprites", "scream_dsprites")
+_NUMBERED = 1800  # models of a set
+
+
+def locatello2019(scale: float = 1.0, sets: Mapping[str, Mapping[str, Any]] | None = None) -> Study:
+    r"""The large study: 7 sets, 6 methods of 6 strengths, 50 seeds: 12,600 runs.
+
+    Its numbers of models are the column ``tags.model``: :math:`1800\,s + 50\,h + \text{seed}` of
+    the s-th set and the h-th method and strength, at every scale.
+
+    Args:
+        scale: The share of its 300,000 steps; of seeds and sets its square root.
+        sets: Settings of data by the study's names of sets, for those that are files, such as
+            ``{"cars3d": {"data": "Npz", "data.path": "cars3d.npz"}}``; by default the four that
+            are rendered.
+
+    References:
+        Challenging Common Assumptions in the Unsupervised Learning of Disentangled Representations,
+        Locatello et al., 2019, https://arxiv.org/abs/1811.12359, appendix; the sweep of the code
+        released with it.
+
+    Deviations:
+        DCI is measured with the fast predictor. ScreamDSprites has a generated background unless
+        ``sets`` says otherwise.
+
+    Example:
+        >>> every = {name: {"data": "DSprites"} for name in SETS}
+        >>> len(locatello2019(sets=every).sweep), len(locatello2019(0.01).sweep)
+        (12600, 180)
+    """
+    steps = _steps(300_000, scale)
+    chosen = dict.fromkeys(_RENDERED) if sets is None else sets
+    for name in chosen:
+        if name not in SETS:
+            raise UsageError(f"there is no set {name!r}{did_you_mean(name, SETS)}")
+    points: list[Sweep] = []
+    strengths = list(_strengths(_steps(100_000, scale)))
+    count = max(1, round(len(SETS) * math.sqrt(scale)))
+    for name in [n for n in SETS if n in chosen][:count]:
+        place = list(SETS).index(name)
+        data = SETS[name] if sets is None else dict(sets[name])
+        for number, point in enumerate(strengths):
+            for seed in range(_seeds(50, scale)):
+                model = _NUMBERED * place + 50 * number + seed
+                points.append(fixed({**data, **point, "seed": seed, "tags.model": model}))
+    base = fixed(steps=steps, batch_size=64, **_every(steps))
+    return Study(
+        base * chain(*points),
+        "Locatello 2019",
+        "Do methods, strengths or seeds decide how disentangled a representation is?",
+        Measuring(_CLASSIC),
+    )
+
+
+def _strengths(warmup: int) -> Sweep:
+    """The six methods and their six strengths, in the study's order."""
+    betas = [1.0, 2.0, 4.0, 6.0, 8.0, 16.0]
+    lambdas = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0]
+    return chain(
+        fixed(method="BetaVAE") * sweep("method.beta", betas),
+        fixed(method="FactorVAE") * sweep("method.gamma", [10.0, 20.0, 30.0, 40.0, 50.0, 100.0]),
+        fixed(method="DIPVAEI")
+        * zip_(sweep("method.lambda_od", lambdas),
+               sweep("method.lambda_d", [10.0 * v for v in lambdas])),
+        fixed(method="DIPVAEII")
+        * zip_(sweep("method.lambda_od", lambdas), sweep("method.lambda_d", lambdas)),
+        fixed(method="BetaTCVAE") * sweep("method.beta", [1.0, 2.0, 4.0, 6.0, 8.0, 10.0]),
+        fixed({"method.gamma": 1000.0, "method.warmup": warmup}, method="AnnealedVAE")
+        * sweep("method.capacity", [5.0, 10.0, 25.0, 50.0, 75.0, 100.0]),
+    )  # fmt: skip
+
+
+def locatello2020(scale: float = 1.0, data: Mapping[str, Any] | None = None) -> Study:
+    """Weak supervision by pairs, and few labels, beside none, on one set.
+
+    Pairs: Ada-GVAE and Ada-ML-VAE on pairs that differ in one factor, and in a random number of
+    them; beside them beta-VAE; six weights, five seeds. Labels: 100 and 1,000 of them, with the
+    same weights.
+
+    Args:
+        scale: The share of its 300,000 steps; of seeds its square root.
+        data: Settings of the data; dSprites by default.
+
+    References:
+        Weakly-Supervised Disentanglement Without Compromises, Locatello et al., 2020,
+        https://arxiv.org/abs/2002.02886; Disentangling Factors of Variation Using Few Labels,
+        Locatello et al., 2020, https://arxiv.org/abs/1905.01258.
+
+    Deviations:
+        Weights, steps and seeds are as recalled, and were not compared with the authors' files.
+        One weight of the supervised term (16) instead of a sweep of it.
+
+    Example:
+        >>> len(locatello2020().sweep)
+        210
+    """
+    steps = _steps(300_000, scale)
+    betas = [1.0, 2.0, 4.0, 6.0, 8.0, 16.0]
+    weighed = fixed({"method.penalty": "KL"}) * sweep("method.penalty.beta", betas)
+    pairs = sweep("method", ["AdaGVAE", "AdaMLVAE"]) * chain(
+        fixed({"sampler.changed": 1, "tags.pairs": "one"}, sampler="PairsSampler"),
+        fixed({"sampler.changed": "locatello2020", "tags.pairs": "some"}, sampler="PairsSampler"),
+    )
+    labels = fixed(method="FewLabelsVAE", sampler="FewLabelsSampler") * chain(
+        *(fixed({"sampler.labelled": n, "tags.labels": n}) for n in (100, 1000))
+    )
+    methods = chain(
+        fixed(method="BetaVAE") * sweep("method.beta", betas), pairs * weighed, labels * weighed
+    )
+    base = fixed({"data": "DSprites", **(data or {})}, steps=steps, batch_size=64, **_every(steps))
+    return Study(
+        product(base, methods, seeds(_seeds(5, scale))),
+        "Locatello 2020",
+        "What do pairs or few labels bring?",
+        Measuring(_CLASSIC),
+    )
+
+
+def kim2018(scale: float = 1.0, data: Mapping[str, Any] | None = None) -> Study:
+    """FactorVAE against beta-VAE on dSprites: reconstruction beside the FactorVAE score.
+
+    Args:
+        scale: The share of its 300,000 steps; of seeds its square root.
+        data: Settings of the data; dSprites by default.
+
+    References:
+        Disentangling by Factorising, Kim and Mnih, 2018, https://arxiv.org/abs/1802.05983, figures
+        5 and 6.
+
+    Deviations:
+        Weights and seeds are as recalled, and were not compared with the paper. The score's
+        protocol is that of disentanglement_lib.
+
+    Example:
+        >>> len(kim2018().sweep)
+        100
+    """
+    steps = _steps(300_000, scale)
+    methods = chain(
+        fixed(method="BetaVAE") * sweep("method.beta", [1.0, 4.0, 6.0, 16.0]),
+        fixed(method="FactorVAE") * sweep("method.gamma", [10.0, 20.0, 30.0, 40.0, 50.0, 100.0]),
+    )
+    base = fixed({"data": "DSprites", **(data or {})}, steps=steps, batch_size=64, **_every(steps))
+    return Study(
+        product(base, methods, seeds(_seeds(10, scale))),
+        "Kim and Mnih 2018",
+        "Does penalizing the total correlation cost less reconstruction than a larger beta?",
+        Measuring(("factor_vae_score", "mig", "dci", "active_units", "dimension_kl")),
+    )
+
+
+def chen2018(scale: float = 1.0, data: Mapping[str, Any] | None = None) -> Study:
+    """beta-TCVAE against beta-VAE: MIG beside the bound over beta, and total correlation.
+
+    Args:
+        scale: The share of its 18,000 steps (50 epochs of dSprites in batches of 2,048); of seeds
+            its square root.
+        data: Settings of the data; dSprites by default.
+
+    References:
+        Isolating Sources of Disentanglement in Variational Autoencoders, Chen et al., 2018,
+        https://arxiv.org/abs/1802.04942, figures 3 and 4.
+
+    Deviations:
+        Weights and seeds are as recalled, and were not compared with the paper. The net is the
+        library's for 64x64 images.
+
+    Example:
+        >>> len(chen2018().sweep)
+        120
+    """
+    steps = _steps(18_000, scale)
+    methods = sweep("method", ["BetaVAE", "BetaTCVAE"])
+    betas = sweep("method.beta", [1.0, 2.0, 4.0, 6.0, 8.0, 10.0])
+    base = fixed(
+        {"data": "DSprites", "method.optimizer.lr": 1e-3, **(data or {})},
+        steps=steps,
+        batch_size=2048,
+        **_every(steps),
+    )
+    return Study(
+        product(base, methods, betas, seeds(_seeds(10, scale))),
+        "Chen 2018",
+        "Does a penalty on total correlation alone disentangle better at the same bound?",
+        Measuring(
+            {
+                "mig": {},
+                "mig_chen2018": {"metric": "mig", "protocol": "chen2018"},
+                "gaussian_total_correlation": {},
+                "factor_vae_score": {},
+                "active_units": {},
+            }
+        ),
+    )
+
+
+def traeuble2021(scale: float = 1.0) -> Study:
+    """Correlated factors: the large study's methods on dSprites whose scale follows its position.
+
+    Training draws combinations near a line with three widths, or all alike; scores are of all
+    combinations, which are alike again.
+
+    Args:
+        scale: The share of its 300,000 steps; of seeds its square root.
+
+    References:
+        On Disentangled Representations Learned from Correlated Data, Träuble et al., 2021,
+        https://arxiv.org/abs/2006.07886, section 4.
+
+    Deviations:
+        Two strengths of each method and five seeds are as recalled, and were not compared with the
+        paper.
+
+    Example:
+        >>> len(traeuble2021().sweep)
+        240
+    """
+    steps = _steps(300_000, scale)
+    widths = [
+        fixed(
+            {
+                "sampler.correlations": [
+                    {
+                        "class_path": "untwine.data.Correlation",
+                        "init_args": {"one": "scale", "other": "posX", "width": width},
+                    }
+                ],
+                "tags.width": width,
+            },
+            sampler="CorrelatedSampler",
+        )
+        for width in (0.2, 0.4, 0.7)
+    ]
+    every = list(_strengths(_steps(100_000, scale)))
+    few = [fixed(point) for place, point in enumerate(every) if place % 6 in (1, 4)]
+    base = fixed(data="DSprites", steps=steps, batch_size=64, **_every(steps))
+    return Study(
+        product(base, chain(fixed({"tags.width": "uncorrelated"}), *widths), chain(*few),
+                seeds(_seeds(5, scale))),
+        "Traeuble 2021",
+        "Is a correlation of two factors learned as one dimension?",
+        Measuring(_CLASSIC),
+    )  # fmt: skip
+
+
+PUBLISHED: Mapping[str, Callable[..., Study]] = {
+    "locatello2019": locatello2019,
+    "locatello2020": locatello2020,
+    "kim2018": kim2018,
+    "chen2018": chen2018,
+    "traeuble2021": traeuble2021,
+}
+"""Published studies by the names of their papers."""
+
+
+def published(name: str, scale: float | None = None) -> Study:
+    """A published study by its name.
+
+    Args:
+        name: One of `PUBLISHED`.
+        scale: The share of its steps, above 0 and at most 1; all of it without.
+
+    Raises:
+        UsageError: for another name or scale.
+    """
+    if name not in PUBLISHED:
+        raise UsageError(
+            f"there is no published study {name!r}{did_you_mean(name, PUBLISHED)} There are "
+            f"{', '.join(PUBLISHED)}"
+        )
+    if scale is not None and not 0 < scale <= 1:
+        raise UsageError(f"scale is {scale}: expected a share above 0, at most 1")
+    return PUBLISHED[name](1.0 if scale is None else scale)
+
+
+def _steps(steps: int, scale: float) -> int:
+    return max(1, round(steps * scale))
+
+
+def _seeds(count: int, scale: float) -> int:
+    return min(count, max(2, round(count * math.sqrt(scale))))
+
+
+def _every(steps: int) -> dict[str, int]:
+    """Ten checkpoints and a hundred rows of the log, or fewer."""
+    return {"checkpoint_every": max(steps // 10, 1), "log_every": max(steps // 100, 1)}

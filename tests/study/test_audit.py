@@ -1,0 +1,145 @@
+"""The audit of metrics, on codes whose disentanglement is known; published studies; the command."""
+
+import numpy as np
+import pytest
+
+from untwine.settings.errors import UsageError
+from untwine.study import PUBLISHED, audit, published, table
+from untwine.study.audit import LADDERS, SIZES, codes_on, discriminability, draw_factors
+from untwine.study.published import SETS, locatello2019
+
+
+@pytest.fixture(scope="module")
+def audited():
+    return audit(
+        ["mig", "modularity", "r2"], points=(200, 800), reseeds=4, ladder_points=800,
+        ladder_reseeds=2,
+    )  # fmt: skip
+
+
+def test_scores_fall_on_ladders_that_take_what_they_ask_for(audited):
+    assert audited.loc["mig", ["rotated", "duplicated", "noisy"]].min() > 0.85
+    assert audited.loc["modularity", "rotated"] > 0.85
+    assert audited.loc["r2", "noisy"] == pytest.approx(1)
+    assert audited.loc["mig", "follows"] == audited.loc["mig", ["rotated", "duplicated", "merged",
+                                                                "noisy"]].min()  # fmt: skip
+    assert audited.loc["r2", "tells rungs"] > 0.9
+
+
+def test_more_points_make_scores_steadier(audited):
+    assert (audited["cv 800"] < audited["cv 200"]).all()
+    assert (audited["cv 200"] < 0.2).all()
+    assert (audited["seconds"] > 0).all()
+
+
+def test_the_first_rung_is_perfect_and_codes_are_of_their_factors():
+    for name in LADDERS:
+        codes, factors = codes_on(name, 0.0, 500, 3)
+        assert factors.max(0).tolist() == [size - 1 for size in SIZES]
+        standard = (factors - factors.mean(0)) / factors.std(0)
+        np.testing.assert_allclose(
+            np.abs([np.corrcoef(codes[:, k], standard[:, k])[0, 1] for k in range(5)]), 1, atol=0.01
+        )
+    far = draw_factors(20_000, 0.9, np.random.default_rng(0))
+    assert np.corrcoef(far[:, 2], far[:, 3])[0, 1] == pytest.approx(0.9, abs=0.02)
+    near = draw_factors(20_000, 0.0, np.random.default_rng(0))
+    assert abs(np.corrcoef(near[:, 2], near[:, 3])[0, 1]) < 0.02
+
+
+def test_what_a_score_ought_to_do_follows_from_what_it_asks_for():
+    assert LADDERS["rotated"].expects("mig") == "falls"
+    assert LADDERS["rotated"].expects("r2") == "stays"
+    assert LADDERS["duplicated"].expects("modularity") == "stays"
+    assert LADDERS["correlated"].expects("mig") == "stays"
+    assert LADDERS["rotated"].expects("gaussian_total_correlation") is None
+
+
+def test_steps_that_overlap_are_told_apart_less():
+    assert discriminability(np.array([[1.0, 2], [3, 4], [5, 6]])) == 1
+    assert discriminability(np.array([[1.0, 2], [1, 2]])) == 0
+    path = [codes_on("noisy", rung, 400, 0) for rung in (1.0, 0.5, 0.0)]
+    made = audit(["r2"], points=(100,), reseeds=2, ladder_points=100, ladder_reseeds=2, path=path)
+    assert made.loc["r2", "tells steps"] == 1
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"), [(["migg"], "did you mean mig"), (["udr"], "needs a set of runs")]
+)
+def test_what_cannot_be_audited_is_refused(metrics, message):
+    with pytest.raises(UsageError, match=message):
+        audit(metrics)
+
+
+def test_the_large_study_has_the_published_size_and_numbers():
+    every = {name: {"data": "DSprites"} for name in SETS}
+    points = list(locatello2019(sets=every).sweep)
+    assert [p["tags.model"] for p in points] == list(range(12_600))
+    by_number = {p["tags.model"]: p for p in points}
+    assert by_number[300]["method"] == "FactorVAE"
+    assert by_number[300 + 5 * 50]["method.gamma"] == 100
+    assert by_number[600 + 50]["method.lambda_d"] == 20  # ten times lambda_od
+    assert by_number[900 + 50]["method.lambda_d"] == 2
+    assert by_number[1799]["method.capacity"] == 100
+    assert by_number[1799]["seed"] == 49
+    small = published("locatello2019", 0.001).runs()
+    assert len(small) == 36 * 2
+    assert small[0].spec["steps"] == 300
+    assert small[-1].tags["model"] == 1751
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_studies_are_settings_that_there_are(name):
+    study = published(name, 0.0001)
+    runs = study.runs()
+    assert len({run.name for run in runs}) == len(list(study.sweep))
+    assert study.about.endswith("?")
+    with pytest.raises(UsageError, match="expected a share"):
+        published(name, 2.0)
+
+
+def test_the_command_makes_a_study_and_its_table(finished, tmp_path, capsys, monkeypatch):
+    from untwine.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("untwine.report.study._DRAWS", 5)
+    assert main(["study", "run", str(finished), "--out", str(finished), "--no-progress"]) == 0
+    assert "4 of 4 runs are finished" in capsys.readouterr().out
+    assert main(["study", "status", str(finished)]) == 0
+    assert "finished" in capsys.readouterr().out
+    assert main(["study", "table", str(finished), "--metrics", "mig"]) == 0
+    assert "method.beta" in capsys.readouterr().out
+    assert main(["study", "table", str(finished), "--out", "t.parquet", "--long"]) == 0
+    assert main(["study", "report", str(finished), "--out", "p.html"]) == 0
+    assert main(["study", "list"]) == 0
+    assert "locatello2019" in capsys.readouterr().out
+    assert main(["study", "run", "kim2018", "--scale", "1e-5", "--dry_run", "--no-progress"]) == 0
+    assert "20 runs, 0 finished; 20 runs to make" in capsys.readouterr().out
+    words = ["study", "audit", "--metrics", "mig", "--points", "100", "--reseeds", "2"]
+    assert main([*words, "--ladder_points", "100", "--ladder_reseeds", "2"]) == 0
+    assert "rotated" in capsys.readouterr().out
+    assert len(table(finished)) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["rn"], "did you mean run"),
+        (["run", "kim2019"], "did you mean kim2018"),
+        (["run", "gone.yaml"], "there is no study"),
+        (["run", "kim2018", "--scale", "3"], "expected a share"),
+        (["status", "nothing"], "is no study"),
+        (["table", "nothing"], "there is no folder"),
+        (["report", "nothing"], "is no study"),
+        (["audit", "--points", "3"], "expected numbers"),
+        (["audit", "--points", "few"], "expected a list"),
+        (["run"], "needs a file of YAML"),
+    ],
+)
+def test_words_that_cannot_be_are_refused_in_a_line(words, message, capsys, tmp_path, monkeypatch):
+    from untwine.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    assert main(["study", *words]) == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert len(said.splitlines()) == 1

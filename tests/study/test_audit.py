@@ -62,6 +62,28 @@ def test_steps_that_overlap_are_told_apart_less():
     assert made.loc["r2", "tells steps"] == 1
 
 
+def test_an_audit_that_was_stopped_goes_on(tmp_path):
+    few = {"points": (100,), "reseeds": 2, "ladder_points": 100, "ladder_reseeds": 2}
+
+    class Stop(Exception):
+        pass
+
+    def stops(text):
+        if text.startswith("5 of"):
+            raise Stop
+
+    with pytest.raises(Stop):
+        audit(["mig"], **few, keep=tmp_path / "a.jsonl", say=stops)
+    before = (tmp_path / "a.jsonl").read_text()
+    assert len(before.splitlines()) == 5
+    (tmp_path / "a.jsonl").write_text(before + '[{"ladder": "rot\n')  # cut off
+    said = []
+    made = audit(["mig"], **few, keep=tmp_path / "a.jsonl", say=said.append)
+    assert said[0].startswith("6 of")
+    whole = audit(["mig"], **few)
+    assert made.drop(columns="seconds").equals(whole.drop(columns="seconds"))
+
+
 @pytest.mark.parametrize(
     ("metrics", "message"), [(["migg"], "did you mean mig"), (["udr"], "needs a set of runs")]
 )

@@ -223,6 +223,7 @@ def audit_metrics(
     ladder_reseeds: int = 3,
     seed: int = 0,
     workers: int = 1,
+    keep: str | None = None,
     out: str | None = None,
     no_progress: bool = False,
 ) -> int:
@@ -239,6 +240,7 @@ def audit_metrics(
         ladder_reseeds: Draws on each step.
         seed: Of everything.
         workers: Processes.
+        keep: A file for the scores of each draw, from which the same line goes on.
         out: Where to write the table: .parquet, .csv or .jsonl.
         no_progress: Show no progress.
     """
@@ -261,6 +263,7 @@ def audit_metrics(
         ladder_reseeds=ladder_reseeds,
         seed=seed,
         workers=workers,
+        keep=keep,
         say=say,
     ).reset_index()
     if out is not None:

@@ -2,16 +2,19 @@ r"""The metric audit: how far a score can be trusted, on codes whose disentangle
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from ..evaluation import evaluate
 from ..metrics import GROUPS, METRICS
+from ..reading import expanded, parse_json, read_text
 from ..settings.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -23,8 +26,8 @@ SIZES = (3, 6, 40, 32, 32)
 """How many values the factors have: those of dSprites."""
 
 _RUNGS = (0.0, 0.25, 0.5, 0.75, 1.0)
-_SLOW = ("dci_es", "reduced_downstream", "strong_downstream", "unfairness")
-"""What takes minutes to audit, and is audited when it is named."""
+_LEFT_OUT = ("dci_es", "reduced_downstream", "strong_downstream", "unfairness", "flatness")
+"""What takes minutes to audit, or needs a whole grid of factors: audited when it is named."""
 _PROPERTIES = ("modularity", "compactness", "explicitness", "invariance")
 
 
@@ -174,7 +177,7 @@ def audited(metrics: Iterable[str] | None = None) -> list[str]:
     fit = [n for n in GROUPS["all"] if set(METRICS[n].needs) <= {"factors"}]
     if metrics is None:
         asks = (*_PROPERTIES, "independence")
-        return [n for n in fit if {*METRICS[n].captures} & {*asks} and n not in _SLOW]
+        return [n for n in fit if {*METRICS[n].captures} & {*asks} and n not in _LEFT_OUT]
     for name in metrics:
         if name not in METRICS:
             raise UsageError(f"there is no metric {name!r}{did_you_mean(name, METRICS)}")
@@ -194,6 +197,7 @@ def audit(
     path: Sequence[tuple[np.ndarray, np.ndarray]] = (),
     seed: int = 0,
     workers: int = 1,
+    keep: str | Path | None = None,
     say: Callable[[str], object] = lambda text: None,
 ) -> pandas.DataFrame:
     r"""How far each score can be trusted.
@@ -218,6 +222,7 @@ def audit(
         path: Codes and factors along a training.
         seed: Of everything.
         workers: Processes.
+        keep: A file for the scores of each draw, a line each: the same call goes on from it.
         say: Told how far it is.
 
     Raises:
@@ -237,8 +242,15 @@ def audit(
                   for rung in _RUNGS for r in range(ladder_reseeds)}  # fmt: skip
     for place in range(len(path)):
         tasks |= {_Task("", place, ladder_points, seed + r): {} for r in range(ladder_reseeds)}
-    for number, (task, scored) in enumerate(_worked(names, list(tasks), path, workers), 1):
+    file = None if keep is None else expanded(keep)
+    tasks |= {task: scored for task, scored in _kept(file, names).items() if task in tasks}
+    left = [task for task, scored in tasks.items() if not scored]
+    first = len(tasks) - len(left) + 1
+    for number, (task, scored) in enumerate(_worked(names, left, path, workers), first):
         tasks[task] = scored
+        if file is not None:
+            with file.open("a", encoding="utf-8") as lines:
+                lines.write(json.dumps([asdict(task), scored]) + "\n")
         say(f"{number} of {len(tasks)}")
 
     def draws(ladder: str, rung: float, n: int, name: str, first: int, count: int) -> np.ndarray:
@@ -348,6 +360,23 @@ def _worked(
             yield futures[future], future.result()
 
 
+def _kept(file: Path | None, names: Sequence[str]) -> dict[_Task, _Values]:
+    """The draws in a file that have a line for all of these metrics."""
+    if file is None or not file.exists():
+        return {}
+    found = {}
+    for line in read_text(file).splitlines():
+        try:
+            about, scored = parse_json(line)
+            values = {str(name): (float(v), float(s)) for name, (v, s) in scored.items()}
+            task = _Task(**about)
+        except (ValueError, TypeError, AttributeError):  # a line that was cut off
+            continue
+        if values.keys() == {*names}:
+            found[task] = values
+    return found
+
+
 def _scores(
     names: Sequence[str], task: _Task, path: Sequence[tuple[np.ndarray, np.ndarray]]
 ) -> _Values:
@@ -359,7 +388,9 @@ def _scores(
         codes, factors = _rows(*place, task.points, task.seed)
     with warnings.catch_warnings(action="ignore"):
         made = evaluate(codes, factors, names, points=task.points, seed=task.seed, progress=False)
-    return {name: (float(s.value), float(s.seconds or 0.0)) for name, s in made.scores.items()}
+    nothing = (float("nan"), float("nan"))
+    found = {n: (float(s.value), float(s.seconds or 0.0)) for n, s in made.scores.items()}
+    return {name: found.get(name, nothing) for name in names}
 
 
 def _rows(

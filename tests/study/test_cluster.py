@@ -1,0 +1,148 @@
+"""Studies on Ray: the same table as one run after the other, whatever is killed meanwhile."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from untwine.study import Folder, run, table
+from untwine.study.cluster import write_failure
+
+from .conftest import toy
+from .test_runner import same_table
+
+ray = pytest.importorskip("ray")
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+def descendants(pid):
+    """Processes by their command line, of this process and of those that it started."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                words = (entry / "stat").read_text().rpartition(")")[2].split()
+                parents[int(entry.name)] = int(words[1])
+            except (OSError, IndexError):
+                continue
+    found, frontier = {}, {pid}
+    while frontier:
+        frontier = {child for child, parent in parents.items() if parent in frontier}
+        for child in frontier:
+            try:
+                line = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                continue
+            found[child] = line
+    return found
+
+
+def named(pid, word):
+    return [child for child, line in descendants(pid).items() if word in line]
+
+
+@pytest.fixture
+def whole(npz, tmp_path):
+    """What the study gives without disturbance."""
+    run(toy(npz, steps=300), tmp_path / "whole", runner="sequential", progress=False)
+    return table(tmp_path / "whole")
+
+
+def test_ray_gives_the_results_of_one_run_after_the_other(npz, finished, tmp_path):
+    summary = run(toy(npz), tmp_path, runner="ray", workers=2, progress=False)
+    assert summary.finished == summary.made == 4
+    assert same_table(table(tmp_path), table(finished))
+    assert run(toy(npz), tmp_path, runner="ray", workers=2, progress=False).made == 0
+
+
+def test_ten_workers_that_are_killed_cost_nothing(npz, whole, tmp_path):
+    stop, kills = threading.Event(), []
+
+    def kill():
+        rng = random.Random(0)
+        while not stop.is_set() and len(kills) < 10:
+            time.sleep(rng.uniform(0.3, 1.0))
+            workers = named(os.getpid(), "ray::Worker.make")
+            if workers:
+                victim = rng.choice(workers)
+                os.kill(victim, signal.SIGKILL)
+                kills.append(victim)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        summary = run(toy(npz, steps=300), tmp_path / "killed", runner="ray", workers=2, retries=20,
+                      progress=False)  # fmt: skip
+    finally:
+        stop.set()
+        killer.join()
+    assert len(kills) >= 1
+    print(f"{len(kills)} workers were killed")
+    assert summary.finished == 4
+    assert same_table(table(tmp_path / "killed"), whole)
+
+
+def test_a_driver_that_is_killed_leaves_nothing_and_goes_on(npz, whole, tmp_path):
+    toy(npz, steps=300).write(tmp_path / "study.yaml")
+    script = "import sys; from untwine.cli import main; sys.exit(main())"
+    words = ["study", "run", "study.yaml", "--out", "s", "--runner", "ray", "--workers", "2"]
+    command = [sys.executable, "-c", script, *words, "--no-figures", "--no-progress"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 200
+    while time.monotonic() < end and not list(tmp_path.glob("s/runs/*/checkpoints/*")):
+        time.sleep(0.05)
+    started = [p for p, line in descendants(process.pid).items() if "ray" in line]
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert len(table(tmp_path / "s")) < 4
+    end = time.monotonic() + 60
+    while time.monotonic() < end and any(_alive(p) for p in started):
+        time.sleep(0.5)
+    assert not [p for p in started if _alive(p)]
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=300)
+    assert same_table(table(tmp_path / "s"), whole)
+
+
+def test_a_node_that_is_killed_leaves_its_runs_to_the_others(npz, whole, tmp_path):
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    other = cluster.add_node(num_cpus=1)
+    there = threading.Event()
+
+    def kill():
+        while not list((tmp_path / "s").glob("runs/*/checkpoints/*")):
+            time.sleep(0.1)
+        cluster.remove_node(other, allow_graceful=False)
+        there.set()
+
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    try:
+        summary = run(toy(npz, steps=300), tmp_path / "s", address=cluster.address, workers=2,
+                      progress=False)  # fmt: skip
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    assert there.is_set()
+    assert summary.finished == 4
+    assert same_table(table(tmp_path / "s"), whole)
+
+
+def test_a_run_that_kills_its_worker_fails_and_stops_nobody(npz, tmp_path, monkeypatch):
+    write_failure(tmp_path / "runs" / "a", "Crashed", "its worker died")
+    (made,) = Folder(tmp_path).made()
+    assert (made.status, made.error["again"]) == ("failed", True)
+
+
+def _alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

@@ -146,12 +146,12 @@ def _facts(frame: pandas.DataFrame, counts: Counter[Any], total: int) -> dict[st
 def _groups(frame: pandas.DataFrame) -> dict[str, pandas.DataFrame]:
     """Runs by method and strength, in the order in which strengths grow."""
     several = frame["data"].nunique() > 1
-    made: dict[str, pandas.DataFrame] = {}
+    result: dict[str, pandas.DataFrame] = {}
     for key, runs in frame.groupby(list(CELL), sort=False):
         data, method, strength = map(str, key)
         label = method if strength == "-" else f"{method} {strength}"
-        made[f"{label} on {data}" if several else label] = runs
-    return {label: made[label] for label in sorted(made, key=_natural)}
+        result[f"{label} on {data}" if several else label] = runs
+    return {label: result[label] for label in sorted(result, key=_natural)}
 
 
 def _natural(text: str) -> list[tuple[int, float, str]]:
@@ -181,11 +181,11 @@ def _explained(frame: pandas.DataFrame, scores: Sequence[str], seed: int) -> dic
     for data, runs in sets:
         for metric in scores:
             try:
-                found = explained(runs, metric)
+                variance = explained(runs, metric)
             except ValueError:
                 continue
             label = metric if len(sets) == 1 else f"{metric} on {data}"
-            parts[label] = {k: found[k] for k in ("method", "strength", "seed")}
+            parts[label] = {k: variance[k] for k in ("method", "strength", "seed")}
 
             def gap(table: pandas.DataFrame, metric: str = metric) -> float:
                 return _gap(explained(table, metric))
@@ -194,8 +194,8 @@ def _explained(frame: pandas.DataFrame, scores: Sequence[str], seed: int) -> dic
             rows.append(
                 {
                     "label": label,
-                    **found,
-                    "gap": _gap(found),
+                    **variance,
+                    "gap": _gap(variance),
                     "low": low,
                     "high": high,
                 }
@@ -276,9 +276,9 @@ def _choices(frame: pandas.DataFrame, scores: Sequence[str]) -> dict[str, Any]:
     ways = [c for c in _LOSS_FREE if c in frame and frame[c].notna().sum() > 1]
     if not ways or not scores:
         raise ValueError("there is no score without labels to choose by")
-    made = choices(frame, ways, scores)
+    result = choices(frame, ways, scores)
     rows = []
-    for way, inside in made.groupby("by", sort=False):
+    for way, inside in result.groupby("by", sort=False):
         rows.append(
             {
                 "by": way,

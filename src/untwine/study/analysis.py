@@ -1,4 +1,4 @@
-r"""What the field asks of many runs: what explains a score, whether scores agree, how to choose."""
+"""Analyses of many runs: variance explained, agreement of scores, transfer, choice of a run."""
 
 from __future__ import annotations
 
@@ -50,23 +50,23 @@ def strengths(frame: pandas.DataFrame) -> pandas.Series:
         ['beta=1', 'beta=4', '-']
     """
     columns = [c for c in frame.columns if str(c).startswith("method.") and c != "method.seed"]
-    made = frame["method"].map(lambda _: "-")
+    result = frame["method"].map(lambda _: "-")
     for _, runs in frame.groupby("method"):
         varying = [c for c in columns if runs[c].nunique(dropna=False) > 1]
         if varying:
-            made[runs.index] = [
+            result[runs.index] = [
                 ", ".join(f"{c.removeprefix('method.')}={_short(v)}"
                           for c, v in zip(varying, row, strict=True) if v == v)
                 for row in runs[varying].itertuples(index=False)
             ]  # fmt: skip
-    return made.rename("strength")
+    return result.rename("strength")
 
 
 def with_strengths(frame: pandas.DataFrame) -> pandas.DataFrame:
     """A table with a column ``strength``, see `strengths`, and what needs it in order."""
-    made = frame.assign(strength=strengths(frame))
-    made.attrs = dict(frame.attrs)
-    return made
+    result = frame.assign(strength=strengths(frame))
+    result.attrs = dict(frame.attrs)
+    return result
 
 
 def oriented(frame: pandas.DataFrame, metrics: Sequence[str] | None = None) -> pandas.DataFrame:
@@ -149,14 +149,14 @@ def rank_correlations(
     scores = oriented(frame, names)
     import pandas
 
-    made = pandas.DataFrame(index=list(columns), columns=list(others or columns), dtype=float)
-    for one in made.index:
-        for two in made.columns:
+    result = pandas.DataFrame(index=list(columns), columns=list(others or columns), dtype=float)
+    for one in result.index:
+        for two in result.columns:
             both = scores[[one]].join(scores[[two]].rename(columns={two: "_other"})).dropna()
             a, b = (rankdata(both[c].to_numpy()) for c in both.columns)
             varies = len(both) > 2 and np.ptp(a) > 0 and np.ptp(b) > 0
-            made.loc[one, two] = np.corrcoef(a, b)[0, 1] if varies else np.nan
-    return made
+            result.loc[one, two] = np.corrcoef(a, b)[0, 1] if varies else np.nan
+    return result
 
 
 def bootstrap(
@@ -200,14 +200,14 @@ def bootstrap(
     return here - float(np.quantile(finite, 1 - tail)), here - float(np.quantile(finite, tail))
 
 
-def beats(chosen: np.ndarray, other: np.ndarray) -> float:
+def beats(pick: np.ndarray, other: np.ndarray) -> float:
     """How often a draw of one sample is above a draw of another; ties count half.
 
     Example:
         >>> beats(np.array([2.0]), np.array([1.0, 2.0, 3.0, 0.0]))
         0.625
     """
-    differences = np.subtract.outer(np.asarray(chosen, float), np.asarray(other, float))
+    differences = np.subtract.outer(np.asarray(pick, float), np.asarray(other, float))
     return float((differences > 0).mean() + 0.5 * (differences == 0).mean())
 
 
@@ -243,7 +243,7 @@ def transfer(
     sets = list(dict.fromkeys(scores["data"]))
     one_set = len(sets) == 1
     labels = [m if one_set else f"{m} on {d}" for d in sets for m in metrics]
-    made = pandas.DataFrame(index=labels, columns=labels, dtype=float)
+    result = pandas.DataFrame(index=labels, columns=labels, dtype=float)
     for a in sets:
         source = scores[scores["data"] == a]
         for metric in metrics:
@@ -261,8 +261,8 @@ def transfer(
                             wins.append(beats(values, target[other].dropna().to_numpy()))
                     row, column = (m if one_set else f"{m} on {d}" for m, d in
                                    ((metric, a), (other, b)))  # fmt: skip
-                    made.loc[row, column] = float(np.mean(wins)) if wins else np.nan
-    return made
+                    result.loc[row, column] = float(np.mean(wins)) if wins else np.nan
+    return result
 
 
 def _picks(source: pandas.DataFrame, metric: str, seeds: str) -> list[tuple[Any, Any]]:
@@ -290,26 +290,26 @@ def agreement_between_runs(
     from ..metrics import model_centrality, udr
 
     folder = Folder(path)
-    kept: dict[str, Any] = {name: _codes(folder, name) for name in frame["run"]}
-    made = frame.assign(udr=np.nan, model_centrality=np.nan)
-    made.attrs = dict(frame.attrs)
+    codes_of: dict[str, Any] = {name: _codes(folder, name) for name in frame["run"]}
+    result = frame.assign(udr=np.nan, model_centrality=np.nan)
+    result.attrs = dict(frame.attrs)
     cells = [c for c in CELL if c in frame]
     for _, runs in frame.groupby(cells):
-        there = [i for i in runs.index if kept[runs.loc[i, "run"]] is not None]
+        there = [i for i in runs.index if codes_of[runs.loc[i, "run"]] is not None]
         if len(there) > 1:
-            codes = [kept[runs.loc[i, "run"]] for i in there]
+            codes = [codes_of[runs.loc[i, "run"]] for i in there]
             rates = [c["kl"] for c in codes] if all("kl" in c for c in codes) else None
             with np.errstate(all="ignore"):
                 score = udr([c["mean"] for c in codes], rates)
-            made.loc[there, "udr"] = score.parts["per_run"]
+            result.loc[there, "udr"] = score.parts["per_run"]
     large = max((len(runs) for _, runs in frame.groupby("data")), default=0) > _POOL
     for _, runs in frame.groupby(cells if large else ["data"]):
-        there = [i for i in runs.index if _active(kept[runs.loc[i, "run"]])]
+        there = [i for i in runs.index if _active(codes_of[runs.loc[i, "run"]])]
         if len(there) > 1:
-            codes = [kept[runs.loc[i, "run"]] for i in there]
+            codes = [codes_of[runs.loc[i, "run"]] for i in there]
             score = model_centrality([c["mean"] for c in codes], seed=seed)
-            made.loc[there, "model_centrality"] = score.parts["per_run"]
-    return made
+            result.loc[there, "model_centrality"] = score.parts["per_run"]
+    return result
 
 
 def choices(frame: pandas.DataFrame, by: Sequence[str], metrics: Sequence[str]) -> pandas.DataFrame:
@@ -335,17 +335,17 @@ def choices(frame: pandas.DataFrame, by: Sequence[str], metrics: Sequence[str]) 
         for way in by:
             if not there[way].notna().any():
                 continue
-            chosen = there[way].idxmax()
+            pick = there[way].idxmax()
             for metric in metrics:
                 values = there[metric].dropna()
-                value, mean, best = there.loc[chosen, metric], values.mean(), values.max()
+                value, mean, best = there.loc[pick, metric], values.mean(), values.max()
                 rows.append(
                     {
                         "data": name,
                         "by": way,
                         "metric": metric,
-                        "run": rest.loc[chosen, "run"],
-                        "value": rest.loc[chosen, metric],
+                        "run": rest.loc[pick, "run"],
+                        "value": rest.loc[pick, metric],
                         "random": rest[metric].mean(),
                         "best": rest.loc[values.idxmax(), metric],
                         "regained": (value - mean) / (best - mean) if best > mean else np.nan,
@@ -361,15 +361,15 @@ def _codes(folder: Folder, name: str) -> dict[str, np.ndarray] | None:
     file = folder.runs / name / "codes.npz"
     try:
         with open_npz(file) as arrays:
-            kept = {key: np.asarray(arrays[key]) for key in ("mean", "kl") if key in arrays}
+            codes_of = {key: np.asarray(arrays[key]) for key in ("mean", "kl") if key in arrays}
     except (OSError, ValueError):
         return None
-    return kept if "mean" in kept else None
+    return codes_of if "mean" in codes_of else None
 
 
-def _active(kept: dict[str, np.ndarray] | None) -> bool:
+def _active(codes_of: dict[str, np.ndarray] | None) -> bool:
     """Whether a run's code has a dimension that ModelCentrality can hold."""
-    return kept is not None and bool((kept["mean"].std(0, ddof=1) >= 0.05).any())
+    return codes_of is not None and bool((codes_of["mean"].std(0, ddof=1) >= 0.05).any())
 
 
 def _short(value: Any) -> str:

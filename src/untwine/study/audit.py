@@ -254,8 +254,8 @@ def audit(
         say(f"{number} of {len(tasks)}")
 
     def draws(ladder: str, rung: float, n: int, name: str, first: int, count: int) -> np.ndarray:
-        found = [tasks[_Task(ladder, rung, n, first + r)] for r in range(count)]
-        return np.array([values.get(name, (np.nan, np.nan)) for values in found])
+        values_of = [tasks[_Task(ladder, rung, n, first + r)] for r in range(count)]
+        return np.array([values.get(name, (np.nan, np.nan)) for values in values_of])
 
     rows: dict[str, dict[str, float]] = {name: {} for name in names}
     for name in names:
@@ -272,7 +272,7 @@ def audit(
     }  # fmt: skip
     for name in names:
         row, sign = rows[name], -1.0 if METRICS[name].higher_is_better is False else 1.0
-        follows, alarms, told = [], [], []
+        follows, alarms, certainties = [], [], []
         for ladder, by_metric in values_on.items():
             scores = sign * by_metric[name]
             if not np.isfinite(scores).all():
@@ -281,23 +281,23 @@ def audit(
             expected = LADDERS[ladder].expects(name)
             if expected == "falls":
                 follows.append(row[ladder])
-                told.append(discriminability(scores))
+                certainties.append(discriminability(scores))
             elif expected == "stays":
                 means = scores.mean(1)
                 alarms.append(float(np.abs(means - means[0]).max() / max(abs(means[0]), 1e-9)))
         row["follows"] = min(follows, default=np.nan)
         row["false alarm"] = max(alarms, default=np.nan)
-        row["tells rungs"] = float(np.mean(told)) if told else np.nan
+        row["tells rungs"] = float(np.mean(certainties)) if certainties else np.nan
         if len(path) > 1:
             along = np.stack([draws("", place, few[0], name, seed, few[1])[:, 0]
                               for place in range(len(path))])  # fmt: skip
             row["tells steps"] = discriminability(along) if np.isfinite(along).all() else np.nan
-    made = pandas.DataFrame.from_dict(rows, orient="index")
+    result = pandas.DataFrame.from_dict(rows, orient="index")
     order = ["value", *(f"cv {n}" for n in points), *LADDERS, "follows", "false alarm",
              "tells rungs", "tells steps", "seconds"]  # fmt: skip
-    made = made.reindex(columns=[c for c in order if c in made])
-    made.index.name = "metric"
-    return made
+    result = result.reindex(columns=[c for c in order if c in result])
+    result.index.name = "metric"
+    return result
 
 
 def discriminability(scores: np.ndarray) -> float:
@@ -316,11 +316,11 @@ def discriminability(scores: np.ndarray) -> float:
         >>> discriminability(np.array([[0.9, 1.0], [0.5, 0.6], [0.5, 0.6]]))
         0.5
     """
-    told = []
+    certainties = []
     for one, two in pairwise(scores):
         differences = np.subtract.outer(one, two)
-        told.append(abs((differences > 0).mean() - (differences < 0).mean()))
-    return float(np.mean(told))
+        certainties.append(abs((differences > 0).mean() - (differences < 0).mean()))
+    return float(np.mean(certainties))
 
 
 _Values = dict[str, tuple[float, float]]
@@ -364,7 +364,7 @@ def _kept(file: Path | None, names: Sequence[str]) -> dict[_Task, _Values]:
     """The draws in a file that have a line for all of these metrics."""
     if file is None or not file.exists():
         return {}
-    found = {}
+    values_of = {}
     for line in read_text(file).splitlines():
         try:
             about, scored = parse_json(line)
@@ -373,8 +373,8 @@ def _kept(file: Path | None, names: Sequence[str]) -> dict[_Task, _Values]:
         except (ValueError, TypeError, AttributeError):  # a line that was cut off
             continue
         if values.keys() == {*names}:
-            found[task] = values
-    return found
+            values_of[task] = values
+    return values_of
 
 
 def _scores(
@@ -387,10 +387,10 @@ def _scores(
         place = path[int(task.rung)] if len(path) > 1 else path[0]
         codes, factors = _rows(*place, task.points, task.seed)
     with warnings.catch_warnings(action="ignore"):
-        made = evaluate(codes, factors, names, points=task.points, seed=task.seed, progress=False)
+        result = evaluate(codes, factors, names, points=task.points, seed=task.seed, progress=False)
     nothing = (float("nan"), float("nan"))
-    found = {n: (float(s.value), float(s.seconds or 0.0)) for n, s in made.scores.items()}
-    return {name: found.get(name, nothing) for name in names}
+    values_of = {n: (float(s.value), float(s.seconds or 0.0)) for n, s in result.scores.items()}
+    return {name: values_of.get(name, nothing) for name in names}
 
 
 def _rows(

@@ -210,6 +210,7 @@ def _connect(ray: Any, workers: int, threads: int, address: str | None) -> None:
             ray.init(address=address, **quiet)
             return
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_worker_niceness", "0")  # 15 otherwise: runs starve beside others
         ray.init(
             num_cpus=max(workers * threads, os.cpu_count() or 1),
             include_dashboard=False,

@@ -68,7 +68,7 @@ def kind_of(run: Planned) -> str:
 def forecast(
     left: Sequence[Planned],
     runs: Sequence[Planned],
-    made: Sequence[Made],
+    runs_there: Sequence[Made],
     sets: Sets,
     trust: Sequence[str] = (),
 ) -> Forecast:
@@ -77,7 +77,7 @@ def forecast(
     Args:
         left: Those that are to be made.
         runs: All of the study.
-        made: What lies in the study's folder of them.
+        runs_there: What lies in the study's folder of them.
         sets: The data sets of this process.
         trust: Packages of which specs may name classes.
     """
@@ -88,7 +88,7 @@ def forecast(
         counts[kinds[run.name]] = counts.get(kinds[run.name], 0) + 1
         first.setdefault(kinds[run.name], run)
     seconds: dict[str, list[float]] = {}
-    for one in made:
+    for one in runs_there:
         if one.status == "finished" and one.seconds and one.name in kinds:
             seconds.setdefault(kinds[one.name], []).append(one.seconds)
     mean = {kind: sum(values) / len(values) for kind, values in seconds.items()}

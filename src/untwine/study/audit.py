@@ -234,14 +234,14 @@ def audit(
     names = audited(metrics)
     if reseeds < 2 or ladder_reseeds < 2:
         raise UsageError(f"reseeds are {reseeds} and {ladder_reseeds}: expected at least 2")
-    tasks: dict[_Task, _Values] = {}
+    tasks: dict[_AuditDraw, _Values] = {}
     for n in sorted(points, reverse=True):  # the longest first
-        tasks |= {_Task("rotated", 0.25, n, 1000 + seed + r): {} for r in range(reseeds)}
+        tasks |= {_AuditDraw("rotated", 0.25, n, 1000 + seed + r): {} for r in range(reseeds)}
     for ladder in LADDERS:
-        tasks |= {_Task(ladder, rung, ladder_points, seed + r): {}
+        tasks |= {_AuditDraw(ladder, rung, ladder_points, seed + r): {}
                   for rung in _RUNGS for r in range(ladder_reseeds)}  # fmt: skip
     for place in range(len(path)):
-        tasks |= {_Task("", place, ladder_points, seed + r): {} for r in range(ladder_reseeds)}
+        tasks |= {_AuditDraw("", place, ladder_points, seed + r): {} for r in range(ladder_reseeds)}
     file = None if keep is None else expanded(keep)
     tasks |= {task: scored for task, scored in _kept(file, names).items() if task in tasks}
     left = [task for task, scored in tasks.items() if not scored]
@@ -254,7 +254,7 @@ def audit(
         say(f"{number} of {len(tasks)}")
 
     def draws(ladder: str, rung: float, n: int, name: str, first: int, count: int) -> np.ndarray:
-        values_of = [tasks[_Task(ladder, rung, n, first + r)] for r in range(count)]
+        values_of = [tasks[_AuditDraw(ladder, rung, n, first + r)] for r in range(count)]
         return np.array([values.get(name, (np.nan, np.nan)) for values in values_of])
 
     rows: dict[str, dict[str, float]] = {name: {} for name in names}
@@ -327,7 +327,7 @@ _Values = dict[str, tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class _Task:
+class _AuditDraw:
     """Scores of one draw: on a rung of a ladder, or, without a ladder, on a place of the path."""
 
     ladder: str
@@ -338,10 +338,10 @@ class _Task:
 
 def _worked(
     names: Sequence[str],
-    tasks: Sequence[_Task],
+    tasks: Sequence[_AuditDraw],
     path: Sequence[tuple[np.ndarray, np.ndarray]],
     workers: int,
-) -> Iterator[tuple[_Task, _Values]]:
+) -> Iterator[tuple[_AuditDraw, _Values]]:
     """The scores of each draw, by processes where several are wanted."""
     if workers == 1:
         for task in tasks:
@@ -360,7 +360,7 @@ def _worked(
             yield futures[future], future.result()
 
 
-def _kept(file: Path | None, names: Sequence[str]) -> dict[_Task, _Values]:
+def _kept(file: Path | None, names: Sequence[str]) -> dict[_AuditDraw, _Values]:
     """The draws in a file that have a line for all of these metrics."""
     if file is None or not file.exists():
         return {}
@@ -369,7 +369,7 @@ def _kept(file: Path | None, names: Sequence[str]) -> dict[_Task, _Values]:
         try:
             about, scored = parse_json(line)
             values = {str(name): (float(v), float(s)) for name, (v, s) in scored.items()}
-            task = _Task(**about)
+            task = _AuditDraw(**about)
         except (ValueError, TypeError, AttributeError):  # a line that was cut off
             continue
         if values.keys() == {*names}:
@@ -378,7 +378,7 @@ def _kept(file: Path | None, names: Sequence[str]) -> dict[_Task, _Values]:
 
 
 def _scores(
-    names: Sequence[str], task: _Task, path: Sequence[tuple[np.ndarray, np.ndarray]]
+    names: Sequence[str], task: _AuditDraw, path: Sequence[tuple[np.ndarray, np.ndarray]]
 ) -> _Values:
     """Value and seconds of each metric that can be computed on a draw."""
     if task.ladder:

@@ -94,6 +94,22 @@ def test_robust_bins_bear_an_outlier(name):
         assert call(name, codes, factors).value < clean - 0.3
 
 
+def test_an_outlier_neither_empties_bins_of_infomec_nor_switches_other_dimensions_off():
+    factors = RNG.integers(0, 8, (4_000, 2))
+    codes = factors + 0.1 * RNG.normal(size=(4_000, 2))
+    settings = {"estimator": "bins", "binning": "robust"}
+    clean = call("infomec", codes, factors, estimator="bins")
+    codes[0, 0] = 1e4
+    robust = call("infomec", codes, factors, **settings)
+    assert robust.parts["active"].tolist() == [True, True]
+    assert call("infomec", codes, factors, estimator="bins").parts["active"].tolist() == [
+        True,
+        False,
+    ]
+    np.testing.assert_allclose(robust.parts["nmi"], clean.parts["nmi"], atol=0.06)
+    assert robust.protocol["binning"] == "robust"
+
+
 def test_robust_bins_of_pairs_and_of_a_code_that_hardly_varies():
     codes = np.stack([NOISE[:, 0], NOISE[:, 0] + 0.1 * NOISE[:, 1]], axis=1)
     clean = metrics.pairwise_mutual_information(codes).value
@@ -119,3 +135,46 @@ def test_a_negative_total_correlation_is_explained():
     low = min(scores)
     assert low < 0
     assert "the true value is at least 0" in low.protocol["negative"]
+
+
+@pytest.mark.parametrize(
+    ("name", "balanced", "chance", "extra"),
+    [
+        ("downstream_accuracy", "balanced_per_factor", "chance_per_factor", {"predictor": "fast"}),
+        ("strong_downstream", "balanced_per_factor", "chance_per_factor", {"predictor": "fast"}),
+        ("reduced_downstream", "balanced", "chance_per_factor", {"predictor": "logistic"}),
+        ("sample_efficiency", "balanced", "chance_per_factor", {"predictor": "logistic"}),
+        ("sap", "balanced", "chance_per_factor", {"form": "classifier"}),
+        (
+            "dci",
+            "informativeness_balanced_per_factor",
+            "informativeness_chance_per_factor",
+            {"predictor": "fast"},
+        ),
+        (
+            "dci_es",
+            "informativeness_balanced_per_factor",
+            "informativeness_chance_per_factor",
+            {"trees": 5, "depths": (1, 2)},
+        ),
+        ("readout", "balanced", "chance", {"blocks": {"all": [0, 1]}}),
+    ],
+)
+def test_beside_every_accuracy_are_the_majority_and_all_values_of_equal_weight(
+    name, balanced, chance, extra
+):
+    """A constant answer is right for nine rows in ten, and for one value of two."""
+    rare = np.stack([RNG.random(3_000) < 0.1, RNG.random(3_000) < 0.1], axis=1).astype(int)
+    parts = call(name, RNG.normal(size=(3_000, 2)), rare, **extra).parts
+    assert np.shape(parts[chance]) == (2,)
+    np.testing.assert_allclose(parts[chance], 0.9, atol=0.03)
+    np.testing.assert_allclose(np.asarray(parts[balanced]), 0.5, atol=0.1)
+    told = call(name, rare + 0.1 * RNG.normal(size=(3_000, 2)), rare, **extra).parts
+    assert np.max(told[balanced]) > 0.95
+
+
+def test_clusters_have_a_balanced_accuracy_too():
+    label = np.repeat([0, 1], [90, 10])
+    parts = metrics.cluster_accuracy(None, label, clusters=np.zeros(100, int)).parts
+    assert parts["per_factor"] == parts["chance_per_factor"] == [0.9]
+    assert parts["balanced_per_factor"] == [0.5]

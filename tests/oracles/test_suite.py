@@ -351,8 +351,9 @@ def test_frame_html_and_rich_hold_the_same_numbers(scored):
 
 def test_per_factor_has_a_row_for_each_part_by_factor(scored):
     frame = scored.per_factor()
-    parts = ("completeness", "informativeness_chance", "informativeness")
-    assert list(frame.index) == ["mig", *(f"dci.{part}" for part in parts)]
+    parts = [f"informativeness{part}" for part in ("_chance", "_balanced", "")]
+    rows = [f"dci.{part}" for part in ("completeness", *parts)]
+    assert list(frame.index) == ["mig", *rows]
     expected = scored["dci"].parts["completeness_per_factor"]
     np.testing.assert_array_equal(frame.loc["dci.completeness"], expected)
 

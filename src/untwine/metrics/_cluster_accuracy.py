@@ -61,8 +61,9 @@ def cluster_accuracy(
         - codes: ``(N, D)``
         - factors: ``(N, K)``
         - clusters: ``(N,)``, or responsibilities ``(N, C)``
-        - ``parts["per_factor"]``, ``parts["chance_per_factor"]``: ``(K,)``; the latter is the share
-          of the commonest value.
+        - ``parts["per_factor"]``, ``parts["chance_per_factor"]``,
+          ``parts["balanced_per_factor"]``: ``(K,)``; chance is the share of the commonest value,
+          balanced the accuracy of the same naming with all values of equal weight.
 
     Raises:
         ValueError: for continuous or constant factors, or clusters of another length.
@@ -78,10 +79,14 @@ def cluster_accuracy(
         1.0
     """
     largest: list[float] = []
+    balanced: list[float] = []
 
     def compare(label: np.ndarray, cluster: np.ndarray) -> float:
-        largest.append(float(np.bincount(label).max() / len(label)))
-        return matched(label, cluster)
+        counts = np.bincount(label)
+        right = matched(label, cluster)
+        largest.append(float(counts.max() / len(label)))
+        balanced.append(float((right / counts).mean()))
+        return float(right.sum() / len(label))
 
     score = clustered(
         codes,
@@ -94,4 +99,5 @@ def cluster_accuracy(
         unknown=unknown,
         kinds=kinds,
     )
-    return replace(score, parts={**score.parts, "chance_per_factor": np.array(largest)})
+    beside = {"chance_per_factor": np.array(largest), "balanced_per_factor": np.array(balanced)}
+    return replace(score, parts={**score.parts, **beside})

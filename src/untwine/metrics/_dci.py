@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.kinds import FactorKinds
-from ._estimators.learners import majority
+from ._estimators.learners import balanced_accuracy, majority
 from ._estimators.predictors import describe_predictor, fit_predictor, parallel
 from ._estimators.splits import Columns, TrainTest, train_test
 from .ranges import number, one_of
@@ -117,6 +117,9 @@ def dci(
         - groups: ``(N,)``
         - ``parts["importance"]``: ``(D, K)``; ``parts["disentanglement_per_code"]``: ``(D,)``;
           ``parts["completeness_per_factor"]``, ``parts["informativeness_per_factor"]``: ``(K,)``.
+        - ``parts["informativeness_chance_per_factor"]``: the share of the commonest value;
+          ``parts["informativeness_balanced_per_factor"]``: the accuracy with all values of equal
+          weight, nan for factors that are numbers; ``(K,)``.
 
     Raises:
         ValueError: for an unknown predictor, settings that it does not have, continuous factors
@@ -161,6 +164,7 @@ def dci(
     importance = np.stack([importance[block].sum(axis=0) for block in data.columns])
     train_scores = np.array([results[k][1] for k in columns])
     test_scores = np.array([results[k][2] for k in columns])
+    balanced = np.array([results[k][3] for k in columns])
     arithmetic = dci_from_importance(importance, completeness=completeness)
     regression_factors = [k for k in columns if PREDICTORS[predictor] or not data.discrete(k)]
     # A regression that knows nothing explains nothing.
@@ -169,6 +173,7 @@ def dci(
         **arithmetic.parts,
         "informativeness_chance": float(chance.mean()),
         "informativeness_chance_per_factor": chance,
+        "informativeness_balanced_per_factor": balanced,
         "informativeness": float(test_scores.mean()),
         "informativeness_train": float(train_scores.mean()),
         "informativeness_per_factor": test_scores,
@@ -241,8 +246,8 @@ def _concentration(matrix: np.ndarray) -> np.ndarray:
 
 def _predict(
     data: TrainTest, k: int, predictor: str, settings: dict[str, Any], seed: int
-) -> tuple[np.ndarray, float, float]:
-    """Importances of the dimensions for a factor, train score and test score.
+) -> tuple[np.ndarray, float, float, float]:
+    """Importances of the dimensions for a factor, train score, test score and balanced test score.
 
     Of a factor with several coordinates they are means, weighted by the coordinates' variances.
     """
@@ -256,16 +261,18 @@ def _predict(
         unit_mass = predictor != "lasso" and total > 0
         importance = model.importance / total if unit_mass else model.importance
         uniform = float(np.ptp(target.y)) ** 2 / 12 if settings.get("scaling") == "minmax" else None
+        guess = model.predict(target.z_test)
         scores = [
-            _quality(model.predict(z), y, classes, uniform)
-            for z, y in ((target.z, target.y), (target.z_test, target.y_test))
+            _quality(model.predict(target.z), target.y, classes, uniform),
+            _quality(guess, target.y_test, classes, uniform),
+            np.nan if classes is None else balanced_accuracy(guess, target.y_test),
         ]
         results.append([*importance, *scores])
         weights.append(target.y.var())
     if len(results) > 1:
         results = [list(np.average(results, axis=0, weights=weights))]
-    *importances, train_scores, test_scores = results[0]
-    return np.array(importances), float(train_scores), float(test_scores)
+    *importances, train_score, test_score, balanced = results[0]
+    return np.array(importances), float(train_score), float(test_score), float(balanced)
 
 
 def _quality(

@@ -9,6 +9,7 @@ import numpy as np
 
 from ._dci import dci_from_importance
 from ._estimators.kinds import FactorKinds
+from ._estimators.learners import balanced_accuracy, majority
 from ._estimators.splits import Target, train_test
 from .ranges import several, whole
 from .registry import metric
@@ -128,8 +129,9 @@ def dci_es(
     results = [
         _forest(target, int(depth), trees, jobs, seed) for depth in depths for target in targets
     ]
-    quality = np.array([q for q, _ in results]).reshape(len(capacity), -1)
-    importance = np.stack([r for _, r in results], axis=1).reshape(
+    quality = np.array([q for q, _, _ in results]).reshape(len(capacity), -1)
+    balanced = np.array([b for _, b, _ in results]).reshape(len(capacity), -1)
+    importance = np.stack([r for _, _, r in results], axis=1).reshape(
         data.z.shape[1], len(capacity), -1
     )
     baseline = np.array([_guess(target) for target in targets])
@@ -146,6 +148,8 @@ def dci_es(
         "completeness": arithmetic.parts["completeness"],
         "informativeness": float(quality[best].mean()),
         "informativeness_per_factor": quality[best],
+        "informativeness_balanced_per_factor": balanced[best],
+        "informativeness_chance_per_factor": np.nan_to_num(majority(data)),
         "loss": 1 - quality,
         "importance": importance[:, best],
     }
@@ -192,14 +196,18 @@ def explicitness_from_curve(capacity: Any, loss: Any, baseline: float) -> float:
 
 def _forest(
     target: Target, depth: int, trees: int, jobs: int | None, seed: int
-) -> tuple[float, np.ndarray]:
-    """Accuracy or R2 on held-out rows, and importances ``(D,)``."""
+) -> tuple[float, float, np.ndarray]:
+    """Accuracy or R2 on held-out rows, balanced accuracy or nan, and importances ``(D,)``."""
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
     kind = RandomForestRegressor if target.classes is None else RandomForestClassifier
     model = kind(trees, max_depth=depth, n_jobs=jobs or -1, random_state=seed)
     model.fit(target.z, target.y)
-    return float(model.score(target.z_test, target.y_test)), np.abs(model.feature_importances_)
+    balanced = np.nan
+    if target.classes is not None:
+        balanced = balanced_accuracy(model.predict(target.z_test), target.y_test)
+    quality = float(model.score(target.z_test, target.y_test))
+    return quality, balanced, np.abs(model.feature_importances_)
 
 
 def _guess(target: Target) -> float:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ._estimators.kinds import FactorKinds
-from ._estimators.learners import LEARNERS, accuracies, labelled_parts, majority
-from ._estimators.predictors import describe_predictor
+from ._estimators.learners import LEARNERS, downstream, majority
 from ._estimators.splits import Columns
 from .ranges import one_of
 from .registry import metric
@@ -95,7 +94,7 @@ def downstream_accuracy(
         >>> float(downstream_accuracy(factors * 1.0, factors, predictor="logistic"))
         1.0
     """
-    data = labelled_parts(
+    task = downstream(
         codes,
         factors,
         codes_test,
@@ -107,13 +106,13 @@ def downstream_accuracy(
         unknown=unknown,
         groups=groups,
         kinds=kinds,
+        predictor=predictor,
+        jobs=jobs,
         seed=seed,
         metric="downstream_accuracy",
     )
-    train_accuracy, test_accuracy, balanced_accuracy = accuracies(
-        data, len(data.z), predictor, jobs, seed
-    )
-    chance = majority(data)
+    train_accuracy, test_accuracy, balanced_accuracy = task.accuracies()
+    chance = majority(task.data)
     return Score(
         test_accuracy.mean(),
         {
@@ -125,6 +124,6 @@ def downstream_accuracy(
             "balanced_per_factor": balanced_accuracy,
             "train": float(train_accuracy.mean()),
         },
-        {**describe_predictor(predictor), **data.protocol},
+        task.protocol,
         "downstream_accuracy",
     )

@@ -62,6 +62,7 @@ def infomec(
     discrete_codes: bool = False,
     neighbors: int = 10,
     bins: int = 20,
+    binning: str = "equal_width",
     continuous_factors: bool | None = None,
     points: int | None = 10_000,
     blocks: Columns | None = None,
@@ -106,6 +107,9 @@ def infomec(
             one-hot inputs of the regression, active wherever they vary.
         neighbors: k of the nearest-neighbor estimator.
         bins: Bins per dimension (``"bins"``) and per continuous factor.
+        binning: Of the former, ``"equal_width"`` between a dimension's extremes, or ``"robust"``:
+            between its quantiles of 1 % and 99 %, with what lies beyond in the first and the last
+            bin; a dimension's span, which decides whether it is active, is then between these, too.
         continuous_factors: Whether to bin all factors (``True``) or none; by default those with
             fractional values.
         points: At most how many rows, drawn without replacement, or ``None`` for all.
@@ -159,6 +163,8 @@ def infomec(
         conditions["neighbors"] = neighbors
     if settings["estimator"] == "bins" or "binned_factors" in conditions:
         conditions["bins"] = bins
+    if binning != "equal_width":
+        conditions["binning"] = binning
     z, block_columns = in_blocks(z, blocks, components)
     conditions |= stated_blocks(blocks, components)
     if settings["estimator"] == "bins" and wide(block_columns):
@@ -172,9 +178,10 @@ def infomec(
         nmi = vector_matrix(z, block_columns, labels, neighbors, seed) / total
     else:
         nmi = _normalized_information(
-            z, block_columns, labels, settings["estimator"], neighbors, bins, seed
+            z, block_columns, labels, settings["estimator"], neighbors, bins, binning, seed
         )
-    extent = z.max(axis=0).astype(np.float64) - z.min(axis=0)
+    ends = np.quantile(z, [0.01, 0.99], axis=0) if binning == "robust" else (z.min(0), z.max(0))
+    extent = np.asarray(ends[1], dtype=np.float64) - ends[0]
     span = np.array([extent[block].max() for block in block_columns])
     alive = span > settings["active"] * span.max()
     with _one_thread():
@@ -208,6 +215,7 @@ def _normalized_information(
     estimator: str,
     neighbors: int,
     bins: int,
+    binning: str,
     seed: int,
 ) -> np.ndarray:
     """Mutual information over the factor's entropy, ``(D, K)``; 0 for a code that is constant."""
@@ -225,7 +233,7 @@ def _normalized_information(
                 mutual = neighbor_information(spread[rows, block[0]], factor.values, neighbors)
             else:
                 discrete = estimator == "discrete"
-                code = label_rows(column) if discrete else bin_values(column[:, 0], bins)
+                code = label_rows(column) if discrete else bin_values(column[:, 0], bins, binning)
                 mutual = entropy(np.bincount(code.values)) + total - joint_entropy(code, factor)
             result[j, k] = mutual / total if mutual > 1e-12 else 0.0
     return result

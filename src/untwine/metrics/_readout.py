@@ -8,6 +8,7 @@ import numpy as np
 
 from ._estimators.arrays import columns_of
 from ._estimators.kinds import FactorKinds
+from ._estimators.learners import balanced_accuracy
 from ._estimators.logistic import SOLVER
 from ._estimators.predictors import fit_predictor
 from ._estimators.splits import Columns, Target, scale, train_test
@@ -78,8 +79,9 @@ def readout(
         - factors: ``(N, K)``
         - groups: ``(N,)``
         - ``parts["matrix"]``: ``(B, K)``, accuracy or explained variance, by ``parts["names"]``;
-          ``parts["chance"]``, ``parts["per_factor"]``: ``(K,)``; ``parts["measures"]``: K words,
-          ``"accuracy"`` or ``"R2"``.
+          ``parts["balanced"]``: ``(B, K)``, the accuracy with all values of equal weight, nan for
+          explained variance; ``parts["chance"]``, ``parts["per_factor"]``: ``(K,)``;
+          ``parts["measures"]``: K words, ``"accuracy"`` or ``"R2"``.
 
     Raises:
         ValueError: for parts that overlap, a constant factor, or too few rows.
@@ -112,18 +114,19 @@ def readout(
     columns = columns_of(blocks, data.z.shape[1])
     count = data.factors.shape[1]
     matrix, chance = np.empty((len(columns), count)), np.zeros(count)
+    balanced = np.full(matrix.shape, np.nan)
     measures = []
     for k in range(count):
         targets = data.targets(k, metric="readout")
         target = targets[0]
         measures.append("R2" if target.classes is None else "accuracy")
-        if target.classes is not None:
-            commonest = np.bincount(target.y).argmax()
-            chance[k] = (target.y_test == commonest).mean()
-        matrix[:, k] = [
-            _explained(targets, part) if target.classes is None else _accuracy(target, part, seed)
-            for part in columns.values()
-        ]
+        if target.classes is None:
+            matrix[:, k] = [_explained(targets, part) for part in columns.values()]
+            continue
+        commonest = np.bincount(target.y).argmax()
+        chance[k] = (target.y_test == commonest).mean()
+        both = [_accuracies(target, part, seed) for part in columns.values()]
+        matrix[:, k], balanced[:, k] = zip(*both, strict=True)
     above = np.maximum(0.0, (matrix - chance) / np.where(chance < 1, 1 - chance, np.inf))
     sorted_scores = np.sort(np.vstack([np.zeros((1, count)), above]), axis=0)
     gap = sorted_scores[-1] - sorted_scores[-2]
@@ -135,6 +138,7 @@ def readout(
         gap.mean(),
         {
             "matrix": matrix,
+            "balanced": balanced,
             "chance": chance,
             "per_factor": gap,
             "names": [str(name) for name in columns],
@@ -145,12 +149,13 @@ def readout(
     )
 
 
-def _accuracy(target: Target, part: list[int], seed: int) -> float:
-    """Of a logistic regression from these columns, on the rows to be judged on."""
+def _accuracies(target: Target, part: list[int], seed: int) -> tuple[float, float]:
+    """Of a logistic regression from these columns, on the rows to be judged on; and balanced."""
     assert target.classes is not None
     z, z_test = target.z[:, part], target.z_test[:, part]
     model = fit_predictor("logistic", z, target.y, len(target.classes), seed=seed)
-    return float((model.predict(z_test) == target.y_test).mean())
+    guess = model.predict(z_test)
+    return float((guess == target.y_test).mean()), balanced_accuracy(guess, target.y_test)
 
 
 def _explained(targets: list[Target], part: list[int]) -> float:

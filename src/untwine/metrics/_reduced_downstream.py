@@ -2,15 +2,12 @@ r"""Reduced downstream task: what of a factor is left without its most predictiv
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ._estimators.kinds import FactorKinds
-from ._estimators.learners import LEARNERS, accuracies, labelled_parts, majority
-from ._estimators.predictors import describe_predictor, fit_predictor
-from ._estimators.splits import TrainTest
+from ._estimators.learners import LEARNERS, downstream, majority
 from .ranges import one_of, whole
 from .registry import metric
 from .score import Score
@@ -84,6 +81,8 @@ def reduced_downstream(
         - ``parts["accuracy"]``: ``(K, K)``, without the dimensions of the row's factor, of the
           column's; ``parts["full_per_factor"]``, ``parts["left_per_factor"]``: ``(K,)``, from all
           dimensions and without the factor's own; ``parts["removed"]``: ``(K, remove)``.
+        - ``parts["balanced"]``, ``parts["full_balanced_per_factor"]``: the same with all values of
+          equal weight; ``parts["chance_per_factor"]``: ``(K,)``, what the commonest value gets.
 
     Raises:
         ValueError: for continuous factors, too few rows, or no dimension that is left.
@@ -99,7 +98,7 @@ def reduced_downstream(
         >>> score.parts["removed"].tolist(), score.value > 0.35
         ([[0], [1]], True)
     """
-    data = labelled_parts(
+    task = downstream(
         codes,
         factors,
         codes_test,
@@ -109,51 +108,41 @@ def reduced_downstream(
         blocks=None,
         components=None,
         unknown=unknown,
-        kinds=kinds,
         groups=groups,
+        kinds=kinds,
+        predictor=predictor,
+        jobs=jobs,
         seed=seed,
         metric="reduced_downstream",
     )
-    width, count = data.z.shape[1], data.factors.shape[1]
+    width, count = task.data.z.shape[1], task.count
     if remove >= width:
         raise ValueError(
             f"remove is {remove}, but codes has {width} dimensions: at least one has to be left"
         )
-    full = accuracies(data, len(data.z), predictor, jobs, seed)[1]
-    accuracy = np.empty((count, count))
+    full = task.accuracies()
+    accuracy, balanced = np.empty((count, count)), np.empty((count, count))
     top_dimensions = np.empty((count, remove), dtype=np.int64)
     for k in range(count):
         dimensions = np.arange(width)
         for i in range(remove):
-            most = _most_important(_of_dimensions(data, dimensions), k, predictor, seed)
+            most = task.of_dimensions(dimensions).fitted(k).importance.argmax()
             top_dimensions[k, i] = dimensions[most]
             dimensions = np.delete(dimensions, most)
-        accuracy[k] = accuracies(
-            _of_dimensions(data, dimensions), len(data.z), predictor, jobs, seed
-        )[1]
-    drop = full - accuracy
+        _, accuracy[k], balanced[k] = task.of_dimensions(dimensions).accuracies()
+    drop = full.test - accuracy
     own_drop = drop.diagonal()
     other_drop = (drop.sum(axis=1) - own_drop) / max(count - 1, 1)
     parts = {
         "per_factor": own_drop - other_drop,
-        "full_per_factor": full,
-        "chance_per_factor": majority(data),
+        "full_per_factor": full.test,
+        "full_balanced_per_factor": full.balanced,
+        "chance_per_factor": majority(task.data),
         "left_per_factor": accuracy.diagonal().copy(),
         "left": float(accuracy.diagonal().mean()),
         "accuracy": accuracy,
+        "balanced": balanced,
         "removed": top_dimensions,
     }
-    protocol = {**describe_predictor(predictor), "remove": remove, **data.protocol}
+    protocol = {**task.protocol, "remove": remove}
     return Score(float((own_drop - other_drop).mean()), parts, protocol, "reduced_downstream")
-
-
-def _of_dimensions(data: TrainTest, dimensions: np.ndarray) -> TrainTest:
-    return replace(data, z=data.z[:, dimensions], z_test=data.z_test[:, dimensions])
-
-
-def _most_important(data: TrainTest, k: int, predictor: str, seed: int) -> int:
-    """The dimension that matters most to the predictor of factor ``k``."""
-    target = data.target(k, metric="reduced_downstream")
-    assert target.classes is not None
-    model = fit_predictor(predictor, target.z, target.y, len(target.classes), seed=seed)
-    return int(model.importance.argmax())

@@ -3,15 +3,13 @@ r"""Sample efficiency: accuracy from few labels relative to accuracy from many."
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import inf
 from typing import Any
 
 import numpy as np
 
 from ._estimators.kinds import FactorKinds
-from ._estimators.learners import LEARNERS, accuracies, labelled_parts, majority
-from ._estimators.predictors import describe_predictor
+from ._estimators.learners import LEARNERS, downstream, majority
 from ._estimators.splits import Columns
 from .ranges import one_of, several, whole
 from .registry import metric
@@ -93,8 +91,9 @@ def sample_efficiency(
         - codes: ``(N, D)``
         - factors: ``(N, K)``
         - groups: ``(N,)``
-        - ``parts["accuracy"]``: ``(S, K)``, by number of labels and factor, of
-          ``parts["labels"]``, ``(S,)``.
+        - ``parts["accuracy"]``, ``parts["balanced"]``: ``(S, K)``, by number of labels and
+          factor, of ``parts["labels"]``, ``(S,)``; the latter with all values of equal weight.
+        - ``parts["chance_per_factor"]``: ``(K,)``, what the commonest value gets right.
 
     Raises:
         ValueError: as `downstream_accuracy`, and if there are no more rows than ``few``.
@@ -111,7 +110,7 @@ def sample_efficiency(
     if many <= few:
         raise ValueError(f"few is {few} and many is {many}; expected fewer than many")
     largest = max(many, *labels) if labels else many
-    data = labelled_parts(
+    task = downstream(
         codes,
         factors,
         codes_test,
@@ -123,31 +122,39 @@ def sample_efficiency(
         unknown=unknown,
         groups=groups,
         kinds=kinds,
+        predictor=predictor,
+        jobs=jobs,
         seed=seed,
         metric="sample_efficiency",
     )
-    available = len(data.z)
+    available = len(task.data.z)
     if available <= few:
         raise ValueError(
             f"sample_efficiency compares {few} labels with more, but {available} rows are there to "
             "learn from: give more rows, or smaller few="
         )
     sizes = sorted({min(size, available) for size in (*labels, few, many)})
-    accuracy = np.zeros((len(sizes), data.factors.shape[1]))
+    accuracy = np.zeros((len(sizes), task.count))
+    balanced = np.zeros_like(accuracy)
     rng = np.random.default_rng(seed)
     for _ in range(repeats):
         order = rng.permutation(available)
-        data_in_order = replace(data, z=data.z[order], factors=data.factors[order])
         for i, size in enumerate(sizes):
-            accuracy[i] += accuracies(data_in_order, size, predictor, jobs, seed)[1] / repeats
+            _, test_accuracy, test_balanced = task.of_rows(order[:size]).accuracies()
+            accuracy[i] += test_accuracy / repeats
+            balanced[i] += test_balanced / repeats
     means = dict(zip(sizes, accuracy.mean(axis=1), strict=True))
     high = means[min(many, available)]
     return Score(
         means[few] / high if high > 0 else 0.0,
-        {"accuracy": accuracy, "labels": np.array(sizes), "chance_per_factor": majority(data)},
         {
-            **describe_predictor(predictor),
-            **data.protocol,
+            "accuracy": accuracy,
+            "balanced": balanced,
+            "labels": np.array(sizes),
+            "chance_per_factor": majority(task.data),
+        },
+        {
+            **task.protocol,
             "few": few,
             "many": min(many, available),
             "repeats": repeats,

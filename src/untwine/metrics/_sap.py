@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._estimators.kinds import FactorKinds, explained
-from ._estimators.learners import majority
+from ._estimators.learners import balanced_accuracy, majority
 from ._estimators.splits import Columns, Target, TrainTest, train_test
 from .ranges import number, one_of
 from .registry import metric
@@ -84,6 +84,8 @@ def sap(
         - factors: ``(N, K)``
         - groups: ``(N,)``
         - ``parts["predictability"]``: ``(D, K)``; ``parts["per_factor"]``: ``(K,)``.
+        - Of the classifier form ``parts["balanced"]``, ``(D, K)``, the accuracy with all values of
+          equal weight; ``parts["chance_per_factor"]``, ``(K,)``, the share of the commonest.
 
     Raises:
         ValueError: for the classifier form on continuous factors, or too few rows.
@@ -129,9 +131,8 @@ def sap(
                 f"sap: factor {continuous[0]} is continuous: form='classifier' predicts discrete "
                 "factors; use form='regression'"
             )
-        matrix = np.stack(
-            [_accuracies(data.target(k, metric="sap"), data.columns, C) for k in columns], axis=1
-        )
+        both = [_accuracies(data.target(k, metric="sap"), data.columns, C) for k in columns]
+        matrix, balanced = (np.stack(part, axis=1) for part in zip(*both, strict=True))
         predictor = {
             "predictor": "linear SVM on each dimension, squared hinge, one versus rest, balanced",
             "C": C,
@@ -141,13 +142,14 @@ def sap(
         predictor = {"predictor": "squared correlation with each dimension"}
     sorted_scores = np.sort(np.vstack([matrix, np.zeros((1, matrix.shape[1]))]), axis=0)
     per_factor = sorted_scores[-1] - sorted_scores[-2]
+    parts = {"per_factor": per_factor, "predictability": matrix}
+    if form == "classifier":
+        parts |= {"balanced": balanced, "chance_per_factor": majority(data)}
+    else:
+        parts["chance_per_factor"] = np.zeros(len(columns))
     return Score(
         per_factor.mean(),
-        {
-            "per_factor": per_factor,
-            "predictability": matrix,
-            "chance_per_factor": majority(data) if form == "classifier" else np.zeros(len(columns)),
-        },
+        parts,
         {"form": form, **predictor, **data.protocol},
         "sap",
     )
@@ -163,11 +165,13 @@ def _squared_correlations(data: TrainTest, k: int) -> np.ndarray:
     return explained(targets[0].z, y, data.columns)
 
 
-def _accuracies(target: Target, columns: list[list[int]], c: float) -> np.ndarray:
-    """Test accuracy of each code's classifier, ``(D,)``."""
+def _accuracies(
+    target: Target, columns: list[list[int]], c: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Test accuracy of each code's classifier, and balanced, ``(D,)`` each."""
     assert target.classes is not None
     number = len(target.classes)
-    result = np.empty(len(columns))
+    result, balanced = np.empty(len(columns)), np.empty(len(columns))
     for d, block in enumerate(columns):
         z, z_test = (part[:, block].astype(np.float64) for part in (target.z, target.z_test))
         if len(block) == 1:
@@ -179,7 +183,8 @@ def _accuracies(target: Target, columns: list[list[int]], c: float) -> np.ndarra
             machine = LinearSVC(C=c, class_weight="balanced", dual=False).fit(z, target.y)
             guess = machine.predict(z_test)
         result[d] = (guess == target.y_test).mean()
-    return result
+        balanced[d] = balanced_accuracy(guess, target.y_test)
+    return result, balanced
 
 
 def _highest(w: np.ndarray, b: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -2,18 +2,14 @@ r"""Strong generalization: learn with a factor held at a value, be judged at its
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ._estimators.arrays import is_known
 from ._estimators.kinds import FactorKinds
-from ._estimators.learners import LEARNERS, accuracies, accuracy_of, labelled_parts, majority
-from ._estimators.predictors import describe_predictor, parallel
-from ._estimators.splits import Columns, TrainTest
+from ._estimators.learners import LEARNERS, Downstream, downstream, majority, together
+from ._estimators.splits import Columns
 from .ranges import one_of, whole
 from .registry import metric
 from .score import Score
@@ -87,8 +83,11 @@ def strong_downstream(
         - codes: ``(N, D)``
         - factors: ``(N, K)``
         - groups: ``(N,)``
-        - ``parts["per_factor"]``: ``(K,)``; ``parts["train"]``, ``parts["test"]``: accuracies
-          without a shift; ``parts["strong_train"]``, ``parts["gap"]``.
+        - ``parts["per_factor"]``, ``parts["balanced_per_factor"]``,
+          ``parts["chance_per_factor"]``: ``(K,)``: the accuracy, that with all values of equal
+          weight, and what the commonest value of the rows learned from gets right.
+        - ``parts["train"]``, ``parts["test"]``: accuracies without a shift;
+          ``parts["strong_train"]``, ``parts["gap"]``.
 
     Raises:
         ValueError: for continuous factors, a single factor, or too few rows.
@@ -108,7 +107,7 @@ def strong_downstream(
         >>> float(score), score.parts["gap"]
         (1.0, 0.0)
     """
-    data = labelled_parts(
+    task = downstream(
         codes,
         factors,
         codes_test,
@@ -118,37 +117,45 @@ def strong_downstream(
         blocks=blocks,
         components=components,
         unknown=unknown,
-        kinds=kinds,
         groups=groups,
+        kinds=kinds,
+        predictor=predictor,
+        jobs=jobs,
         seed=seed,
         metric="strong_downstream",
     )
-    count = data.factors.shape[1]
+    count = task.count
     if count < 2:
         raise ValueError("strong_downstream shifts another factor and got 1: give two columns")
-    learned, judged, _ = accuracies(data, len(data.z), predictor, jobs, seed)
+    unshifted = task.accuracies()
     rng = np.random.default_rng(seed)
-    tasks: list[Callable[[], Any]] = []
-    for k in range(count):
-        for _ in range(experiments):
-            other = int(rng.choice(np.delete(np.arange(count), k)))
-            tasks.append(partial(accuracy_of, _shifted(data, k, other, rng), k, predictor, seed))
-    results = np.array(parallel(tasks, jobs)).reshape(count, experiments, 3).mean(axis=1)
-    strong, plain = float(results[:, 1].mean()), float(judged.mean())
+    shifts = [
+        (_shifted(task, k, int(rng.choice(np.delete(np.arange(count), k))), rng), k)
+        for k in range(count)
+        for _ in range(experiments)
+    ]
+    chances = np.array([majority(shifted.data)[k] for shifted, k in shifts])
+    train_accuracy, test_accuracy, balanced, chance = (
+        column.reshape(count, experiments).mean(axis=1)
+        for column in (*together(shifts, jobs), chances)
+    )
+    strong, plain = float(test_accuracy.mean()), float(unshifted.test.mean())
     parts = {
-        "per_factor": results[:, 1],
-        "chance_per_factor": majority(data),
-        "train": float(learned.mean()),
+        "per_factor": test_accuracy,
+        "balanced_per_factor": balanced,
+        "chance_per_factor": chance,
+        "train": float(unshifted.train.mean()),
         "test": plain,
-        "strong_train": float(results[:, 0].mean()),
+        "strong_train": float(train_accuracy.mean()),
         "gap": 1 - strong / plain if plain > 0 else 0.0,
     }
-    stated = {**describe_predictor(predictor), "experiments": experiments, **data.protocol}
-    return Score(strong, parts, stated, "strong_downstream")
+    protocol = {**task.protocol, "experiments": experiments}
+    return Score(strong, parts, protocol, "strong_downstream")
 
 
-def _shifted(data: TrainTest, k: int, other: int, rng: np.random.Generator) -> TrainTest:
+def _shifted(task: Downstream, k: int, other: int, rng: np.random.Generator) -> Downstream:
     """Rows to learn from at one value of a factor, and rows to be judged on at the others."""
+    data = task.data
     inside, outside = data.factors[:, other], data.factors_test[:, other]
     learn, judge = is_known(data.factors[:, k]), is_known(data.factors_test[:, k])
     values = [
@@ -164,10 +171,4 @@ def _shifted(data: TrainTest, k: int, other: int, rng: np.random.Generator) -> T
     value = values[int(rng.integers(len(values)))]
     learn &= inside == value
     judge &= is_known(outside) & (outside != value)
-    return replace(
-        data,
-        z=data.z[learn],
-        factors=data.factors[learn],
-        z_test=data.z_test[judge],
-        factors_test=data.factors_test[judge],
-    )
+    return task.of_rows(learn, judge)

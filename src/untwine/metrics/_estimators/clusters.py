@@ -196,15 +196,17 @@ def k_means(z: np.ndarray, number: int, restarts: int, seed: int) -> np.ndarray:
     return KMeans(number, n_init=restarts, random_state=seed).fit_predict(z.astype(np.float64))
 
 
-def matched(label: np.ndarray, cluster: np.ndarray) -> float:
-    """The largest share of rows that a one-to-one naming of clusters gets right."""
+def matched(label: np.ndarray, cluster: np.ndarray) -> np.ndarray:
+    """How many rows of each value the one-to-one naming of clusters that is best gets right."""
     from scipy.optimize import linear_sum_assignment
 
     cluster = np.unique(cluster, return_inverse=True)[1]
     table = np.zeros((label.max() + 1, cluster.max() + 1))
     np.add.at(table, (label, cluster), 1)
     rows, columns = linear_sum_assignment(-table)
-    return float(table[rows, columns].sum() / len(label))
+    right = np.zeros(len(table))
+    right[rows] = table[rows, columns]
+    return right
 
 
 @once

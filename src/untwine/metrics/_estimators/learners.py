@@ -2,26 +2,119 @@ r"""Accuracies of classifiers that learn each factor from the codes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..score import NotApplicable
 from .arrays import is_known
 from .kinds import FactorKinds
-from .predictors import fit_predictor, parallel
+from .predictors import Predictor, describe_predictor, fit_predictor, parallel
 from .splits import Columns, TrainTest, train_test
 
-__all__ = ["LEARNERS", "accuracies", "accuracy_of", "labelled_parts", "majority"]
+__all__ = ["LEARNERS", "Accuracies", "Downstream", "balanced_accuracy", "downstream", "majority"]
 
 #: Predictors that downstream metrics take.
 LEARNERS = ("logistic_cv", "logistic", "boosting", "fast")
 
 
-def labelled_parts(
+class Accuracies(NamedTuple):
+    """Of predictors of several factors, or of one factor in several settings; ``(n,)`` each.
+
+    Attributes:
+        train: On the rows to learn from.
+        test: On the rows to be judged on.
+        balanced: On the latter, with all values of equal weight.
+    """
+
+    train: np.ndarray
+    test: np.ndarray
+    balanced: np.ndarray
+
+
+@dataclass(frozen=True)
+class Downstream:
+    """Classifiers of one kind that learn each factor from the codes.
+
+    Attributes:
+        data: Rows to learn from and rows to be judged on.
+        predictor: A name of `LEARNERS`.
+        jobs: How many predictors to learn at a time; the number of cores if ``None``.
+        seed: Of the predictor.
+    """
+
+    data: TrainTest
+    predictor: str
+    jobs: int | None
+    seed: int
+
+    @property
+    def protocol(self) -> dict[str, Any]:
+        """What a score has to say of predictor and rows."""
+        return {**describe_predictor(self.predictor), **self.data.protocol}
+
+    @property
+    def count(self) -> int:
+        """How many factors there are."""
+        return self.data.factors.shape[1]
+
+    def of_dimensions(self, columns: np.ndarray) -> Downstream:
+        """The same from some columns of the codes alone."""
+        data = self.data
+        return replace(
+            self, data=replace(data, z=data.z[:, columns], z_test=data.z_test[:, columns])
+        )
+
+    def of_rows(self, learn: Any, judge: Any = slice(None)) -> Downstream:
+        """The same on some rows alone."""
+        data = self.data
+        return replace(
+            self,
+            data=replace(
+                data,
+                z=data.z[learn],
+                factors=data.factors[learn],
+                z_test=data.z_test[judge],
+                factors_test=data.factors_test[judge],
+            ),
+        )
+
+    def accuracies(self) -> Accuracies:
+        """Of each factor."""
+        return together([(self, k) for k in range(self.count)], self.jobs)
+
+    def fitted(self, k: int) -> Predictor:
+        """The predictor of factor ``k``."""
+        target = self.data.target(k, metric="downstream")
+        assert target.classes is not None
+        return fit_predictor(
+            self.predictor, target.z, target.y, len(target.classes), seed=self.seed
+        )
+
+    def accuracy(self, k: int) -> tuple[float, float, float]:
+        """Of factor ``k``: train, test and balanced."""
+        learn, judge = self.data.factors[:, k], self.data.factors_test[:, k]
+        if (learn == learn[0]).all():  # too few labels to see two values
+            right = judge[is_known(judge)] == learn[0]
+            values = len(np.unique(judge[is_known(judge)]))
+            return 1.0, float(right.mean()), float(right.any() / max(1, values))
+        target, model = self.data.target(k, metric="downstream"), self.fitted(k)
+        guess = model.predict(target.z_test)
+        train_accuracy = float((model.predict(target.z) == target.y).mean())
+        test_accuracy = float((guess == target.y_test).mean())
+        return train_accuracy, test_accuracy, balanced_accuracy(guess, target.y_test)
+
+
+def together(tasks: Sequence[tuple[Downstream, int]], jobs: int | None) -> Accuracies:
+    """Accuracies of one factor each, ``(T,)``, learned in parallel."""
+    calls: list[Callable[[], Any]] = [partial(task.accuracy, k) for task, k in tasks]
+    return Accuracies(*(np.array(column) for column in zip(*parallel(calls, jobs), strict=True)))
+
+
+def downstream(
     codes: Any,
     factors: Any,
     codes_test: Any,
@@ -34,10 +127,12 @@ def labelled_parts(
     unknown: float | str | None,
     groups: Any,
     kinds: FactorKinds,
+    predictor: str,
+    jobs: int | None,
     seed: int,
     metric: str,
-) -> TrainTest:
-    """Both parts, checked to hold discrete factors only."""
+) -> Downstream:
+    """Classifiers on both parts, checked to hold discrete factors only."""
     data = train_test(
         codes,
         factors,
@@ -59,23 +154,7 @@ def labelled_parts(
                 f"{metric} classifies, but factor {k} is continuous: bin it first, or use r2, "
                 "which takes continuous factors"
             )
-    return data
-
-
-def accuracies(
-    data: TrainTest, size: int, predictor: str, jobs: int | None, seed: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Accuracies on the rows learned from and on the judged ones, and balanced on the judged ones.
-
-    Each is ``(K,)``. The balanced accuracy is the mean over the values that occur of the share of
-    their rows that is right.
-    """
-    part = replace(data, z=data.z[:size], factors=data.factors[:size])
-    tasks: list[Callable[[], Any]] = [
-        partial(accuracy_of, part, k, predictor, seed) for k in range(data.factors.shape[1])
-    ]
-    train_accuracy, test_accuracy, balanced_accuracy = zip(*parallel(tasks, jobs), strict=True)
-    return np.array(train_accuracy), np.array(test_accuracy), np.array(balanced_accuracy)
+    return Downstream(data, predictor, jobs, seed)
 
 
 def majority(data: TrainTest) -> np.ndarray:
@@ -93,18 +172,13 @@ def majority(data: TrainTest) -> np.ndarray:
     return shares
 
 
-def accuracy_of(data: TrainTest, k: int, predictor: str, seed: int) -> tuple[float, float, float]:
-    """Accuracies of factor ``k``: learned, judged, and judged with all values of equal weight."""
-    if (data.factors[:, k] == data.factors[0, k]).all():  # too few labels to see two values
-        only, judge = data.factors[0, k], data.factors_test[:, k]
-        judge = judge[is_known(judge)]
-        share = float((judge == only).mean())
-        return 1.0, share, float((only == judge).any() / max(1, len(np.unique(judge))))
-    target = data.target(k, metric="downstream")
-    assert target.classes is not None
-    model = fit_predictor(predictor, target.z, target.y, len(target.classes), seed=seed)
-    right = model.predict(target.z_test) == target.y_test
-    counts = np.bincount(target.y_test)
-    recall = np.bincount(target.y_test, right)[counts > 0] / counts[counts > 0]
-    train_accuracy = float((model.predict(target.z) == target.y).mean())
-    return train_accuracy, float(right.mean()), float(recall.mean())
+def balanced_accuracy(guess: np.ndarray, y: np.ndarray) -> float:
+    """The mean over the values that occur of the share of their rows that is right.
+
+    Example:
+        >>> balanced_accuracy(np.array([0, 0, 0, 0]), np.array([0, 0, 0, 1]))
+        0.5
+    """
+    counts = np.bincount(y)
+    right = np.bincount(y, guess == y)
+    return float((right[counts > 0] / counts[counts > 0]).mean())

@@ -120,8 +120,8 @@ def describe(value: Any) -> Any:
     if hasattr(value, "__fspath__"):
         return value.__fspath__()
     raise ValueError(
-        f"a {type(value).__name__} cannot be written into a spec: give plain values, objects of "
-        "untwine's classes, or functools.partial of an importable class"
+        f"value is a {type(value).__name__}, which cannot be written into a spec: give plain "
+        "values, objects of untwine's classes, or functools.partial of an importable class"
     )
 
 

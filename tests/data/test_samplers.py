@@ -386,7 +386,7 @@ def test_modalities():
     assert batch.x["b"][:, 0].tolist() == (2 * indices).tolist()
     assert batch.present["a"].all()
     assert batch.present["b"].tolist() == (indices != 1).tolist()
-    with pytest.raises(ValueError, match="Arrays has one modality"):
+    with pytest.raises(ValueError, match="data is a Arrays, which has one modality"):
         sampler.batch(a, indices)
     with pytest.raises(ValueError, match=r"have different lengths, {'a': 4, 'b': 3}"):
         Multimodal({"a": a, "b": b.subset([0, 1, 2])})

@@ -170,7 +170,7 @@ def test_any_method_of_the_family_takes_any_prior(cls, prior, data):
 
 
 def test_only_priors_with_components_have_clusters(data):
-    with pytest.raises(TypeError, match="StandardNormal has no components"):
+    with pytest.raises(TypeError, match="prior is a StandardNormal, which has no components"):
         m.VAE.build(data, seed=0).cluster(data.observations(range(3)))
     method = m.BetaTCVAE.build(data, latent_dim=3, prior=d.GaussianMixture(3, 4), seed=0)
     assert method.cluster(data.observations(range(3))).shape == (3, 4)

@@ -100,9 +100,9 @@ def test_what_is_missing_is_named(model: Model) -> None:
     class Silent:
         """Can do nothing."""
 
-    with pytest.raises(TypeError, match="Silent has no decode"):
+    with pytest.raises(TypeError, match="method is a Silent, which has no decode"):
         traverse(Silent(), z=torch.zeros(1, 2))
-    with pytest.raises(TypeError, match="Silent has no prior"):
+    with pytest.raises(TypeError, match="method is a Silent, which has no prior"):
         sample(Silent(), 2)
     with pytest.raises(TypeError, match="either observations x or codes z"):
         traverse(model)

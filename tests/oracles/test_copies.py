@@ -56,6 +56,42 @@ def test_copies_of_some_rows_are_warned_of(name, words):
         call(name, codes[rows], factors[rows])
 
 
+NEIGHBORS = {
+    "lisi": {},
+    "kbet": {},
+    "graph_connectivity": {},
+    "latent_matching": {},
+    "isolated_labels_f1": {"batch": np.arange(500) % 3},
+}
+
+
+@pytest.mark.parametrize("name", NEIGHBORS)
+def test_metrics_of_neighborhoods_leave_copies_out(name):
+    codes, factors = world(noise=1.0)
+    label = factors[:, 0]
+    some = np.concatenate([np.arange(500), np.arange(100)])
+    at_random = NEIGHBORS[name]
+    often, partly = (
+        {key: value[rows] for key, value in at_random.items()}
+        for rows in (np.tile(np.arange(500), 12), some)
+    )
+    with warnings.catch_warnings(action="error"):
+        once = call(name, codes, label, **at_random)
+        copied = call(name, np.tile(codes, (12, 1)), np.tile(label, 12), **often)
+    assert copied.value == once.value
+    assert copied.protocol["copies_left_out"] == 11 * 500
+    assert "copies_left_out" not in once.protocol
+    with pytest.warns(UserWarning, match=f"{name}: 17% of the rows repeat others; .*neighbor"):
+        call(name, codes[some], label[some], **partly)
+
+
+def test_a_cell_in_two_labels_is_no_copy():
+    codes, factors = world(noise=1.0)
+    twice, batch = np.tile(codes, (2, 1)), np.tile(factors[:, 0], 2)
+    score = metrics.kbet(twice, batch, within=np.repeat([0, 1], 500))
+    assert "copies_left_out" not in score.protocol
+
+
 def test_values_of_a_discrete_code_are_no_copies():
     factors = np.stack(np.meshgrid(range(4), range(5), range(6)), -1).reshape(-1, 3)
     codes = np.tile(factors / 7.0, (9, 1))

@@ -418,7 +418,7 @@ def test_a_flow_integrates_to_one():
         assert total.item() == pytest.approx(1.0, abs=0.02), kind
     with pytest.raises(ValueError, match="kind is 'nsf'"):
         d.FlowPrior(2, "nsf")
-    with pytest.raises(ValueError, match="RealNVP needs 2"):
+    with pytest.raises(ValueError, match="latent_dim is 1; 'RealNVP' couples"):
         d.FlowPrior(1, "RealNVP")
 
 

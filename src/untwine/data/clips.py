@@ -39,8 +39,8 @@ class Frames(FactorDataset):
     def __init__(self, data: FactorDataset) -> None:
         if len(data.shape) not in (2, 4):
             raise ValueError(
-                f"an observation of {type(data).__name__} has shape {data.shape}, which is no clip "
-                "(T, F) or (T, C, H, W)"
+                f"observations of data have shape {data.shape}, which is no clip (T, F) or "
+                "(T, C, H, W)"
             )
         self.data = data
         self.length, self.shape = data.shape[0], data.shape[1:]

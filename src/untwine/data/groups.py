@@ -193,8 +193,8 @@ class ClipsSampler(Sampler[np.ndarray]):
             return Clips(stacked(data, indices, draw), covariates_at(data, indices))
         if len(data.shape) not in (2, 4):
             raise ValueError(
-                f"an observation of {type(data).__name__} has shape {data.shape}, which is no "
-                "clip (T, F) or (T, C, H, W): name the factor that is time, and a length, as "
+                f"observations of data have shape {data.shape}, which is no clip (T, F) or "
+                "(T, C, H, W): name the factor that is time, and a length, as "
                 "ClipsSampler(time=..., length=...) does"
             )
         return Clips(one_modality(data).observations(indices, draw), covariates_at(data, indices))

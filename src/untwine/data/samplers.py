@@ -103,7 +103,8 @@ class ModalitiesSampler(Sampler[np.ndarray]):
     def batch(self, data: Data, indices: np.ndarray, draw: int = 0) -> Modalities:
         if not isinstance(data, Multimodal):
             raise ValueError(
-                f"{type(data).__name__} has one modality; make Multimodal({{name: data, ...}})"
+                f"data is a {type(data).__name__}, which has one modality; make "
+                "Multimodal({name: data, ...})"
             )
         return data.batch(indices, draw)
 

@@ -52,8 +52,8 @@ class Transformed(FactorDataset):
     def __init__(self, data: FactorDataset, seed: int = 0) -> None:
         if len(data.shape) != 3 or data.shape[0] != 1:
             raise ValueError(
-                f"{type(self).__name__} changes grey images, of shape (1, H, W), but the "
-                f"observations of {type(data).__name__} have the shape {data.shape}"
+                f"observations of data, a {type(data).__name__}, have the shape {data.shape}; "
+                f"{type(self).__name__} changes grey images, (1, H, W)"
             )
         self.data, self.seed = data, check_seed(seed)
         self.space, self.values = data.space, data.values

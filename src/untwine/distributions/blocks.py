@@ -170,8 +170,8 @@ class Block(Recorded):
         check_size("dim", dim)
         if prior.attaches:
             raise ValueError(
-                f"a {type(prior).__name__} looks at the data through the encoder of the whole "
-                "code and fits no block; give it to a VAE without blocks"
+                f"prior is a {type(prior).__name__}, which looks at the data through the encoder "
+                "of the whole code and fits no block: give it to a VAE without blocks"
             )
         if prior().event_shape != (dim,):
             raise ValueError(

@@ -63,5 +63,6 @@ def batched(q: Distribution, shape: Sequence[int]) -> Distribution:
             q.loc.reshape(*shape, *dim), scale_tril=scale_tril, validate_args=False
         )
     raise TypeError(
-        f"a {type(q).__name__} is no Gaussian; expected a diagonal, low-rank or full-covariance one"
+        f"the posterior is a {type(q).__name__}; expected a diagonal, low-rank or full-covariance "
+        "Gaussian"
     )

@@ -66,8 +66,8 @@ def log_densities(q: Distribution, z: Tensor) -> tuple[Tensor, Tensor]:
         joint = q.log_prob(z.unsqueeze(1))
         return joint, _normal(z, q.loc, q.variance.sqrt())
     raise TypeError(
-        f"the marginals of a {type(q).__name__} are not known here; expected a diagonal, "
-        "low-rank or full-covariance Gaussian posterior"
+        f"the posterior is a {type(q).__name__}; expected a diagonal, low-rank or full-covariance "
+        "Gaussian, whose marginals are known"
     )
 
 

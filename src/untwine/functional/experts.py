@@ -83,4 +83,7 @@ def _stacked(experts: Sequence[Distribution]) -> Distribution:
             validate_args=False,
         )
     kinds = sorted({type(q).__name__ for q in experts})
-    raise TypeError(f"modalities are put together by Gaussian posteriors, not {', '.join(kinds)}")
+    raise TypeError(
+        f"posteriors of the modalities are {', '.join(kinds)}; expected Gaussians, diagonal or of "
+        "full covariance"
+    )

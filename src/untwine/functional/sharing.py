@@ -17,8 +17,8 @@ def moments_of(q: Distribution) -> tuple[Tensor, Tensor]:
     if isinstance(q, Independent) and isinstance(q.base_dist, Normal):
         return q.base_dist.loc, q.base_dist.scale
     raise TypeError(
-        f"sharing acts on single dimensions: expected a diagonal Gaussian posterior, got "
-        f"{type(q).__name__}"
+        f"the posterior is a {type(q).__name__}; expected a diagonal Gaussian, since sharing acts "
+        "on single dimensions"
     )
 
 

@@ -114,5 +114,5 @@ class HierarchicalMixtureVAE(ClusteringVAE):
             TypeError: for another prior.
         """
         if not isinstance(self.prior, HierarchicalMixture):
-            raise TypeError(f"only a HierarchicalMixture has levels; the prior is {self.prior}")
+            raise TypeError(f"prior is {self.prior}; only a HierarchicalMixture has levels")
         return self.prior.responsibilities(self.represent(Batch.of(batch, c)).mean, level)

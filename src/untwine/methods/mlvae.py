@@ -172,8 +172,8 @@ class MLVAE(VAE, Swaps):
                 diagonal_normal(loc[..., n:], scale[..., n:]),
             )
         raise TypeError(
-            f"a {type(q).__name__} cannot be divided into content and style: expected independent "
-            "Gaussians, or Blocks of these names in this order"
+            f"the posterior is a {type(q).__name__}; expected independent Gaussians, or Blocks "
+            "named content and style, in this order"
         )
 
     def represent(self, batch: Batch | Observations, c: Tensor | None = None) -> Distribution:

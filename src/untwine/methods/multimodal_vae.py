@@ -312,8 +312,9 @@ class MultimodalVAE(Method):
         """
         if not isinstance(self.prior, ClusteredPrior):
             raise TypeError(
-                f"{type(self.prior).__name__} has no components and so no clusters: build the "
-                "method with a prior that has, such as prior=GaussianMixture(latent_dim, 10)"
+                f"prior is a {type(self.prior).__name__}, which has no components and so no "
+                "clusters: build the method with one that has, such as "
+                "prior=GaussianMixture(latent_dim, 10)"
             )
         return self.prior.responsibilities(self.represent(batch, c, present).mean)
 

@@ -57,7 +57,10 @@ class MixtureBound(Penalty):
             TypeError: for a prior that is no mixture, or a posterior that is no Gaussian.
         """
         if not isinstance(t.prior, MixtureSameFamily):
-            raise TypeError(f"MixtureBound needs a mixture prior, got {type(t.prior).__name__}")
+            raise TypeError(
+                f"the prior is a {type(t.prior).__name__}; this bound needs a mixture, such as "
+                "prior=GaussianMixture(latent_dim, 10)"
+            )
         components = t.prior.component_distribution
         log_pi = t.prior.mixture_distribution.logits.log_softmax(-1)
         log_gamma = (components.log_prob(t.z.unsqueeze(-2)) + log_pi).log_softmax(-1)
@@ -161,7 +164,7 @@ class VaDE(ClusteringVAE):
         from sklearn.mixture import GaussianMixture as Fitted
 
         if not isinstance(self.prior, GaussianMixture):
-            raise TypeError(f"VaDE fits a GaussianMixture; the prior is {self.prior}")
+            raise TypeError(f"prior is {self.prior}; expected a GaussianMixture, which is fitted")
         codes = self.some_codes(batches, _CODES)
         kind = "diag" if self.prior.covariance == "diagonal" else "full"
         array = codes.cpu().double().numpy()
@@ -180,6 +183,6 @@ def _beside(q: Distribution) -> Distribution:
         factor = q.scale_tril.unsqueeze(-3)
         return MultivariateNormal(q.loc.unsqueeze(-2), scale_tril=factor, validate_args=False)
     raise TypeError(
-        f"MixtureBound knows diagonal and full-covariance Gaussian posteriors, not a "
-        f"{type(q).__name__}"
+        f"the posterior is a {type(q).__name__}; the bound of a mixture prior takes diagonal and "
+        "full-covariance Gaussians"
     )

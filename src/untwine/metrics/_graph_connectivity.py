@@ -81,7 +81,9 @@ def graph_connectivity(
         >>> float(graph_connectivity(codes, label, neighbors=2))
         0.75
     """
-    columns, protocol = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
+    columns, protocol = labelled(
+        codes, factors, points, seed, unknown=unknown, kinds=kinds, near="graph_connectivity"
+    )
     per_label = [_largest(column, neighbors, connection) for column in columns]
     per_factor = np.array([np.mean(shares) for shares in per_label])
     protocol |= {"neighbors": neighbors, "connection": connection}

@@ -93,7 +93,9 @@ def isolated_labels_f1(
         >>> float(isolated_labels_f1(codes, label, batch=[0, 1, 1, 1], neighbors=3))
         1.0
     """
-    columns, protocol = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
+    columns, protocol = labelled(
+        codes, factors, points, seed, unknown=unknown, kinds=kinds, near="isolated_labels_f1"
+    )
     size = len(as_codes(codes))
     alone = [isolated(column, batch, most, size) for column in columns]
     cluster = None if clusters is None else assignment(clusters, size)

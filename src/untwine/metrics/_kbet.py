@@ -95,9 +95,11 @@ def kbet(
         >>> float(kbet(batch * 900.0 + np.arange(200), batch))
         0.0
     """
-    columns, protocol = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
     size = len(as_codes(codes))
     label = np.zeros(size, int) if within is None else column_of(within, size, "within")
+    columns, protocol = labelled(
+        codes, factors, points, seed, unknown=unknown, kinds=kinds, near="kbet", within=label
+    )
     values = [_tested(column, label[column.rows], neighbors, alpha) for column in columns]
     per_factor = np.array([mean for mean, _ in values])
     protocol |= {

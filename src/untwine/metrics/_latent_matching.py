@@ -105,7 +105,10 @@ def latent_matching(
         >>> round(score.parts["matching"], 2), round(score.parts["gap"], 1)
         (1.0, 0.7)
     """
-    columns, protocol = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
+    near = None if measure == "spearman" else "latent_matching"  # ranks have no neighbors
+    columns, protocol = labelled(
+        codes, factors, points, seed, unknown=unknown, kinds=kinds, near=near
+    )
     matrices = [_MEASURES[measure](column, neighbors, seed) for column in columns]
     results = {name: np.array([_AGGREGATIONS[name](m) for m in matrices]) for name in AGGREGATIONS}
     protocol |= {"measure": measure, "aggregation": aggregation}

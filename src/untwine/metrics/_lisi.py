@@ -85,7 +85,9 @@ def lisi(
     """
     if not perplexity >= 1:
         raise ValueError(f"perplexity is {perplexity}; expected a number of neighbors, at least 1")
-    columns, protocol = labelled(codes, factors, points, seed, unknown=unknown, kinds=kinds)
+    columns, protocol = labelled(
+        codes, factors, points, seed, unknown=unknown, kinds=kinds, near="lisi"
+    )
     values = []
     for column in columns:
         if len(column.z) <= 3 * perplexity:

@@ -98,8 +98,8 @@ class AdaIN(Architecture):
         """
         if covariates < 1:
             raise ValueError(
-                "the AdaIN generator is modulated by covariates, and there are none: use "
-                "nets.Conv, or a method with a class code such as LORD"
+                "there are no covariates, by which an AdaIN generator is modulated: use nets.Conv, "
+                "or a method with a class code such as LORD"
             )
         return channels_last(
             _Generator(latent_dim, shape[0], _sizes(shape), covariates, self.width)
@@ -145,8 +145,8 @@ class _Generator(nn.Module):
 def _sizes(shape: Sequence[int]) -> list[tuple[int, int]]:
     if len(shape) != 3 or min(shape[1:]) < 8:
         raise ValueError(
-            f"AdaIN takes images (C, H, W) of at least 8x8, got shape {tuple(shape)}; "
-            "use nets.MLP for vectors and smaller images"
+            f"observations have shape {tuple(shape)}; nets.AdaIN takes images (C, H, W) of at "
+            "least 8x8: use nets.MLP for vectors and smaller images"
         )
     sizes = [(shape[1], shape[2])]
     while min(sizes[-1]) >= 8:

@@ -166,8 +166,8 @@ class Conv(Architecture):
     def _plan(self, shape: Sequence[int]) -> tuple[list[tuple[int, int]], list[int]]:
         if len(shape) != 3 or min(shape[1:]) < 8:
             raise ValueError(
-                f"Conv takes images (C, H, W) of at least 8x8, got shape {tuple(shape)}; "
-                "use nets.MLP for vectors and smaller images"
+                f"observations have shape {tuple(shape)}; nets.Conv takes images (C, H, W) of at "
+                "least 8x8: use nets.MLP for vectors and smaller images"
             )
         sizes = [(shape[1], shape[2])]
         while min(sizes[-1]) >= 8:
@@ -210,8 +210,8 @@ def _double(inputs: int, outputs: int) -> list[nn.Module]:
 def _require_64(shape: Sequence[int], name: str) -> None:
     if len(shape) != 3 or tuple(shape[1:]) != (64, 64):
         raise ValueError(
-            f"{name} takes images of shape (C, 64, 64), got {tuple(shape)}; nets.Conv adapts to "
-            "other sizes, nets.MLP takes vectors"
+            f"observations have shape {tuple(shape)}; nets.{name} takes images (C, 64, 64), "
+            "nets.Conv adapts to other sizes, nets.MLP takes vectors"
         )
 
 

@@ -187,7 +187,7 @@ class VGG16(Features):
             ValueError: for images of other than one or three channels, or too small for the layers.
         """
         if x.shape[1] not in (1, 3):
-            raise ValueError(f"VGG16 takes images of 1 or 3 channels, got {x.shape[1]}")
+            raise ValueError(f"x has {x.shape[1]} channels; expected images of 1 or 3")
         smallest = 2 ** sum(name.startswith("pool") for name in self._plan)
         if min(x.shape[-2:]) < smallest:
             raise ValueError(

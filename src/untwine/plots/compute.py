@@ -186,7 +186,8 @@ def sample(method: Any, n: int, *, c: Tensor | None = None, seed: int = 0) -> Te
             if c is None and isinstance(method, Samples):
                 return torch.as_tensor(method.sample(n)).cpu()
             if not isinstance(method, HasPrior):
-                raise TypeError(f"{type(method).__name__} has no prior to draw codes from")
+                kind = type(method).__name__
+                raise TypeError(f"method is a {kind}, which has no prior to draw codes from")
             z = method.prior().sample((n,)).to(device)
             return _decoded(_decoder(method), z, c, n)
 
@@ -197,14 +198,14 @@ def _accelerator(device: torch.device) -> str:
 
 def _decoder(method: Any) -> Callable[..., Distribution]:
     if not isinstance(method, Decodes):
-        raise TypeError(f"{type(method).__name__} has no decode")
+        raise TypeError(f"method is a {type(method).__name__}, which has no decode")
     return method.decode
 
 
 def _codes(method: Any, x: Tensor, c: Tensor | None) -> Tensor:
     """The codes of observations, which come alone where they have no covariates."""
     if not isinstance(method, Represents):
-        raise TypeError(f"{type(method).__name__} has no represent")
+        raise TypeError(f"method is a {type(method).__name__}, which has no represent")
     return method.represent(x if c is None else Batch.of(x, c.to(x.device))).mean
 
 

@@ -39,8 +39,8 @@ class Replicas:
 
         if not isinstance(fabric.strategy, DDPStrategy | SingleDeviceStrategy):
             raise ValueError(
-                f"the strategy {type(fabric.strategy).__name__} shards or wraps modules, which "
-                "players do not allow: use Fabric(strategy='ddp') or a single device"
+                f"strategy is a {type(fabric.strategy).__name__}, which shards or wraps modules, "
+                "and players do not allow that: use Fabric(strategy='ddp') or a single device"
             )
         self.precision = str(getattr(fabric.strategy.precision, "precision", "32-true"))
         if self.precision not in _PRECISIONS:

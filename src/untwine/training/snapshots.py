@@ -79,7 +79,7 @@ class PriorSnapshots(Callback):
         """Takes the first one, at the beginning of a run."""
         prior = state.method.prior if isinstance(state.method, HasPrior) else None
         if not isinstance(prior, ClusteredPrior):
-            raise TypeError(f"PriorSnapshots needs a prior with components, got {prior!r}")
+            raise TypeError(f"the prior is {prior!r}; snapshots are of one with components")
         if state.position.done == 0:
             self._take(state)
 

@@ -46,8 +46,8 @@ class LevelsLikelihood(Likelihood):
         levels = self._levels(shape[0])
         if len(shape) != 1 or len(levels) != shape[0]:
             raise ValueError(
-                f"{type(self).__name__} has {len(levels)} columns but observations have shape "
-                f"{tuple(shape)}"
+                f"observations have shape {tuple(shape)}, but the likelihood, "
+                f"{type(self).__name__}, has {len(levels)} columns"
             )
         return tuple(shape)
 

@@ -56,8 +56,8 @@ class CountLikelihood(Likelihood):
         """
         if len(data.shape) != 1:
             raise ValueError(
-                f"{type(self).__name__} takes vectors of counts, but observations have shape "
-                f"{tuple(data.shape)}"
+                f"observations have shape {tuple(data.shape)}; the likelihood, "
+                f"{type(self).__name__}, takes vectors of counts"
             )
         head = super().adapted(data, covariates)
         x = observations_of(data)
@@ -88,8 +88,8 @@ class CountLikelihood(Likelihood):
     def _log_profile(self, h: Tensor) -> Tensor:
         if not self.fitted:
             raise RuntimeError(
-                f"this {type(self).__name__} has not seen data: use "
-                f"{type(self).__name__}(...).adapted(data), as Method.build does"
+                f"the likelihood has not seen data: use {type(self).__name__}(...).adapted(data), "
+                "as Method.build does"
             )
         h = h + self.offset
         return h.log_softmax(-1) if self.library == "observed" else h

@@ -64,8 +64,8 @@ class Mixed(Likelihood):
         width = sum(len(group) for group in groups)
         if tuple(shape) != (width,):
             raise ValueError(
-                f"Mixed has likelihoods for {width} columns but observations have shape "
-                f"{tuple(shape)}"
+                f"observations have shape {tuple(shape)}, but there are likelihoods for {width} "
+                "columns"
             )
         return (sum(self._sizes()),)
 

@@ -58,7 +58,7 @@ class FlowPrior(Prior):
         if kind not in KINDS:
             raise ValueError(f"kind is {kind!r}; expected one of {', '.join(KINDS)}")
         if kind == "RealNVP" and latent_dim < 2:
-            raise ValueError("RealNVP needs 2 dimensions to couple; for latent_dim=1 take 'NSF'")
+            raise ValueError("latent_dim is 1; 'RealNVP' couples two or more: take 'NSF'")
         from zuko import flows
 
         self.flow = getattr(flows, kind)(

@@ -42,8 +42,8 @@ class GridPrior(Prior):
         head = encoder.head if isinstance(encoder, Conditional) else None
         if not isinstance(head, Quantizer):
             raise TypeError(
-                f"a GridPrior is for quantized codes, and this encoder's head is a "
-                f"{type(head).__name__}: build the method with posterior=FiniteScalar() or "
+                f"posterior is a {type(head).__name__}, and prior a GridPrior, which is for "
+                "quantized codes: build the method with posterior=FiniteScalar() or "
                 "posterior=ScalarCodebooks(latent_dim), or with another prior"
             )
         self._quantizer = (head,)
@@ -52,7 +52,7 @@ class GridPrior(Prior):
         """The uniform distribution over the grid."""
         if not self._quantizer:
             raise RuntimeError(
-                "a GridPrior has no grid before it is attached: make the method with "
+                "the prior has no grid before it is attached: make the method with "
                 "build(data, prior=GridPrior(latent_dim)), or call prior.attach(data, encoder)"
             )
         return UniformGrid(self._quantizer[0].grid(self.latent_dim))

@@ -67,7 +67,7 @@ class VampPrior(ClusteredPrior):
         """Takes pseudo-inputs from the data, and the encoder to encode them with."""
         if self._encoder and self._encoder[0] is not encoder:
             raise ValueError(
-                "this VampPrior uses the encoder of another method: make a new one for each"
+                "prior uses the encoder of another method: make a new VampPrior for each"
             )
         rows = torch.randperm(len(data)).repeat(-(-self.count // len(data)))[: self.count]
         x = data.observations(rows).to(torch.get_default_dtype())
@@ -88,7 +88,7 @@ class VampPrior(ClusteredPrior):
         """The pseudo-inputs as observations, ``(K, ...)``; those of images are in [0, 1]."""
         if not self._encoder:
             raise RuntimeError(
-                "a VampPrior has no pseudo-inputs before it is attached: make the method with "
+                "the prior has no pseudo-inputs before it is attached: make the method with "
                 "build(data, prior=VampPrior(...)), or call prior.attach(data, encoder)"
             )
         return torch.sigmoid(self.inputs) if self.image else self.inputs

@@ -407,7 +407,9 @@ def split(
     return order[: min(cut, train)], order[cut : cut + test]
 
 
-def without_copies(metric: str, *arrays: np.ndarray, split: bool) -> tuple[np.ndarray, ...] | None:
+def without_copies(
+    metric: str, *arrays: np.ndarray, split: bool, number: np.ndarray | None = None
+) -> tuple[np.ndarray, ...] | None:
     """The rows of arrays without their copies; ``None`` if there are none, or not of all alike.
 
     Rows are copies if real-valued codes of them are equal bit by bit, in every column. Where all
@@ -419,6 +421,7 @@ def without_copies(metric: str, *arrays: np.ndarray, split: bool) -> tuple[np.nd
         metric: Who asks, for the warning.
         arrays: The codes ``(N, D)`` first, and whatever else has to be equal.
         split: Whether the rows are to be split, for the warning.
+        number: What the rows are called, ``(N,)``, to be returned as the last array.
 
     Warns:
         UserWarning: if more than 1 % of the rows repeat others, not all equally often.
@@ -443,7 +446,8 @@ def without_copies(metric: str, *arrays: np.ndarray, split: bool) -> tuple[np.nd
         return None
     if (counts == counts[0]).all():
         first_rows = np.sort(first)
-        return tuple(array[first_rows] for array in arrays)
+        returned = arrays if number is None else (*arrays, number)
+        return tuple(array[first_rows] for array in returned)
     share = 1 - len(first) / len(codes)
     if share > 0.01:
         reason = (

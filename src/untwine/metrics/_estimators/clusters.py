@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 
 from ..score import NotApplicable, Score
-from .arrays import UNKNOWN, as_codes, as_factors, check, is_known, stated_unknown
+from .arrays import (
+    UNKNOWN,
+    as_codes,
+    as_factors,
+    check,
+    is_known,
+    stated_unknown,
+    without_copies,
+)
 from .kinds import CLASSES, FactorKinds, kinds_of
 from .sharing import once
 
@@ -56,20 +64,51 @@ def labelled(
     *,
     unknown: float | str | None = UNKNOWN,
     kinds: FactorKinds = None,
+    near: str | None = None,
+    within: np.ndarray | None = None,
 ) -> tuple[list[Labelled], dict[str, Any]]:
-    """For each factor the rows where it is known, of at most ``points``; and the protocol."""
+    """For each factor the rows where it is known, of at most ``points``; and the protocol.
+
+    Args:
+        codes: Codes, as metrics take them.
+        factors: Labels, likewise.
+        points: Rows to draw; all if ``None``.
+        seed: Of the draw.
+        unknown: See `arrays.as_factors`.
+        kinds: See `kinds.kinds_of`.
+        near: The metric that asks, if it looks at nearest neighbors: copies of rows are left out or
+            warned of, see `arrays.without_copies`.
+        within: A label that copies have in common, too, ``(N,)``.
+    """
     z, y = check(codes, factors, unknown=unknown)
     refuse_continuous(y, kinds)
-    rows_drawn = np.arange(len(z))
-    if points is not None and points < len(z):
-        rows_drawn = np.sort(np.random.default_rng(seed).choice(len(z), points, replace=False))
+    rows_drawn = np.arange(len(z)) if near is None else _first_of_copies(near, z, y, within)
+    copies = {"copies_left_out": len(z) - len(rows_drawn)} if len(rows_drawn) < len(z) else {}
+    if points is not None and points < len(rows_drawn):
+        chosen = np.random.default_rng(seed).choice(len(rows_drawn), points, replace=False)
+        rows_drawn = rows_drawn[np.sort(chosen)]
     parts = []
     for column in y.T:
         rows = rows_drawn[is_known(column[rows_drawn])]
         is_all = len(rows) == len(z)
         label = np.unique(column[rows], return_inverse=True)[1]
         parts.append(Labelled(z if is_all else z[rows], label, rows))
-    return parts, {"points": len(rows_drawn), "seed": seed, **stated_unknown(y[rows_drawn])}
+    return parts, {
+        "points": len(rows_drawn),
+        "seed": seed,
+        **copies,
+        **stated_unknown(y[rows_drawn]),
+    }
+
+
+def _first_of_copies(
+    metric: str, z: np.ndarray, y: np.ndarray, within: np.ndarray | None
+) -> np.ndarray:
+    """The rows to use: one of each where all occur equally often, else all of them."""
+    number = np.arange(len(z))
+    labels = y if within is None else np.column_stack([y, within])
+    distinct = without_copies(metric, z, labels, split=False, number=number)
+    return number if distinct is None else distinct[-1]
 
 
 def per_row(size: int, values: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:

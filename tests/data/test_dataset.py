@@ -178,6 +178,25 @@ def test_split_of_built_in_data_is_written_and_made_again():
     assert (again.indices == train.indices).all()
 
 
+def test_smaller_images_are_means_of_squares_and_are_written_down():
+    from untwine.data import Downsampled, DSprites, Slice
+
+    small = Slice(Downsampled(DSprites(), 4), {"orientation": 0, "shape": 0})
+    assert small.shape == (1, 16, 16)
+    assert str(small.space) == "scale 6, posX 32, posY 32"
+    x = DSprites().observations([DSprites().space.index([0, 3, 0, 9, 20])])
+    expected = x.reshape(1, 1, 16, 4, 16, 4).mean((3, 5))
+    row = small.space.index([3, 9, 20])
+    assert torch.equal(small.observations([row]), expected)
+    assert 0 < ((expected > 0) & (expected < 1)).float().mean() < 0.2  # edges alone are grey
+    again = instantiate(describe(small), FactorDataset)
+    assert torch.equal(again.observations([row]), expected)
+    with pytest.raises(ValueError, match=r"shape \(1, 64, 64\); .* multiples of 5"):
+        Downsampled(DSprites(), 5)
+    with pytest.raises(ValueError, match="by is 0"):
+        Downsampled(DSprites(), 0)
+
+
 def test_a_slice_holds_factors_and_is_written_by_their_values():
     from untwine.data import DSprites, Slice
 

@@ -40,6 +40,7 @@ from .dataset import (
     Split as Split,
     Subset as Subset,
 )
+from .downsampled import Downsampled as Downsampled
 from .dsprites import DSprites as DSprites
 from .files import H5 as H5, Npz as Npz
 from .folder import Folder as Folder

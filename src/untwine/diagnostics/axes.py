@@ -338,7 +338,7 @@ def _first_layer(generator: nn.Module) -> tuple[nn.Module, str]:
                 f"the first layer with weights, {name}, is a {type(module).__name__}; expected a "
                 "linear layer or a transposed convolution: give its weight, (M, D)"
             )
-    raise TypeError(f"{type(generator).__name__} has no layer with weights")
+    raise TypeError(f"generator is a {type(generator).__name__}, which has no layer with weights")
 
 
 def _first_weight(generator: nn.Module) -> Tensor:
@@ -353,4 +353,7 @@ def _inputs(module: nn.Module) -> int:
     for name in ("in_features", "in_channels"):
         if hasattr(module, name):
             return int(getattr(module, name))
-    raise TypeError(f"{type(module).__name__} does not say how wide the code is: give latent_dim")
+    kind = type(module).__name__
+    raise TypeError(
+        f"the first layer, a {kind}, does not say how wide the code is: give latent_dim"
+    )

@@ -102,7 +102,7 @@ class Adapter(nn.Module):
             ValueError: for covariates or classes, which are not handed on.
         """
         if c is not None or y is not None:
-            raise ValueError("an Adapter hands no covariates and classes on: write a class")
+            raise ValueError("c and y are not handed on by an Adapter: write a class")
         return self._decode(z)
 
     def prior(self) -> Distribution:

@@ -196,7 +196,9 @@ class EntangledTwin:
         self, model: Represents, *, strength: float = 1.0, twist: float = 1.0, seed: int = 0
     ) -> None:
         if not isinstance(model, HasPrior):
-            raise NoDensity(f"{type(model).__name__} has no prior(): there is nothing to keep")
+            raise NoDensity(
+                f"model is a {type(model).__name__} and has no prior(): there is nothing to keep"
+            )
         self.model = model
         self.through = Entanglement(model.prior(), strength=strength, twist=twist, seed=seed)
 
@@ -209,7 +211,7 @@ class EntangledTwin:
     ) -> Distribution:
         """p'(x|z')."""
         if not isinstance(self.model, Decodes):
-            raise NoDensity(f"{type(self.model).__name__} has no decode(z)")
+            raise NoDensity(f"model is a {type(self.model).__name__} and has no decode(z)")
         z = self.through.inverse(z)
         return self.model.decode(z) if c is None and y is None else self.model.decode(z, c=c, y=y)
 
@@ -498,8 +500,8 @@ def _independent_parts(prior: Distribution) -> Distribution:
         base.icdf(base.cdf(base.icdf(probe)))
     except NotImplementedError:
         raise NoDensity(
-            f"a {type(base).__name__} has no cdf and icdf here: expected Normal, Laplace, Uniform, "
-            "Cauchy or Gumbel"
+            f"the prior is a {type(base).__name__} and has no cdf and icdf here: expected Normal, "
+            "Laplace, Uniform, Cauchy or Gumbel"
         ) from None
     return base
 

@@ -95,7 +95,7 @@ class DiffAugment(Recorded, nn.Module):
             from kornia import augmentation as kornia
         except ImportError as error:
             raise ImportError(
-                'DiffAugment uses kornia, which is not installed: pip install "untwine[augment]"'
+                'kornia, which augments images, is not installed: pip install "untwine[augment]"'
             ) from error
         self.kinds = tuple(kinds)
         self.brightness = kornia.RandomBrightness((0.5, 1.5), clip_output=False, p=1.0)

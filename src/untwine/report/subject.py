@@ -14,7 +14,7 @@ import torch
 import yaml
 from torch import nn
 
-from ..data import Slice
+from ..data import Downsampled, Slice
 from ..encoding import posterior_of
 from ..methods import VAE
 from ..reading import read_json
@@ -110,7 +110,10 @@ def _rules(method: Any, data: Any) -> dict[str, str]:
 
 
 def _name(data: Any) -> str:
-    """Of the class; a slice is called by the data set it is of, and by what it holds."""
+    """Of the class; a slice, or smaller images, are called by the data set they are of."""
+    if isinstance(data, Downsampled):
+        height, width = data.shape[1:]
+        return f"{_name(data.data)} {height}x{width}"
     if not isinstance(data, Slice):
         return type(data).__name__
     values = ", ".join(

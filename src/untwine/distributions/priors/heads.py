@@ -48,8 +48,8 @@ class HeadsPrior(ClusteredPrior):
         head = encoder.head if isinstance(encoder, Conditional) else None
         if not isinstance(head, HeadsPosterior):
             raise TypeError(
-                f"a HeadsPrior is for codes around heads of clusters, and this encoder's head is a "
-                f"{type(head).__name__}: build the method with "
+                f"posterior is a {type(head).__name__}, and prior a HeadsPrior, which is for codes "
+                f"around heads of clusters: build the method with "
                 f"posterior=HeadsPosterior({self.latent_dim}), or with another prior"
             )
         self._posterior = (head,)
@@ -58,7 +58,7 @@ class HeadsPrior(ClusteredPrior):
         """``(K, D)``."""
         if not self._posterior:
             raise RuntimeError(
-                "a HeadsPrior has no heads before it is attached: make the method with "
+                "the prior has no heads before it is attached: make the method with "
                 "build(data, prior=HeadsPrior(latent_dim)), or call prior.attach(data, encoder)"
             )
         return self._posterior[0].heads

@@ -178,7 +178,7 @@ def infomec(
         nmi = vector_matrix(z, block_columns, labels, neighbors, seed) / total
     else:
         nmi = _normalized_information(
-            z, block_columns, labels, settings["estimator"], neighbors, bins, binning, seed
+            z, block_columns, labels, settings["estimator"], neighbors, bins, seed, binning=binning
         )
     ends = np.quantile(z, [0.01, 0.99], axis=0) if binning == "robust" else (z.min(0), z.max(0))
     extent = np.asarray(ends[1], dtype=np.float64) - ends[0]
@@ -215,8 +215,9 @@ def _normalized_information(
     estimator: str,
     neighbors: int,
     bins: int,
-    binning: str,
     seed: int,
+    *,
+    binning: str,
 ) -> np.ndarray:
     """Mutual information over the factor's entropy, ``(D, K)``; 0 for a code that is constant."""
     result = np.zeros((len(block_columns), len(labels)))

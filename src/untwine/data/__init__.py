@@ -49,6 +49,7 @@ from .loader import DataLoaderAdapter as DataLoaderAdapter, Loader as Loader, as
 from .lpc import LPCSprites as LPCSprites
 from .modalities import Data as Data, Multimodal as Multimodal
 from .moving import MovingDigits as MovingDigits, MovingSprites as MovingSprites
+from .rooms3d import Rooms3D as Rooms3D
 from .samplers import (
     IID as IID,
     ClipsSampler as ClipsSampler,

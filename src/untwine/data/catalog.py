@@ -46,7 +46,7 @@ def available() -> tuple[Entry, ...]:
 
     Example:
         >>> [entry.name for entry in available() if entry.built_in]
-        ['DSprites', 'MovingSprites', 'ColorDSprites', 'NoisyDSprites', 'ScreamDSprites']
+        ['DSprites', 'MovingSprites', 'Rooms3D', 'ColorDSprites', 'NoisyDSprites', 'ScreamDSprites']
     """
     entries = []
     for cls in _classes(FactorDataset):

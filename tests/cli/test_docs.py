@@ -15,6 +15,7 @@ PAGES = [
     ROOT / "README.md",
     *sorted((ROOT / "docs").glob("*.md")),
     *sorted((ROOT / "docs/methods").glob("*.md")),
+    *sorted((ROOT / "docs/data").glob("*.md")),
     *sorted((ROOT / "docs/diagnostics").glob("*.md")),
     *sorted((ROOT / "docs/studies").glob("*.md")),
 ]

@@ -2,8 +2,8 @@
 
     python benchmarks/rooms3d_training.py --seeds 3
 
-Ada-GVAE learns from pairs of which any number of factors changed. Nets are Conv(8, hidden=(128,)), 10
-latents, batches of 64, Adam 1e-3. Each run adds a line to rooms3d_training.jsonl and is not made
+Ada-GVAE learns from pairs of which any number of factors changed. Nets are Conv(8, hidden=(128,)),
+10 latents, batches of 64, Adam 1e-3. Each run adds a line to rooms3d_training.jsonl and is not made
 again; the table is written from all lines there are.
 """
 

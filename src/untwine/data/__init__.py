@@ -17,7 +17,9 @@ from .batches import (
     Modalities as Modalities,
     Pairs as Pairs,
 )
+from .cars3d import Cars3D as Cars3D
 from .catalog import Entry as Entry, available as available
+from .celeba import CelebA as CelebA
 from .cells import H5AD as H5AD, Cells as Cells, MultimodalCells as MultimodalCells
 from .clips import Frames as Frames, Scenes as Scenes
 from .constructors import (
@@ -47,8 +49,10 @@ from .folder import Folder as Folder
 from .held_out import HeldOut as HeldOut, HeldOutAtRandom as HeldOutAtRandom, corner as corner
 from .loader import DataLoaderAdapter as DataLoaderAdapter, Loader as Loader, as_loader as as_loader
 from .lpc import LPCSprites as LPCSprites
+from .mnist import MNIST as MNIST, FashionMNIST as FashionMNIST
 from .modalities import Data as Data, Multimodal as Multimodal
 from .moving import MovingDigits as MovingDigits, MovingSprites as MovingSprites
+from .mpi3d import MPI3D as MPI3D
 from .rooms3d import Rooms3D as Rooms3D
 from .samplers import (
     IID as IID,
@@ -64,6 +68,8 @@ from .samplers import (
     default_sampler as default_sampler,
 )
 from .seeds import generator_for as generator_for
+from .shapes3d import Shapes3D as Shapes3D
+from .smallnorb import SmallNORB as SmallNORB
 from .space import Factor as Factor, FactorSpace as FactorSpace
 from .variants import (
     ColorDSprites as ColorDSprites,
@@ -75,6 +81,7 @@ from .variants import (
     Transformed as Transformed,
     swirl as swirl,
 )
+from .yaleb import YaleB as YaleB
 
 __all__ = sorted(
     name

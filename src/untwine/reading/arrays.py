@@ -43,8 +43,12 @@ class Archive:
     def __contains__(self, name: object) -> bool:
         return name in self._members
 
-    def header(self, name: str) -> tuple[tuple[int, ...], bool, np.dtype]:
+    def header(self, name: str, *, memory: bool = True) -> tuple[tuple[int, ...], bool, np.dtype]:
         """Shape, whether its order is Fortran's, and type of an array, compared with its size.
+
+        Args:
+            name: Of the array.
+            memory: Whether it will be held in memory, which then must be large enough.
 
         Raises:
             KeyError: if there is none of that name.
@@ -57,7 +61,7 @@ class Archive:
                 header = _header(member)
         except Exception as error:  # whatever zlib, zipfile and Python's parser say
             raise ValueError(f"{what} cannot be read: {error}") from error
-        _check_header(what, header, info.file_size)
+        _check_header(what, header, info.file_size, memory)
         return header
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -102,8 +106,12 @@ def open_npz(path: str | Path) -> Iterator[Archive]:
             yield Archive(path, archive)
 
 
-def check_npy(path: str | Path) -> Path:
+def check_npy(path: str | Path, *, memory: bool = True) -> Path:
     """The path of a ``.npy`` file, after comparing its header with the file and with memory.
+
+    Args:
+        path: Of the file.
+        memory: Whether it will be held in memory, which then must be large enough.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -115,7 +123,7 @@ def check_npy(path: str | Path) -> Path:
             header = _header(file)
         except Exception as error:  # whatever Python's parser says of the header
             raise ValueError(f"{path} is no .npy file, or is damaged: {error}") from error
-        _check_header(str(path), header, path.stat().st_size)
+        _check_header(str(path), header, path.stat().st_size, memory)
     return path
 
 
@@ -125,13 +133,15 @@ def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     return read(file)
 
 
-def _check_header(what: str, header: tuple[tuple[int, ...], bool, np.dtype], size: int) -> None:
+def _check_header(
+    what: str, header: tuple[tuple[int, ...], bool, np.dtype], size: int, memory: bool
+) -> None:
     shape, _, dtype = header
     if any(length < 0 for length in shape):
         raise ValueError(f"{what} is damaged: it has the shape {shape}")
     if dtype.hasobject:
         return  # refused by the reader, which says why
-    reason = _too_large(what, _Declared(shape, dtype))
+    reason = _too_large(what, _Declared(shape, dtype)) if memory else None
     if reason is not None:
         raise ValueError(reason)
     declared = math.prod(shape) * max(dtype.itemsize, 1)
@@ -159,8 +169,12 @@ def _too_large(what: str, item: Any) -> str | None:
 
 
 @contextmanager
-def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
+def open_hdf5(path: str | Path, *, memory: bool = True) -> Iterator[h5py.File]:
     """An HDF5 file in which nothing refers to another file.
+
+    Args:
+        path: Of the file.
+        memory: Whether its arrays will be held in memory, which then must be large enough.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -177,11 +191,11 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
     except (OSError, RuntimeError) as error:
         raise ValueError(f"{path} is no HDF5 file, or is damaged: {error}") from error
     with file:
-        check_inside(file, str(path))
+        check_inside(file, str(path), memory=memory)
         yield file
 
 
-def check_inside(file: h5py.File, name: str) -> None:
+def check_inside(file: h5py.File, name: str, *, memory: bool = True) -> None:
     """Refuses a file whose data lies in other files, and arrays that memory cannot hold.
 
     An external link, an array in external storage and a virtual array hand over the bytes of any
@@ -209,7 +223,9 @@ def check_inside(file: h5py.File, name: str) -> None:
         if item.external:
             files = sorted({str(part[0]) for part in item.external})
             return f"{place} of {name} is stored in other files, {files}: {advice}"
-        return None if item.shape is None else _too_large(f"{place} of {name}", item)
+        if item.shape is None or not memory:
+            return None
+        return _too_large(f"{place} of {name}", item)
 
     try:  # nothing is raised within a visit: the library cannot pass it on
         reason = file.visititems_links(link) or file.visititems(check)

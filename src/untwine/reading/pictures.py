@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,8 +22,12 @@ _PIXELS = 1 << 26
 
 
 @contextmanager
-def open_picture(path: Path) -> Iterator[Image]:
+def open_picture(source: Path | bytes, name: str = "") -> Iterator[Image]:
     """A picture whose header has been read; its pixels are read when they are asked for.
+
+    Args:
+        source: The file, or its content.
+        name: Of a content, for messages.
 
     Raises:
         ValueError: naming the file, for another format, for more than 67 million pixels, and for
@@ -31,7 +36,7 @@ def open_picture(path: Path) -> Iterator[Image]:
     """
     import PIL.Image
 
-    with opened(path) as file:
+    with io.BytesIO(source) if isinstance(source, bytes) else opened(source) as file:
         try:
             with PIL.Image.open(file, formats=FORMATS) as picture:
                 if picture.width * picture.height > _PIXELS:
@@ -43,5 +48,5 @@ def open_picture(path: Path) -> Iterator[Image]:
         except Exception as error:  # decoders fail in any way on a file that is damaged
             text = str(error).replace(repr(file), "the file")
             raise ValueError(
-                f"{path} cannot be read as an image ({', '.join(FORMATS)}): {text}"
+                f"{name or source!s} cannot be read as an image ({', '.join(FORMATS)}): {text}"
             ) from error

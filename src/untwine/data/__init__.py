@@ -46,6 +46,7 @@ from .downsampled import Downsampled as Downsampled
 from .dsprites import DSprites as DSprites
 from .files import H5 as H5, Npz as Npz
 from .folder import Folder as Folder
+from .folder_on_disk import FolderOnDisk as FolderOnDisk
 from .held_out import HeldOut as HeldOut, HeldOutAtRandom as HeldOutAtRandom, corner as corner
 from .loader import DataLoaderAdapter as DataLoaderAdapter, Loader as Loader, as_loader as as_loader
 from .lpc import LPCSprites as LPCSprites
@@ -53,6 +54,7 @@ from .mnist import MNIST as MNIST, FashionMNIST as FashionMNIST
 from .modalities import Data as Data, Multimodal as Multimodal
 from .moving import MovingDigits as MovingDigits, MovingSprites as MovingSprites
 from .mpi3d import MPI3D as MPI3D
+from .on_disk import OnDisk as OnDisk
 from .rooms3d import Rooms3D as Rooms3D
 from .samplers import (
     IID as IID,

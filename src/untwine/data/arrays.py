@@ -51,8 +51,8 @@ class ArrayDataset(FactorDataset):
         if len(self._x.shape) == 2:
             self.shape = (int(self._x.shape[1]),)
         else:
-            self._last = _channels_last(self._x.shape, layout)
-            self.shape = _image_shape(self._x.shape, self._last)
+            self._last = channels_last(self._x.shape, layout)
+            self.shape = image_shape(self._x.shape, self._last)
             self._scale = _scale(self._x)
         self._factors, self.space, self.values = factorize(factors, n, names, sizes, kinds)
         if covariates is not None:
@@ -215,7 +215,7 @@ def _is_finite(values: np.ndarray) -> np.ndarray:
     return np.abs(values) <= _LARGEST
 
 
-def _channels_last(shape: tuple[int, ...], layout: Layout | None) -> bool:
+def channels_last(shape: tuple[int, ...], layout: Layout | None) -> bool:
     if layout not in (None, "CHW", "HWC"):
         raise ValueError(f"layout is {layout!r}; expected 'CHW', 'HWC' or None")
     if len(shape) == 3:
@@ -231,7 +231,7 @@ def _channels_last(shape: tuple[int, ...], layout: Layout | None) -> bool:
     return last
 
 
-def _image_shape(shape: tuple[int, ...], last: bool) -> tuple[int, ...]:
+def image_shape(shape: tuple[int, ...], last: bool) -> tuple[int, ...]:
     if len(shape) == 3:
         return (1, *shape[1:])
     return (*shape[1:-3], shape[-1], *shape[-3:-1]) if last else tuple(shape[1:])

@@ -17,7 +17,7 @@ from .space import Kinds
 
 __all__ = ["Folder"]
 
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".pgm", ".ppm")
 _FILE_COLUMNS = ("file", "filename", "image", "image_id", "path")
 
 
@@ -84,8 +84,8 @@ class Folder(ArrayDataset):
         square = (size, size) if isinstance(size, int) else size
         if size is not None and min(square or ()) < 1:
             raise ValueError(f"size is {size}; expected at least 1 pixel")
-        behind = _color(background)
-        headers = [_header(file) for file in files]
+        behind = plain_color(background)
+        headers = [header(file) for file in files]
         if color is None:
             color = any(mode not in ("1", "L", "LA") for mode, _ in headers)
         width, height = headers[0][1] if square is None else square
@@ -96,7 +96,7 @@ class Folder(ArrayDataset):
                 f"{memory_limit() / 2**30:,.0f} GiB of memory here: pass a smaller size="
             )
         with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-            images = list(pool.map(lambda file: _read(file, square, color, behind), files))
+            images = list(pool.map(lambda file: read_image(file, square, color, behind), files))
         for file, image in zip(files, images, strict=True):
             if image.shape != images[0].shape:
                 raise ValueError(
@@ -113,9 +113,9 @@ def _walk(root: Path) -> tuple[list[Path], dict[str, np.ndarray]]:
     files: list[Path] = []
     hidden: list[Path] = []
     for file in sorted(root.rglob("*")):
-        if file.suffix.lower() in _SUFFIXES and not file.is_dir():
+        if file.suffix.lower() in SUFFIXES and not file.is_dir():
             parts = file.relative_to(root).parts
-            (hidden if any(map(_is_hidden, parts)) else files).append(file)
+            (hidden if any(map(is_hidden, parts)) else files).append(file)
     if hidden:
         warnings.warn(
             f"{len(hidden)} hidden images of {root} are passed over, such as {hidden[0]}: name "
@@ -123,7 +123,7 @@ def _walk(root: Path) -> tuple[list[Path], dict[str, np.ndarray]]:
             stacklevel=3,
         )
     if not files:
-        raise ValueError(f"there are no images in {root}: looked for {', '.join(_SUFFIXES)}")
+        raise ValueError(f"there are no images in {root}: looked for {', '.join(SUFFIXES)}")
     levels = [file.relative_to(root).parts[:-1] for file in files]
     for file, level in zip(files, levels, strict=True):
         if len(level) != len(levels[0]):
@@ -137,7 +137,7 @@ def _walk(root: Path) -> tuple[list[Path], dict[str, np.ndarray]]:
     return files, {name: np.array([level[k] for level in levels]) for k, name in enumerate(names)}
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
     """Whether programs wrote it for themselves: notebooks, desktops, archivers."""
     return name.startswith(".") or name == "__MACOSX"
 
@@ -191,13 +191,13 @@ def _column(cells: list[str]) -> np.ndarray:
     return (column + 1) / 2 if set(present.tolist()) == {-1.0, 1.0} else column
 
 
-def _header(file: Path) -> tuple[str, tuple[int, int]]:
+def header(file: Path) -> tuple[str, tuple[int, int]]:
     """The mode of an image, and its width and height, as its header says."""
     with open_picture(file) as image:
         return image.mode, image.size
 
 
-def _color(background: int | tuple[int, int, int] | None) -> tuple[int, int, int] | None:
+def plain_color(background: int | tuple[int, int, int] | None) -> tuple[int, int, int] | None:
     """A background as red, green and blue."""
     if background is None:
         return None
@@ -210,7 +210,7 @@ def _color(background: int | tuple[int, int, int] | None) -> tuple[int, int, int
     return parts
 
 
-def _read(
+def read_image(
     file: Path,
     size: tuple[int, int] | None,
     color: bool,

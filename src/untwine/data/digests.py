@@ -1,9 +1,9 @@
 """Digests of the files that a data set was made from, so that a change of their content shows.
 
 Reading the files once more is the whole cost: they are hashed in pieces, at the speed of SHA-256 or
-of the disk (a gigabyte takes a second or two), which is less than decoding them takes. Of a file above
-4 GiB a thousand pieces are read, and of a folder of more than 20,000 files every size, and the
-content of a thousand.
+of the disk (a gigabyte takes a second or two), which is less than decoding them takes. Of a file
+above 4 GiB a thousand pieces are read, and of a folder of more than 20,000 files every size, and
+the content of a thousand.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ class _Source:
         step = max(1, len(files) // _PIECES) if len(files) > _MANY else 1
         for number, name in enumerate(sorted(files)):
             if number % step:
-                part = {"bytes": (self.place / name).stat().st_size, "sha256": ""}
+                part: dict[str, Any] = {"bytes": (self.place / name).stat().st_size, "sha256": ""}
             else:
                 part = _digest(self.place / name)
             size += part["bytes"]

@@ -25,7 +25,7 @@ SIZE = 192
 _Vector = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Scene(Recorded):
     """What the room is like, fitted to genuine images of Shapes3D (``benchmarks/rooms3d.py``).
 

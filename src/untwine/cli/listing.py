@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..settings.classes import class_path, names, resolve
 from ..settings.docstrings import Docstring, plain_text
+from ..settings.errors import UsageError
 from ..settings.options import options
+from .files import DATA_FILES
 from .line import entries
 from .screen import console, print_table
 
@@ -39,13 +43,25 @@ def methods(name: str | None = None) -> int:
     return 0
 
 
-def data(name: str | None = None) -> int:
-    """Lists the data sets; with a name, explains one: factors and arguments.
+def data(
+    name: str | None = None,
+    *,
+    sheet: bool = False,
+    out: str | None = None,
+    path: str | None = None,
+) -> int:
+    """Lists the data sets; with a name, explains one: factors and arguments, or shows it.
 
     Args:
-        name: A class, by its name.
+        name: A class, by its name, or a file or folder of data.
+        sheet: Show observations in the terminal: some at random, then a row per factor.
+        out: Write these as a picture, to a name that ends in .png.
+        path: The file or folder that the data set is made from, if it needs one.
     """
     from ..data import FactorDataset, Multimodal, available
+
+    if sheet or out:
+        return _show(name, out, path)
 
     entry_of = {entry.name: entry for entry in available()}
     if name:
@@ -62,6 +78,31 @@ def data(name: str | None = None) -> int:
     ]
     print_table(("data", "what it is", "made from", "size"), rows)
     console().print("untwine data NAME explains one; untwine train --data NAME trains on it.")
+    return 0
+
+
+def _show(name: str | None, out: str | None, path: str | None) -> int:
+    """A contact sheet, as a picture or on the terminal."""
+    from ..data import FactorDataset
+    from .sheet import print_sheet, write_sheet
+
+    if name is None:
+        raise UsageError("--sheet and --out need one: name a data set, such as Rooms3D")
+    if Path(name).suffix in DATA_FILES or {"/", os.sep} & set(name):
+        name, path = DATA_FILES.get(Path(name).suffix, "Folder"), name
+    cls = resolve(name, [FactorDataset], "untwine data")
+    takes = options(cls)
+    needs = [n for n, o in takes.items() if o.default is inspect.Parameter.empty]
+    if set(needs) - ({"path"} if path else set()):
+        flags = ", ".join("--path" if n == "path" else n for n in needs)
+        raise UsageError(f"{name} needs {flags}")
+    arguments = {} if path is None else {"path": path}
+    data: FactorDataset = cls(**arguments)
+    if out is None:
+        print_sheet(data)
+    else:
+        write_sheet(data, out)
+        console().print(f"{out} shows {data!r}", markup=False)
     return 0
 
 

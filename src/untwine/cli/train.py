@@ -14,6 +14,7 @@ from ..settings.errors import UsageError, did_you_mean
 from ..settings.options import options
 from ..settings.tree import Tree
 from ..spec import instantiate, locate
+from .files import DATA_FILES
 from .line import entries, line, split
 from .screen import console
 
@@ -27,7 +28,6 @@ its name, one argument of a default changes alone: --method.optimizer.lr 3e-4.""
 _ROOTS = ("method", "data", "sampler")
 _OF_FIT = ("steps", "batch_size", "seed", "log_every", "checkpoint_every", "keep", "init_from")
 _MACHINE = ("accelerator", "logger", "out", "config", "trust", "print_config", "no_progress")
-_FILES = {".npz": "Npz", ".h5": "H5", ".hdf5": "H5", ".h5ad": "H5AD"}
 _LOGGERS = ("tensorboard", "wandb", "mlflow")
 _LONGEST = 1 << 22  # bytes of a file of options
 
@@ -151,8 +151,8 @@ def run(argv: Sequence[str]) -> int:
     helps = len(words) < len(argv)
     _, texts = split("train", words, takes)
     data = texts.get("data", "")
-    if Path(data).suffix in _FILES or {"/", os.sep} & set(data):  # --data mine.npz, photos/mine
-        texts |= {"data": _FILES.get(Path(data).suffix, "Folder"), "data.path": data}
+    if Path(data).suffix in DATA_FILES or {"/", os.sep} & set(data):  # --data mine.npz, photos/mine
+        texts |= {"data": DATA_FILES.get(Path(data).suffix, "Folder"), "data.path": data}
     file = _read_file(texts["config"], list(takes)) if "config" in texts else {}
     trust = trusted(texts.get("trust"))
     trees = {root: Tree(texts, texts.get("config", ""), trust, helps) for root in _ROOTS}

@@ -44,10 +44,12 @@ from .dataset import (
 )
 from .downsampled import Downsampled as Downsampled
 from .dsprites import DSprites as DSprites
+from .faces import DrawnFaces as DrawnFaces
 from .files import H5 as H5, Npz as Npz
 from .folder import Folder as Folder
 from .folder_on_disk import FolderOnDisk as FolderOnDisk
 from .held_out import HeldOut as HeldOut, HeldOutAtRandom as HeldOutAtRandom, corner as corner
+from .light_tunnel import LightTunnel as LightTunnel
 from .loader import DataLoaderAdapter as DataLoaderAdapter, Loader as Loader, as_loader as as_loader
 from .lpc import LPCSprites as LPCSprites
 from .mnist import MNIST as MNIST, FashionMNIST as FashionMNIST

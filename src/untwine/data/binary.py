@@ -47,15 +47,15 @@ def read_matrix(path: Path) -> np.ndarray:
 def _array(
     path: Path, content: bytes, start: int, axes: int, dtype: np.dtype, order: str, least: int = 0
 ) -> np.ndarray:
-    listed = max(axes, least)
-    if len(content) < start + 4 * listed:
+    lengths = max(axes, least)
+    if len(content) < start + 4 * lengths:
         raise ValueError(f"{path} ends within its header")
-    shape = struct.unpack_from(f"{order}{listed}I", content, start)[:axes]
-    first = start + 4 * listed
-    declared = math.prod(shape) * dtype.itemsize
-    if first + declared != len(content):
+    shape = struct.unpack_from(f"{order}{lengths}I", content, start)[:axes]
+    first = start + 4 * lengths
+    size = math.prod(shape) * dtype.itemsize
+    if first + size != len(content):
         raise ValueError(
-            f"{path} is damaged: {dtype} {shape} takes {declared:,} bytes, but "
+            f"{path} is damaged: {dtype} {shape} takes {size:,} bytes, but "
             f"{len(content) - first:,} are there"
         )
     return np.frombuffer(content, dtype, offset=first).reshape(shape)
@@ -65,9 +65,9 @@ def _content(path: Path) -> bytes:
     """All of a file, unpacked, if memory holds it."""
     limit = memory_limit() // 4
     with opened(path) as file:
-        compressed = file.peek(2)[:2] == b"\x1f\x8b"
+        gzipped = file.peek(2)[:2] == b"\x1f\x8b"
         try:
-            content = (gzip.GzipFile(fileobj=file) if compressed else file).read(limit + 1)
+            content = (gzip.GzipFile(fileobj=file) if gzipped else file).read(limit + 1)
         except (OSError, EOFError, zlib.error) as error:
             raise ValueError(f"{path} is damaged: {error}") from error
     if len(content) > limit:

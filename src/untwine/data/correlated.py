@@ -47,27 +47,27 @@ class Correlation(Recorded):
     with both factors scaled to [0, 1], from their first value to their last.
 
     Args:
-        one: The first factor.
-        other: The second.
+        first: A factor.
+        second: Another.
         width: :math:`\sigma`, the width of the line. 0.1 is strong, 0.7 weak.
-        inverse: Whether the diagonal falls: high values of one go with low values of the other.
+        inverse: Whether the diagonal falls: high values go with low ones.
 
     Raises:
         ValueError: for a factor with itself, and a width that is not positive.
 
     Example:
         >>> Correlation("shape", "scale", 0.1)
-        Correlation(one='shape', other='scale', width=0.1, inverse=False)
+        Correlation(first='shape', second='scale', width=0.1, inverse=False)
     """
 
-    one: str
-    other: str
+    first: str
+    second: str
     width: float
     inverse: bool = False
 
     def __post_init__(self) -> None:
-        if self.one == self.other:
-            raise ValueError(f"one and other are both {self.one!r}; expected two factors")
+        if self.first == self.second:
+            raise ValueError(f"first and second are both {self.first!r}; expected two factors")
         check_scale("width", self.width)
 
 
@@ -87,12 +87,12 @@ def confounder(
 
     Example:
         >>> space = FactorSpace(("shape", "scale", "x"), (3, 6, 32))
-        >>> [(c.one, c.other) for c in confounder(space, "x", 0.2)]
+        >>> [(c.first, c.second) for c in confounder(space, "x", 0.2)]
         [('x', 'shape'), ('x', 'scale')]
     """
     space.position(factor)
-    others = [n for n, s in zip(space.names, space.sizes, strict=True) if n != factor and s > 1]
-    return tuple(Correlation(factor, other, width, inverse) for other in others)
+    partners = [n for n, s in zip(space.names, space.sizes, strict=True) if n != factor and s > 1]
+    return tuple(Correlation(factor, second, width, inverse) for second in partners)
 
 
 class CorrelatedSampler(Sampler[np.ndarray]):
@@ -194,23 +194,23 @@ def row_weights(
     """
     if not correlations:
         raise ValueError("correlations is empty: name at least one, such as Correlation(a, b, 0.1)")
-    known = np.ones(len(factors), np.bool_)
+    complete = np.ones(len(factors), np.bool_)
     exponent = np.zeros(len(factors))
     for correlation in correlations:
-        scaled = []
-        for name in (correlation.one, correlation.other):
+        positions = []
+        for name in (correlation.first, correlation.second):
             column = space.position(name)
             if space.sizes[column] < 2:
                 raise ValueError(f"factor {name!r} has one value, so nothing correlates with it")
-            known &= factors[:, column] >= 0
-            scaled.append(factors[:, column] / (space.sizes[column] - 1))
-        one, other = scaled
-        distance = one - (1 - other if correlation.inverse else other)
+            complete &= factors[:, column] >= 0
+            positions.append(factors[:, column] / (space.sizes[column] - 1))
+        first, second = positions
+        distance = first - (1 - second if correlation.inverse else second)
         exponent -= distance**2 / (2 * correlation.width**2)
-    if not known.any():
+    if not complete.any():
         raise ValueError("the correlated factors are unknown in every row")
-    exponent -= exponent[known].max()
-    return np.where(known, np.exp(exponent), 0.0)
+    exponent -= exponent[complete].max()
+    return np.where(complete, np.exp(exponent), 0.0)
 
 
 def correlated_settings(space: FactorSpace) -> dict[str, tuple[Correlation, ...]]:
@@ -230,8 +230,8 @@ def correlated_settings(space: FactorSpace) -> dict[str, tuple[Correlation, ...]
         >>> from untwine.data import DSprites
         >>> for name, correlations in list(correlated_settings(DSprites.space).items())[:2]:
         ...     print(name, correlations[0])
-        pair 1, width 0.1 Correlation(one='shape', other='scale', width=0.1, inverse=False)
-        pair 2, width 0.1 Correlation(one='posX', other='posY', width=0.1, inverse=False)
+        pair 1, width 0.1 Correlation(first='shape', second='scale', width=0.1, inverse=False)
+        pair 2, width 0.1 Correlation(first='posX', second='posY', width=0.1, inverse=False)
     """
     for names, table in _TABLES:
         if set(names) == set(space.names):

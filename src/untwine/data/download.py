@@ -65,49 +65,50 @@ def published_file(
     if path is not None:
         place = expanded(path)
         return regular_file(place / source.name if place.is_dir() else place)
-    kept = data_folder() / source.folder / source.name
-    if kept.is_file():
-        return kept
+    place = data_folder() / source.folder / source.name
+    if place.is_file():
+        return place
     if not download:
         fetch = f", or download=True to fetch it ({source.size})" if source.urls else ""
         raise FileNotFoundError(
-            f"{owner} needs its published file {source.name}, which is not in {kept.parent}: give "
+            f"{owner} needs its published file {source.name}, which is not in {place.parent}: give "
             f"path={fetch}"
         )
     if not source.urls:
         raise FileNotFoundError(
             f"{source.name} of {owner} cannot be fetched by a program: get it by hand and put it "
-            f"into {kept.parent}, or give path="
+            f"into {place.parent}, or give path="
         )
-    return _fetch(source, kept, verify)
+    return _fetch(source, place, verify)
 
 
-def _fetch(source: Published, kept: Path, verify: bool) -> Path:
+def _fetch(source: Published, place: Path, verify: bool) -> Path:
     """Downloads into ``NAME.part``, which the next call goes on with, and renames what is whole."""
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    part = kept.with_name(f"{kept.name}.part")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    part = place.with_name(f"{place.name}.part")
     failures: list[str] = []
     for url in source.urls:
         try:
             _continue(url, part, source.name)
         except OSError as error:
-            failures.append(f"{url}: {getattr(error, 'reason', error)}")
+            failures.append(f"{url}: {error}")
             continue
-        found = _digest(part, source.digest.partition(":")[0]) if source.digest else ""
-        if verify and source.digest and found != source.digest:
+        digest = _digest(part, source.digest.partition(":")[0]) if source.digest else ""
+        if verify and source.digest and digest != source.digest:
             part.unlink()
-            failures.append(f"{url}: its bytes are {found}, published were {source.digest}")
+            failures.append(f"{url}: its bytes are {digest}, published were {source.digest}")
             continue
-        part.replace(kept)
-        return kept
+        part.replace(place)
+        return place
     wrong = any("its bytes are" in failure for failure in failures)
-    advice = f"get {source.name} by hand and put it into {kept.parent}, or give path="
+    advice = f"get {source.name} by hand and put it into {place.parent}, or give path="
     kind = ValueError if wrong else ConnectionError
     raise kind(f"{source.name} could not be downloaded ({'; '.join(failures)}): {advice}")
 
 
 def _continue(url: str, part: Path, name: str) -> None:
     """Fetches what is missing of a file; a server that cannot go on begins again."""
+    from urllib.error import HTTPError
     from urllib.request import Request, urlopen
 
     from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
@@ -119,7 +120,7 @@ def _continue(url: str, part: Path, name: str) -> None:
     try:
         answer = urlopen(request, timeout=_TIMEOUT)
     except OSError as error:
-        if have and getattr(error, "code", None) == 416:  # nothing is missing
+        if have and isinstance(error, HTTPError) and error.code == 416:  # nothing is missing
             return
         raise
     with answer:

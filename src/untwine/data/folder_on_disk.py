@@ -68,8 +68,8 @@ class FolderOnDisk(FactorDataset):
         if self._square is not None and min(self._square) < 1:
             raise ValueError(f"size is {size}; expected at least 1 pixel")
         self._names = _index(self.path)
-        some = np.unique(np.linspace(0, len(self._names) - 1, _LOOKED_AT).astype(np.int64))
-        headers = [header(self._file(int(row))) for row in some]
+        sample = np.unique(np.linspace(0, len(self._names) - 1, _LOOKED_AT).astype(np.int64))
+        headers = [header(self._file(int(row))) for row in sample]
         if color is None:
             color = any(mode not in ("1", "L", "LA") for mode, _ in headers)
         self._color = color
@@ -122,10 +122,10 @@ class FolderOnDisk(FactorDataset):
 def _index(root: Path) -> np.ndarray:
     """The files' names, seen from the folder, sorted, from the kept list if nothing has changed."""
     key = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
-    kept = data_folder() / "indexes" / f"{key}.npz"
-    if kept.exists():
+    list_file = data_folder() / "indexes" / f"{key}.npz"
+    if list_file.exists():
         try:
-            with open_npz(kept) as archive:
+            with open_npz(list_file) as archive:
                 folders, times = archive["folders"], archive["times"]
                 if all(_time(root, name) == t for name, t in zip(folders, times, strict=True)):
                     return archive["files"]
@@ -135,12 +135,12 @@ def _index(root: Path) -> np.ndarray:
     if not files:
         raise ValueError(f"there are no images in {root}: looked for {', '.join(SUFFIXES)}")
     names = np.array(sorted(files))
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    part = kept.with_name(f"{key}.{os.getpid()}.part.npz")
+    list_file.parent.mkdir(parents=True, exist_ok=True)
+    part = list_file.with_name(f"{key}.{os.getpid()}.part.npz")
     places = np.array(below)
     times = np.array([_time(root, name) for name in places], np.int64)
     np.savez(part, files=names, folders=places, times=times)
-    part.replace(kept)
+    part.replace(list_file)
     return names
 
 
@@ -190,10 +190,10 @@ def _levels(root: Path, names: np.ndarray) -> dict[str, np.ndarray]:
             "must lie equally deep"
         )
     levels = {}
-    rest = names
+    tails = names
     titles = ["folder"] if depth[0] == 1 else [f"folder{k}" for k in range(int(depth[0]))]
     for title in titles:
-        parts = np.char.partition(rest, b"/")
+        parts = np.char.partition(tails, b"/")
         levels[title] = np.char.decode(parts[:, 0], "utf-8", "replace")
-        rest = parts[:, 2]
+        tails = parts[:, 2]
     return levels

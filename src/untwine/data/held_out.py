@@ -63,11 +63,11 @@ class HeldOut(Subset):
         for name, values in at.items():
             column = data.space.position(name)
             size = data.space.sizes[column]
-            wanted = [values] if isinstance(values, int | np.integer) else [int(v) for v in values]
-            for value in wanted:
+            numbers = [values] if isinstance(values, int | np.integer) else [int(v) for v in values]
+            for value in numbers:
                 if not 0 <= value < size:
                     raise ValueError(f"factor {name!r} has the values 0 to {size - 1}, not {value}")
-            held &= np.isin(data.factors[:, column], wanted)
+            held &= np.isin(data.factors[:, column], numbers)
         super().__init__(data, _part(held, part, f"the values {dict(at)}"))
         self.at, self.part = dict(at), part
 
@@ -114,11 +114,11 @@ class HeldOutAtRandom(Subset):
             raise ValueError("the data has no factors, and so no combinations to hold out")
         columns = [data.space.position(name) for name in names]
         table = FactorLookup(data.space, data.factors)
-        known = np.flatnonzero((data.factors[:, columns] >= 0).all(axis=1))
-        if not len(known):
+        complete = np.flatnonzero((data.factors[:, columns] >= 0).all(axis=1))
+        if not len(complete):
             raise ValueError(f"no observation has known values of {names}")
         keys, first, combination = np.unique(
-            table.keys(known, columns), return_index=True, return_inverse=True
+            table.keys(complete, columns), return_index=True, return_inverse=True
         )
         count = round(fraction * len(keys))
         if not 0 < count < len(keys):
@@ -126,11 +126,11 @@ class HeldOutAtRandom(Subset):
                 f"fraction {fraction} holds {count} of {len(keys)} combinations out; both parts "
                 "need at least one"
             )
-        values = data.factors[known[first]][:, columns]
+        values = data.factors[complete[first]][:, columns]
         order = np.random.default_rng(check_seed(seed)).permutation(len(keys))
-        chosen = _spared(values, order, count, names)
+        out = _spared(values, order, count, names)
         held = np.zeros(len(data), np.bool_)
-        held[known] = chosen[combination.reshape(-1)]
+        held[complete] = out[combination.reshape(-1)]
         super().__init__(data, _part(held, part, f"a share of {fraction}"))
         self.fraction, self.names, self.seed, self.part = fraction, names, seed, part
 
@@ -159,35 +159,37 @@ def corner(
         names = [n for n, s in zip(space.names, space.sizes, strict=True) if s > 1]
     if not names:
         raise ValueError("there is no factor with several values, and so no corner")
-    each = math.exp(math.log(share) / len(names))
+    per_factor = math.exp(math.log(share) / len(names))
     sizes = {name: space.sizes[space.position(name)] for name in names}
-    return {n: list(range(s - max(1, min(s - 1, round(each * s))), s)) for n, s in sizes.items()}
+    return {
+        n: list(range(s - max(1, min(s - 1, round(per_factor * s))), s)) for n, s in sizes.items()
+    }
 
 
 def _spared(values: np.ndarray, order: np.ndarray, count: int, names: list[str]) -> np.ndarray:
     """Which combinations are held out, the first of an order that leave no value without one."""
-    left = [np.bincount(column) for column in values.T]
-    chosen = np.zeros(len(values), np.bool_)
+    counts_of = [np.bincount(column) for column in values.T]
+    out = np.zeros(len(values), np.bool_)
     for row in order:
-        if all(counts[value] > 1 for counts, value in zip(left, values[row], strict=True)):
-            chosen[row] = True
-            for counts, value in zip(left, values[row], strict=True):
+        if all(counts[value] > 1 for counts, value in zip(counts_of, values[row], strict=True)):
+            out[row] = True
+            for counts, value in zip(counts_of, values[row], strict=True):
                 counts[value] -= 1
             count -= 1
             if not count:
-                return chosen
+                return out
     raise ValueError(
-        f"{chosen.sum()} of the {len(values)} combinations of {names} are all that can be held "
+        f"{out.sum()} of the {len(values)} combinations of {names} are all that can be held "
         "out without losing a value: use a smaller fraction, or HeldOut for whole values"
     )
 
 
-def _part(held: np.ndarray, part: str, what: str) -> np.ndarray:
+def _part(held: np.ndarray, part: str, reason: str) -> np.ndarray:
     if part not in ("train", "test"):
         raise ValueError(f"part is {part!r}; expected 'train' or 'test'")
     if held.all() or not held.any():
         where = "every" if held.any() else "no"
         raise ValueError(
-            f"{where} observation has {what}: both parts need at least one observation"
+            f"{where} observation has {reason}: both parts need at least one observation"
         )
     return np.flatnonzero(held if part == "test" else ~held)

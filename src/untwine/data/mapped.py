@@ -78,10 +78,10 @@ def converted(
     target = folder / f"{name}-{digest[:16]}.npy"
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        needed, free = int(np.prod(shape)), shutil.disk_usage(folder).free
-        if needed > free:
+        size, free = int(np.prod(shape)), shutil.disk_usage(folder).free
+        if size > free:
             raise OSError(
-                f"{name} takes {needed / 2**30:,.1f} GiB once it can be read image by image, but "
+                f"{name} takes {size / 2**30:,.1f} GiB once it can be read image by image, but "
                 f"{folder} has {free / 2**30:,.1f} GiB left: name another folder in UNTWINE_DATA"
             )
         part = target.with_name(f"{target.name}.{os.getpid()}.part")

@@ -46,15 +46,15 @@ class IdxImages(ImageArray):
             )
         self.part = part
         images, labels = [], []
-        for one in ("train", "test") if part == "all" else (part,):
-            pixels, digits = (read_idx(self._place(file, path, download)) for file in _FILES[one])
+        for half in ("train", "test") if part == "all" else (part,):
+            pixels, digits = (read_idx(self._place(file, path, download)) for file in _FILES[half])
             if pixels.ndim != 3 or digits.shape != pixels.shape[:1]:
                 raise ValueError(
-                    f"the {one} part has images {pixels.shape} and labels {digits.shape}; "
+                    f"the {half} part has images {pixels.shape} and labels {digits.shape}; "
                     "expected (N, H, W) and (N,)"
                 )
             if len(digits) and digits.max() > 9:
-                raise ValueError(f"the {one} part has the label {digits.max()}; expected 0 to 9")
+                raise ValueError(f"the {half} part has the label {digits.max()}; expected 0 to 9")
             images.append(pixels)
             labels.append(digits)
         self.space = FactorSpace((self.factor,), (10,), ("nominal",))

@@ -112,8 +112,8 @@ class MPI3D(ImageArray):
                 f"images of {self.path} is {kind} {shape}; expected uint8 (N, 64, 64, 3)"
             )
         if shape[0] != len(self.space):
-            others = [name for name, space in _SPACES.items() if len(space) == shape[0]]
-            advice = f": is it {' or '.join(others)}?" if others else ""
+            alternatives = [name for name, space in _SPACES.items() if len(space) == shape[0]]
+            advice = f": is it {' or '.join(alternatives)}?" if alternatives else ""
             raise ValueError(
                 f"{self.path} holds {shape[0]:,} images, but {variant} has {len(self.space):,} "
                 f"({self.space}){advice}"

@@ -205,10 +205,11 @@ class NpyRows(Rows):
 
 
 def _read_at(file: int, part: memoryview, offset: int) -> int:
-    if hasattr(os, "preadv"):
-        return os.preadv(file, [part], offset)
-    os.lseek(file, offset, os.SEEK_SET)  # where there is no preadv, as on Windows
-    content = os.read(file, len(part))
+    if os.name == "posix":
+        content = os.pread(file, len(part), offset)
+    else:
+        os.lseek(file, offset, os.SEEK_SET)
+        content = os.read(file, len(part))
     part[: len(content)] = content
     return len(content)
 

@@ -107,8 +107,8 @@ def cast(scene: Scene, shape: int, scale: float, orientation: float) -> Layers:
     nearer = t_object < t[window]
     t[window] = np.where(nearer, t_object, t[window])
     region[window] = np.where(nearer, OBJECT, region[window])
-    for axis, other in zip(normal, normal_object, strict=True):
-        axis[window] = np.where(nearer, other, axis[window])
+    for axis, of_object in zip(normal, normal_object, strict=True):
+        axis[window] = np.where(nearer, of_object, axis[window])
 
     place = tuple(o + t * d for o, d in zip(start, ray, strict=True))
     lamp, spot = _lamp(scene, place)
@@ -123,11 +123,13 @@ def cast(scene: Scene, shape: int, scale: float, orientation: float) -> Layers:
     head = -(normal[0] * (sin * down) + normal[1] * (cos * down) - normal[2] * below)
     head = np.maximum(head, 0)
     base_floor, base_wall, from_head, from_lamp = scene.room
-    own, own_head, own_lamp = scene.object_light
+    ambient, head_share, lamp_share = scene.object_light
     base = np.where(floor, base_floor, base_wall)
     is_object = region == OBJECT
     light = np.where(
-        is_object, own + own_head * head + own_lamp * lit, base + from_head * head + from_lamp * lit
+        is_object,
+        ambient + head_share * head + lamp_share * lit,
+        base + from_head * head + from_lamp * lit,
     )
     gloss = np.where(is_object & (toward > 0), scene.gloss * spot, 0.0)
     return Layers(region, light, gloss)
@@ -153,13 +155,13 @@ def _room(
                 np.where(x < 0, (-scene.half_room - start[0]) / x, far),
             ]
         )
-    which, t = distances.argmin(axis=0), distances.min(axis=0)
+    surface, t = distances.argmin(axis=0), distances.min(axis=0)
     above = start[2] + t * z > scene.wall
-    region = np.where(which == 0, FLOOR, np.where(above, SKY, WALL)).astype(np.int8)
+    region = np.where(surface == 0, FLOOR, np.where(above, SKY, WALL)).astype(np.int8)
     normal = [
-        np.where(which == 3, 1.0, np.where(which == 2, -1.0, 0.0)),
-        np.where(which == 1, -1.0, 0.0),
-        np.where(which == 0, 1.0, 0.0),
+        np.where(surface == 3, 1.0, np.where(surface == 2, -1.0, 0.0)),
+        np.where(surface == 1, -1.0, 0.0),
+        np.where(surface == 0, 1.0, 0.0),
     ]
     return region, t, normal
 
@@ -200,11 +202,11 @@ def _hit(
 
 
 def _nearest(
-    one: tuple[np.ndarray, _Vector], other: tuple[np.ndarray, _Vector]
+    a: tuple[np.ndarray, _Vector], b: tuple[np.ndarray, _Vector]
 ) -> tuple[np.ndarray, _Vector]:
-    nearer = other[0] < one[0]
-    t = np.where(nearer, other[0], one[0])
-    x, y, z = (np.where(nearer, b, a) for a, b in zip(one[1], other[1], strict=True))
+    nearer = b[0] < a[0]
+    t = np.where(nearer, b[0], a[0])
+    x, y, z = (np.where(nearer, v, u) for u, v in zip(a[1], b[1], strict=True))
     return t, (x, y, z)
 
 
@@ -216,8 +218,8 @@ def _box(
     side = np.zeros(ray[0].shape, np.int8)
     for axis, (o, d) in enumerate(zip(start, ray, strict=True)):
         center = half if axis == 2 else 0.0
-        one, other = (center - half - o) / d, (center + half - o) / d
-        low, high = np.minimum(one, other), np.maximum(one, other)
+        near, far = (center - half - o) / d, (center + half - o) / d
+        low, high = np.minimum(near, far), np.maximum(near, far)
         side = np.where(low > enter, axis, side)
         enter, leave = np.maximum(enter, low), np.minimum(leave, high)
     t = np.where((enter < leave) & (enter > 1e-9), enter, np.inf)

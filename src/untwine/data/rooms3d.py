@@ -122,13 +122,13 @@ class Templates:
         Shape:
             factors ``(B, 6)``; returns ``(B, 3, 64, 64)`` of int16, 0 to 255.
         """
-        floor, wall, thing = (_LEVELS[factors[:, k]] for k in range(3))
+        floor, wall, item = (_LEVELS[factors[:, k]] for k in range(3))
         template = (factors[:, 3] * 4 + factors[:, 4]) * 15 + factors[:, 5]
         self.make(template)
         planes = self._planes.reshape(-1, 64 * 64)
         first = 21 * template[:, None]
         image = planes.take(first + np.arange(18, 21), axis=0)
-        for region, levels in enumerate((floor, wall, thing)):
+        for region, levels in enumerate((floor, wall, item)):
             image += planes.take(first + (6 * region + levels), axis=0)
         image += _FINE // 2
         image >>= 5
@@ -138,8 +138,8 @@ class Templates:
 
     def make(self, numbers: Sequence[int] | np.ndarray) -> None:
         """Makes those templates that are not there yet."""
-        wanted = np.unique(np.asarray(numbers, np.int64))
-        for number in wanted[~self._made[wanted]]:
+        templates = np.unique(np.asarray(numbers, np.int64))
+        for number in templates[~self._made[templates]]:
             scale, shape, orientation = number // 60, number // 15 % 4, number % 15
             self._planes[number] = _planes(self.scene, shape, scale, orientation)
             self._made[number] = True
@@ -167,8 +167,8 @@ def _planes(scene: Scene, shape: int, scale: int, orientation: int) -> np.ndarra
     # All numbers are whole and small enough to be exact, in whatever order they are added.
     weights = _filter()
     rows = np.rint(np.matmul(weights.astype(np.float32), planes).astype(np.float64) / 64)
-    filtered = np.matmul(rows, weights.T)
-    return np.rint(filtered / (_WEIGHT * _WEIGHT // 64 // _FINE)).astype(np.int16).reshape(21, -1)
+    columns = np.matmul(rows, weights.T)
+    return np.rint(columns / (_WEIGHT * _WEIGHT // 64 // _FINE)).astype(np.int16).reshape(21, -1)
 
 
 @cache

@@ -83,8 +83,8 @@ class SmallNORB(ImageArray):
             raise ValueError(f"size is {size}; expected 1 to 96 pixels")
         self.part, self.size = part, size
         images, factors = [], []
-        for one in ("train", "test") if part == "all" else (part,):
-            pixels, table = _read(one, path, size, download)
+        for half in ("train", "test") if part == "all" else (part,):
+            pixels, table = _read(half, path, size, download)
             images.append(pixels)
             factors.append(table)
         self._keep(np.concatenate(images), np.concatenate(factors))

@@ -227,7 +227,8 @@ def report(rows: common.Rows) -> str:
     lines += [
         "`python benchmarks/diagnostics.py`: MLP of one hidden layer of 128, 5 dimensions, Adam "
         "0.001, batches of 64; dSprites' upright squares at 16 x 16 (Bernoulli), Frey faces "
-        "at 14 x 10 (Gaussian, sigma 0.1). Jacobians at 300 posterior means. Mean ± standard deviation over seeds.",
+        "at 14 x 10 (Gaussian, sigma 0.1). Jacobians at 300 posterior means. Mean ± standard "
+        "deviation over seeds.",
         "",
     ]
     runs = [r for r in rows if r["part"] in ("posteriors", "betas")]
@@ -253,7 +254,8 @@ def report(rows: common.Rows) -> str:
         ]  # fmt: skip
         head = (
             "set", "posterior", "beta", "seeds", "steps", "used", "seam gap",
-            "after the best rotation", "cosine", "V (random)", "KL from optimum", "ELBO", "sigma fitted", "MIG", "DCI",
+            "after the best rotation", "cosine", "V (random)", "KL from optimum", "ELBO",
+            "sigma fitted", "MIG", "DCI",
         )  # fmt: skip
         lines += [f"## {title}", "", *common.table(head, cells), ""]
     scored = [r for r in runs if "mig" in r and r["posterior"] == "diagonal"]
@@ -307,14 +309,16 @@ def report(rows: common.Rows) -> str:
             ]  # fmt: skip
         if row["part"] == "generator":
             low, high = min(row["gaps"]), max(row["gaps"])
+            local, sefa, ganspace = (
+                f"{row[k][0]:.2f} down to {row[k][-1]:.2f}"
+                for k in ("local_cosines", "local_sefa", "local_ganspace")
+            )
             lines += [
                 "## A real generator", "",
                 f"`gan_face_generate` 1.1.1, 100 numbers to 64 x 64 faces, six codes: seam gap "
                 f"{low:.0f} to {high:.0f} nats at sigma 1; effective rank {min(row['ranks']):.1f} "
                 f"to {max(row['ranks']):.1f} of 100; principal cosines of the local top ten of two "
-                f"places {row['local_cosines'][0]:.2f} down to {row['local_cosines'][1]:.2f}; of "
-                f"local and SeFa {row['local_sefa'][0]:.2f} down to {row['local_sefa'][-1]:.2f}, of "
-                f"local and GANSpace {row['local_ganspace'][0]:.2f} down to {row['local_ganspace'][-1]:.2f}.", "",
+                f"places {local}; of local and SeFa {sefa}, of local and GANSpace {ganspace}.", "",
             ]  # fmt: skip
     return "\n".join(lines)
 

@@ -153,3 +153,16 @@ def test_figures_hold_the_numbers(model, tmp_path):
     )
     with pytest.raises(ValueError, match="no model to draw"):
         plots.seam_gaps({})
+
+
+def test_what_is_not_finite_is_said():
+    x = MODEL.sample(30)[1]
+
+    class Broken(Linear):
+        def represent(self, x):
+            return Independent(Normal(torch.full((len(x), 3), torch.nan), 1.0), 1)
+
+    with pytest.raises(ValueError, match="codes of some observations are not finite"):
+        d.diagnose(Broken(MODEL), x)
+    with pytest.raises(d.NoDensity, match="Jacobian is not finite"):
+        d.metric_at(lambda z: z / 0.0, torch.zeros(2, 3), sigma=1.0)

@@ -28,6 +28,7 @@ SECTIONS = [
     "scores",
     "factors",
     "kl",
+    "why",
     "reconstructions",
     "samples",
     "training",
@@ -110,7 +111,7 @@ def test_everything_is_there(page: Page) -> None:
     assert [s["id"] for s in page.all("section")] == SECTIONS
     assert [a["href"] for a in page.all("a")][1:] == [f"#{name}" for name in SECTIONS]
     assert "Not shown" not in page.words()
-    assert len(page.all("svg", role="img")) == 5
+    assert len(page.all("svg", role="img")) >= 5 + 2
     words = page.words()
     for expected in ("BetaTCVAE", "Arrays", "β, the weight of the total correlation", "posX (6)"):
         assert expected in words, expected
@@ -282,7 +283,7 @@ def test_every_method_has_a_report(name: str, tmp_path: Path) -> None:
     run = ut.Run(tmp_path / "run", method=method.eval(), data=data)
     page = Page(ut.report(run, n=80, scores=False))
     swaps = issubclass(cls, ut.methods.Swaps)
-    shown = [*SECTIONS[:4], *["swaps"] * swaps, *SECTIONS[4:]]
+    shown = [*SECTIONS[:5], *["swaps"] * swaps, *SECTIONS[5:]]
     assert [s["id"] for s in page.all("section")] == shown
     assert len([i for i in page.all("img") if i.get("class") == "swaps"]) == swaps
     draws = hasattr(method, "decode") and cls.supervision is not ut.data.Modalities

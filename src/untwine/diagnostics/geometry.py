@@ -102,7 +102,10 @@ def metric_at(
             tensor, word = _chunk(call, points[part], None if c is None else c[part], sigma)
             tensors.append(tensor)
             start += rows
-    return Metric(torch.cat(tensors), z.double(), word)
+    tensor = torch.cat(tensors)
+    if not torch.isfinite(tensor).all():
+        raise NoDensity("the decoder's Jacobian is not finite at some codes: no lengths are known")
+    return Metric(tensor, z.double(), word)
 
 
 def metric_of(encoded: Encoded, z: Tensor | None = None, sigma: float | None = None) -> Metric:

@@ -278,6 +278,11 @@ def encode_for(
                 "Independent(Normal(mean, stddev), 1)"
             )
         q = _stacked(parts)
+        if not torch.isfinite(q.mean).all():
+            raise ValueError(
+                "codes of some observations are not finite: the model's weights or the "
+                "observations are not; load an earlier checkpoint"
+            )
         prior = _prior(subject.prior(), q)
         z = first.mean[:2]
         p = decoding(subject, z, None if c is None else c[:2])

@@ -23,6 +23,7 @@ from .adversaries import adversaries
 from .findings import Findings, find
 from .sections import curves_left_out, figures, part_rows, score_rows, skipped, tiles
 from .subject import Subject, about
+from .why import why
 
 __all__ = ["page_path", "report", "scores_of", "subject_of", "write"]
 
@@ -93,6 +94,7 @@ def report(
         subject.out,
         **about(subject, findings),
         **figures(subject, findings, evaluation),
+        **why(subject, seed),
         curves_left_out=curves_left_out(subject),
         adversaries=adversaries(subject, seed),
         tiles=tiles(findings),

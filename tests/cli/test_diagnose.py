@@ -160,7 +160,8 @@ def test_what_is_not_finite_is_said():
 
     class Broken(Linear):
         def represent(self, x):
-            return Independent(Normal(torch.full((len(x), 3), torch.nan), 1.0), 1)
+            loc = torch.full((len(x), 3), torch.nan)
+            return Independent(Normal(loc, 1.0, validate_args=False), 1, validate_args=False)
 
     with pytest.raises(ValueError, match="codes of some observations are not finite"):
         d.diagnose(Broken(MODEL), x)

@@ -119,7 +119,7 @@ def test_commands_run(page, text, tmp_path, monkeypatch):
             words += ["--metrics", "mig", "modularity", "--n", "300"]
         elif words[1] == "report":
             words += ["--n", "300", "--no-scores"]
-        elif words[1:3] == ["study", "run"]:
+        elif words[1:3] == ["study", "run"] and "--dry_run" not in words:
             words += ["--runner", "sequential", "--no-figures", "--no-progress"]
         elif words[1] == "diagnose":
             words += ["--n", "40"]

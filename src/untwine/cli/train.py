@@ -27,7 +27,9 @@ What it takes becomes options: --method.penalty TotalCorrelation --method.penalt
 its name, one argument of a default changes alone: --method.optimizer.lr 3e-4."""
 _ROOTS = ("method", "data", "sampler")
 _OF_FIT = ("steps", "batch_size", "seed", "log_every", "checkpoint_every", "keep", "init_from")
-_MACHINE = ("accelerator", "logger", "out", "config", "trust", "print_config", "no_progress")
+_WATCHING = ("watch", "watch_every")
+_MACHINE = ("accelerator", "logger", *_WATCHING, "out", "config", "trust")
+_SHOWN = ("print_config", "no_progress")
 _LOGGERS = ("tensorboard", "wandb", "mlflow")
 _LONGEST = 1 << 22  # bytes of a file of options
 
@@ -48,6 +50,8 @@ def train(
     init_from: str | None = None,
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     logger: str | None = None,
+    watch: str | None = None,
+    watch_every: int = 500,
     out: str | None = None,
     config: str | None = None,
     trust: str | None = None,
@@ -71,6 +75,9 @@ def train(
         init_from: A run's folder, whose weights to begin with.
         accelerator: What to train on.
         logger: Beside log.jsonl: tensorboard, wandb, mlflow, or several with commas.
+        watch: Keep for the report how training goes: rates (of each dimension, with a warning where
+            the posterior collapses), traversals (a film), or both with a comma.
+        watch_every: Steps from one look to the next.
         out: The run's folder; runs/METHOD-DATA-SEED by default.
         config: A run's folder or its spec.yaml, to begin from; options override it.
         trust: Packages of your own, with commas, whose code the run's spec may name; beside untwine
@@ -78,7 +85,7 @@ def train(
         print_config: Print what would be trained, as YAML, and stop.
         no_progress: Show no progress.
     """
-    spec = {name: value for name, value in locals().items() if name not in _MACHINE}
+    spec = {name: value for name, value in locals().items() if name not in (*_MACHINE, *_SHOWN)}
     if print_config:
         import yaml
 
@@ -125,6 +132,7 @@ def train(
         fabric=fabric,
         sampler=drawn,
         progress=not no_progress,
+        callbacks=_watching(watch, watch_every),
         loggers=[_logger(name, folder, spec) for name in loggers] if first else (),
         **{name: spec[name] for name in _OF_FIT},
     )
@@ -264,6 +272,21 @@ def _logger(name: str, folder: Path, spec: Mapping[str, Any]) -> Any:
             f"--logger {name} needs a package that is not installed ({error.name or error}): "
             "pip install 'untwine[loggers]'"
         ) from error
+
+
+def _watching(watch: str | None, every: int) -> list[Any]:
+    """The callbacks of ``--watch``."""
+    from ..training import RateWatch, TraversalFrames
+
+    kinds = {"rates": RateWatch, "traversals": TraversalFrames}
+    words = [word.strip().lower() for word in (watch or "").split(",") if word.strip()]
+    for word in words:
+        if word not in kinds:
+            near = f"{did_you_mean(word, kinds)} There are {', '.join(kinds)}"
+            raise UsageError(f"--watch is {word!r}{near}")
+    if every < 1:
+        raise UsageError(f"--watch_every is {every}: expected at least 1")
+    return [kinds[word](every) for word in words]
 
 
 def _help(trees: Mapping[str, Tree], specs: Mapping[str, Any]) -> str:

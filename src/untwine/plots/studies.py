@@ -154,6 +154,7 @@ def curves(
     xlabel: str = "",
     ylabel: str = "",
     labels: Mapping[str, Sequence[str]] | None = None,
+    points: bool = True,
 ) -> Figure:
     """One quantity against another, a line and its points for each group.
 
@@ -163,6 +164,7 @@ def curves(
         xlabel: Of the axis.
         ylabel: Of the axis.
         labels: By group, written beside each point of the line.
+        points: Whether to mark the points of the lines.
 
     Example:
         >>> made = curves({"BetaVAE": ([20.0, 30.0], [[0.1, 0.2], [0.3, 0.3]])}, xlabel="nll")
@@ -182,7 +184,9 @@ def curves(
         if spread.shape[1] > 1:
             axes.scatter(across, spread, s=9, color=color, alpha=0.35, linewidths=0)
         middle = np.nanmedian(across, axis=1), np.nanmedian(spread, axis=1)
-        axes.plot(*middle, color=color, marker="o", markersize=3.5, linewidth=1.3, label=name)
+        axes.plot(
+            *middle, color=color, marker="o" * points, markersize=3.5, linewidth=1.3, label=name
+        )
         for place, text in enumerate((labels or {}).get(name, ())):
             axes.annotate(text, (middle[0][place], middle[1][place]), (3, 4), fontsize=SIZE - 2.5,
                           textcoords="offset points", color=color)  # fmt: skip

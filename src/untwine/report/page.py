@@ -20,6 +20,7 @@ from ..training.files import replace_file
 from ..training.plan import plan
 from ..training.scores import kept
 from .adversaries import adversaries
+from .film import film, rates
 from .findings import Findings, find
 from .sections import curves_left_out, figures, part_rows, score_rows, skipped, tiles
 from .subject import Subject, about
@@ -98,6 +99,8 @@ def report(
         curves_left_out=curves_left_out(subject),
         adversaries=adversaries(subject, seed),
         tiles=tiles(findings),
+        film=film(subject.folder),
+        rates_figure=rates(subject.folder),
         found=findings,
         scores=score_rows(evaluation),
         scores_missing=reason,

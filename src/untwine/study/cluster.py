@@ -24,6 +24,7 @@ _POLL = 1.0
 _GRACE = 120.0  # seconds beyond twice the time limit, after which a worker is taken to hang
 _BUSY = 2.0  # seconds before a run is tried again in whose folder another process is
 _PATIENCE = 30
+_FAILURES = 5  # workers in a row that do not start, after which there is something wrong
 
 
 class Worker:
@@ -40,6 +41,9 @@ class Worker:
         if work.trust and "" not in sys.path:
             sys.path.append("")
         self._work, self._sets = work, Sets(work.trust)
+
+    def ready(self) -> None:
+        """Returns once the worker has started."""
 
     def make(self, run: Planned, folder: str) -> Outcome:
         """Makes a run, see `work.make`."""
@@ -100,12 +104,16 @@ class _Crew:
         self._class = ray.remote(Worker).options(
             num_cpus=work.threads, num_gpus=gpus, max_restarts=0, max_task_retries=0
         )
+        self._starting: dict[Any, Any] = {}
+        self._failures = 0
         self._idle: list[Any] = []
         self._at: dict[Any, tuple[Any, Planned, int, float]] = {}
 
     def hire(self, count: int) -> None:
-        """Starts workers; those that there is no room for wait for it."""
-        self._idle += [self._class.remote(self._work, os.getcwd()) for _ in range(count)]
+        """Starts workers; those that there is no room for wait for it, and are given no run."""
+        for _ in range(count):
+            worker = self._class.remote(self._work, os.getcwd())
+            self._starting[worker.ready.remote()] = worker
 
     def work_off(
         self, runs: Sequence[Planned], retries: int, say: Callable[[str], object]
@@ -117,8 +125,12 @@ class _Crew:
             while waiting or self._at:
                 while waiting and self._idle:
                     self._give(*waiting.popleft())
-                ready, _ = self._ray.wait(list(self._at), num_returns=1, timeout=_POLL)
+                tasks = [*self._at, *self._starting]
+                ready, _ = self._ray.wait(tasks, num_returns=1, timeout=_POLL)
                 for task in ready:
+                    if task in self._starting:
+                        self._started(task)
+                        continue
                     worker, run, attempt, began = self._at.pop(task)
                     try:
                         outcome = self._ray.get(task)
@@ -138,10 +150,24 @@ class _Crew:
                     yield outcome
                 yield from self._hanging()
         finally:
-            for worker, *_ in self._at.values():
+            busy = [worker for worker, *_ in self._at.values()]
+            for worker in (*busy, *self._idle, *self._starting.values()):
                 self._ray.kill(worker)
-            for worker in self._idle:
-                self._ray.kill(worker)
+
+    def _started(self, task: Any) -> None:
+        """A worker that has started can be given runs; one that could not is replaced."""
+        worker = self._starting.pop(task)
+        try:
+            self._ray.get(task)
+        except self._ray.exceptions.RayError as error:
+            self._failures += 1
+            if self._failures > _FAILURES:
+                reason = str(error).strip().splitlines()[-1]
+                raise UsageError(f"workers of Ray do not start: {reason}") from error
+            self._replace(worker)
+            return
+        self._failures = 0
+        self._idle.append(worker)
 
     def _give(self, run: Planned, attempt: int) -> None:
         worker = self._idle.pop()

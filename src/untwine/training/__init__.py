@@ -7,6 +7,7 @@ from .finite import NonFiniteLoss
 from .fit import fit
 from .run import Run
 from .snapshots import PriorSnapshots, Snapshots, read_snapshots
+from .watching import RateWatch, TraversalFrames, read_frames, read_rates
 
 __all__ = [
     "Callback",
@@ -18,10 +19,14 @@ __all__ = [
     "NonFiniteLoss",
     "Position",
     "PriorSnapshots",
+    "RateWatch",
     "Run",
     "Snapshots",
     "State",
+    "TraversalFrames",
     "critic_records",
     "fit",
+    "read_frames",
+    "read_rates",
     "read_snapshots",
 ]

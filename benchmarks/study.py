@@ -289,6 +289,7 @@ def main() -> None:
             notes[part] = make()
             print(f"{notes[part]} ({time.monotonic() - began:.0f} s in all)", flush=True)
     if notes:
+        options.results.mkdir(parents=True, exist_ok=True)
         place = options.results / "study_costs.json"
         before = json.loads(place.read_text()) if place.exists() else {}
         place.write_text(json.dumps({**before, **notes}, indent=1) + "\n")

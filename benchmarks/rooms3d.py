@@ -92,7 +92,8 @@ def fit(images: np.ndarray, steps: int) -> Scene:
     values = flat(ROUND)
     nudges = np.maximum(np.abs(values) * 0.006, 0.004)
     free = [k for k in range(len(values)) if k != 0]  # the distance is the unit
-    factors = np.stack([label(image, Templates(ROUND)) for image in images])
+    start = Templates(ROUND)
+    factors = np.stack([label(image, start) for image in images])
     for step in range(steps):
         rows = np.arange(step % 3, len(images), 3)
         goal = images[rows]
@@ -148,11 +149,12 @@ def main() -> None:
         data.observations(rows)
         seconds.append(time.perf_counter() - start)
     cpu = (time.process_time() - cpu) / len(batches)
-    start, digest = time.process_time(), hashlib.sha256()
+    start = time.process_time()
     for first in range(0, len(data), 480):
-        x = data.observations(np.arange(first, first + 480))
-        digest.update(x.mul_(255).round_().byte().numpy())
+        data.observations(np.arange(first, first + 480))
     whole = time.process_time() - start
+    pixels = data.observations(np.arange(0, len(data), 9973)).mul_(255).round_().byte().numpy()
+    digest = hashlib.sha256(pixels.tobytes()).hexdigest()
 
     kinds = [[SHAPES[k], *_summary(distance[factors[:, 4] == k])] for k in range(4)]
     lines = [
@@ -166,7 +168,7 @@ def main() -> None:
         "",
         f"Templates: {made:.1f} s of CPU, {templates.nbytes / 1e6:.0f} MB. A random batch of 64:",
         f"{1e3 * cpu:.1f} ms of CPU, {1e3 * min(seconds):.1f} ms at best. All 480,000 images in",
-        f"order: {whole:.0f} s of CPU. SHA-256 of their bytes, in order: `{digest.hexdigest()}`.",
+        f"order: {whole:.0f} s of CPU. SHA-256 of every 9,973rd: `{digest}`.",
         "",
         "The fit: `python benchmarks/rooms3d.py --fit 12`.",
     ]

@@ -205,7 +205,7 @@ def figure(rows: list[dict]) -> Any:
     canvas = figure(7.2, 2.7)
     for axes, name in zip(canvas.subplots(1, 2), SETS, strict=True):
         quiet(axes, grid="x")
-        runs = [r for r in rows if r["set"] == name and r["part"] == "posteriors"]
+        runs = [r for r in rows if r["part"] == "posteriors" and r["set"] == name]
         runs.sort(key=lambda r: (r["posterior"], r["seed"]))
         for place, row in enumerate(runs):
             color = ACCENT if row["posterior"] == "diagonal" else WARM

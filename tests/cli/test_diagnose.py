@@ -167,3 +167,27 @@ def test_what_is_not_finite_is_said():
         d.diagnose(Broken(MODEL), x)
     with pytest.raises(d.NoDensity, match="Jacobian is not finite"):
         d.metric_at(lambda z: z / 0.0, torch.zeros(2, 3), sigma=1.0)
+
+
+def test_a_gap_that_no_rotation_removes_is_said():
+    """The directions of this decoder turn with z."""
+
+    class Bent(Linear):
+        def represent(self, x):
+            return Independent(Normal(x.double()[:, :2], 0.3), 1)
+
+        def decode(self, z):
+            z = z.double()
+            angle = 3.0 * z.sum(1, keepdim=True)
+            a, b = z[:, :1], z[:, 1:]
+            mean = torch.cat([a + 0.9 * b * angle.cos(), b + 0.9 * a * angle.sin()], 1)
+            return Independent(Normal(mean, 0.3), 1)
+
+        def prior(self):
+            return Independent(Normal(torch.zeros(2, dtype=F64), 1.0), 1)
+
+    x = torch.randn(80, 2, generator=torch.Generator().manual_seed(0), dtype=F64)
+    found = d.diagnose(Bent(MODEL), x)
+    gap, left = found.orthogonality.seam_gap, found.orthogonality.rotated
+    assert left.mean() > 0.3 * gap.mean()
+    assert "would leave" in found.verdict or "nats, which no single rotation" in found.verdict

@@ -58,8 +58,10 @@ class Diagnosis(Finding):
                 parts.append("diagonal posteriors cost nothing")
             else:
                 would = "cost" if found.diagonal else "would cost"
-                parts.append(f"diagonal posteriors {would} {gap.value:.2g} nats")
-                parts.append(_remedy(found))
+                cost = f"diagonal posteriors {would} {gap.value:.2g} nats"
+                remedy = _remedy(found)
+                joint = ", " if remedy.startswith("which") else "; "
+                parts.append(f"{cost}{joint}{remedy}")
         if not parts:
             return f"{self.model} cannot be diagnosed: {'; '.join(self.missing.values())}"
         return "; ".join(parts) + "."

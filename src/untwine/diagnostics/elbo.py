@@ -110,9 +110,9 @@ def elbo_parts(
         + \textstyle\sum_j D_{KL}(q(z_j) \,\|\, p(z_j))
 
     :math:`q(z) = \frac1N \sum_n q(z|x_n)` is taken with all observations that were drawn. On a set
-    that is drawn whole the parts are those of the set, up to samples of z; otherwise information
-    and total correlation are biased downwards and the dimension-wise KL little, which ``halved``
-    and ``information_above`` show.
+    that is drawn whole the parts are those of the set, up to samples of z; otherwise the
+    information, which is at most log N, is biased downwards, and the total correlation upwards by
+    as much: the more the fewer they are, which ``halved`` and ``information_above`` show.
 
     Args:
         model: Anything with ``represent``, ``decode`` and ``prior``.

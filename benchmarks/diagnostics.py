@@ -254,11 +254,12 @@ def report(rows: common.Rows) -> str:
         ]  # fmt: skip
         head = (
             "set", "posterior", "beta", "seeds", "steps", "used", "seam gap",
-            "after the best rotation", "cosine", "V (random)", "KL from optimum", "ELBO",
+            "after the best rotation", "cosine", "V, of random", "KL from optimum", "ELBO",
             "sigma fitted", "MIG", "DCI",
         )  # fmt: skip
         lines += [f"## {title}", "", *common.table(head, cells), ""]
     scored = [r for r in runs if "mig" in r and r["posterior"] == "diagonal"]
+    scored = [group[0] for group in common.grouped(scored, "beta", "seed", "steps")]
     if len(scored) > 5:
         lines += ["## Does the seam gap choose good runs without labels?", ""]
         cells = []

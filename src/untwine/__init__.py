@@ -19,6 +19,7 @@ __all__ = [
     "Run",
     "Score",
     "annotate",
+    "compare",
     "data",
     "diagnostics",
     "distributions",
@@ -32,6 +33,7 @@ __all__ = [
     "plots",
     "report",
     "study",
+    "testing",
     "use",
 ]
 
@@ -43,6 +45,7 @@ _WHERE = {
     "Run": "training",
     "Score": "metrics.score",
     "annotate": "use",
+    "compare": "report:compare_runs",
     "encode": "encoding",
     "evaluate": "evaluation",
     "fit": "training",
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
         nets,
         plots,
         study,
+        testing,
         use,
     )
     from .data import FactorDataset, FactorSpace
@@ -67,14 +71,15 @@ if TYPE_CHECKING:
     from .evaluation import evaluate
     from .methods import Method
     from .metrics.score import Score
-    from .report import report
+    from .report import compare_runs as compare, report
     from .training import Run, fit
     from .use import annotate
 
 
 def __getattr__(name: str) -> Any:
     if name in _WHERE:
-        value = getattr(importlib.import_module(f".{_WHERE[name]}", __name__), name)
+        home, _, there = _WHERE[name].partition(":")
+        value = getattr(importlib.import_module(f".{home}", __name__), there or name)
     elif name in __all__:
         value = importlib.import_module(f".{name}", __name__)
     else:

@@ -151,7 +151,8 @@ def instantiate(
     A spec may come from anywhere. It names only classes of ``untwine`` and ``torch.optim``, and of
     packages in ``trust``; this is decided from its text, before anything is imported. Of these,
     only classes derived from ``base`` at the top (`Recorded` and torch optimizers, if it is not
-    given), and from `Recorded` or a torch optimizer inside, are made.
+    given), and from `Recorded` or a torch optimizer inside, are made; of optimizers and of
+    schedules of learning rates, a `functools.partial` is.
 
     Args:
         spec: Plain data.
@@ -168,6 +169,7 @@ def instantiate(
 
 def _instantiate(spec: Any, base: type | tuple[type, ...] | None) -> Any:
     from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
 
     base = (Recorded, Optimizer) if base is None else base
     if isinstance(spec, Mapping) and "class_path" in spec:
@@ -180,7 +182,7 @@ def _instantiate(spec: Any, base: type | tuple[type, ...] | None) -> Any:
             )
         inside = (Recorded, Optimizer)
         arguments = {k: _instantiate(v, inside) for k, v in (spec.get("init_args") or {}).items()}
-        if issubclass(cls, Optimizer):
+        if issubclass(cls, Optimizer | LRScheduler):
             return partial(cls, **arguments)
         return cls(**arguments)
     if isinstance(spec, Mapping):

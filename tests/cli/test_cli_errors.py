@@ -100,7 +100,7 @@ def test_a_mistake_in_train(untwine, folder, line, said):
         ("report ~nosuchuser/x", "a user who is not there"),
         ("measure ~nosuchuser/x", "a user who is not there"),
         ("measure ~nosuchuser/x.npz", "a user who is not there"),
-        ("measure small.npz --factors factors --codes x --out s.txt", "ends in .json or .csv"),
+        ("measure small.npz --factors factors --codes x --out s.txt", "ends in .csv, .json, .tex"),
         ("measure small.npz --factors factors --codes x --seed -1", "seed is -1"),
         ("report . --seed -1", "seed is -1"),
         ("diagnose", "needs a run's folder"),

@@ -267,3 +267,38 @@ def test_ctrl_c_says_how_to_go_on(folder):
     assert "the same command again continues" in rest
     assert "Traceback" not in rest
     assert Run(folder / "stopped").steps > 0
+
+
+def test_held_out_data_schedules_and_averages_are_options_and_repeated(untwine, folder):
+    line = (
+        f"train --method BetaVAE {DATA} --steps 9 --batch_size 8 --no-progress --validation 0.2 "
+        "--validate_every 3 --monitor vae/nll --patience 9 --keep best --warmup 2 --clip 5 "
+        "--schedule CosineAnnealingLR --schedule.T_max 9 --average EMA --average.decay 0.5 "
+        "--out one"
+    )
+    status, _, err = untwine(line)
+    assert (status, err) == (0, "")
+    assert untwine("train --config one --out two --no-progress")[0] == 0
+    assert spec_of(folder / "one") == spec_of(folder / "two")
+    first = (folder / "one/model.safetensors").read_bytes()
+    assert first == (folder / "two/model.safetensors").read_bytes()
+    spec = spec_of(folder / "one")
+    assert spec["schedule"] == {
+        "class_path": "torch.optim.lr_scheduler.CosineAnnealingLR",
+        "init_args": {"T_max": 9},
+    }
+    assert (spec["validation"], spec["keep"], spec["monitor"]) == (0.2, "best", "vae/nll")
+    assert len(Run.load(folder / "one").held_out) == 12
+    assert "validation/vae/nll" in Run.load(folder / "one").log
+
+
+def test_data_of_its_own_is_held_out_and_epochs_are_steps(untwine, folder):
+    line = f"train --method BetaVAE {DATA} --batch_size 8 --no-progress --out run"
+    assert untwine(f"{line} --epochs 1 --validation small.npz --validate_every 4")[0] == 0
+    run = Run.load(folder / "run")
+    assert (run.steps, len(run.held_out)) == (8, 60)
+    assert untwine(f"{line}-2 --config run")[0] == 0  # the file says how many steps
+    status, _, err = untwine(f"{line}-3 --epochs 1 --steps 3")
+    assert (status, "give one of them" in err) == (2, True)
+    status, _, err = untwine(f"{line}-3 --steps 3 --patience 2")
+    assert (status, "give validation=" in err) == (2, True)

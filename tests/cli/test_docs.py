@@ -46,7 +46,7 @@ def few_steps(monkeypatch):
     from untwine import encoding, evaluation
     from untwine.training import fit
 
-    def short(method, data, *, steps, **options):
+    def short(method, data, *, steps=5, epochs=None, **options):
         capped = (
             {k: min(v, 5) for k, v in steps.items()} if isinstance(steps, dict) else min(steps, 5)
         )
@@ -114,6 +114,8 @@ def test_commands_run(page, text, tmp_path, monkeypatch):
         if words[1] == "train":
             if "--devices" in words:
                 continue  # relaunches itself: run as a process in test_cli
+            if "--epochs" in words:
+                del words[words.index("--epochs") : words.index("--epochs") + 2]
             words += ["--steps", "2"]
         elif words[1] == "measure":
             words += ["--metrics", "mig", "modularity", "--n", "300"]

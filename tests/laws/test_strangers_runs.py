@@ -160,6 +160,14 @@ def test_a_run_with_a_file_that_is_damaged(data, run, end, name, harm):
             assert is_ours(error), repr(error)
 
 
+def test_arguments_that_are_cut_off_name_the_file(run):
+    spec = yaml.safe_load((run / "spec.yaml").read_text())
+    spec["data"] = {"class_path": "untwine.data.Npz"}
+    (run / "spec.yaml").write_text(yaml.safe_dump(spec))
+    with pytest.raises(ValueError, match=r"run/spec\.yaml: .*missing 1 required.*'path'"):
+        Run.load(run)
+
+
 @pytest.mark.parametrize(
     ("cut", "error", "words"),
     [

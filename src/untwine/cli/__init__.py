@@ -61,6 +61,7 @@ def _dispatch(words: list[str]) -> int:
         "train": train.train,
         "measure": results.measure,
         "report": results.report,
+        "compare": results.compare,
         "diagnose": diagnose.diagnose,
         "study": study.study,
         "methods": listing.methods,

@@ -62,7 +62,7 @@ def demo(
         screen.print(f"untwine train {line}", markup=False, soft_wrap=True)
         run([*shlex.split(line), *(["--no-progress"] if no_progress else [])])
     first, *later_folders = folders
-    report(first, beside=later_folders, out=str(Path(out) / "report.html"), n=POINTS, open=open)
+    report([first], beside=later_folders, out=str(Path(out) / "report.html"), n=POINTS, open=open)
     minutes, seconds = divmod(round(time.monotonic() - began), 60)
     screen.print(
         f"\nDone in {minutes}:{seconds:02d}. Open the page above in a browser: each row of "

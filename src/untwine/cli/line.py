@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import shutil
 import textwrap
@@ -46,7 +47,11 @@ def call(
         print(entries((n.upper(), takes[n].help) for n in places))
         print("options:", entries(map(line, flags.values())), epilog(), sep="\n")
         return 0
-    loose, texts = split(command, argv, flags, len(places))
+    many = bool(places) and takes[places[-1]].plain == list[str]  # the last takes all that follow
+    loose, texts = split(command, argv, flags, len(argv) if many else len(places))
+    if many and len(loose) >= len(places):
+        last = len(places) - 1
+        loose[last:] = [f"[{','.join(map(json.dumps, loose[last:]))}]"]
     texts |= dict(zip(places, loose, strict=False))
     for name in places:
         if takes[name].default is inspect.Parameter.empty and name not in texts:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..settings.classes import class_path, names, resolve
+from ..settings.classes import class_path, entry_points, names, resolve
 from ..settings.docstrings import Docstring, plain_text
 from ..settings.errors import UsageError
 from ..settings.options import options
@@ -39,6 +39,9 @@ def methods(name: str | None = None) -> int:
         about = Docstring.of(cls)
         rows.append((short, about.summary, _supervision(cls), about.paper))
     print_table(("method", "what it is", "learns from", "paper"), rows)
+    announced = entry_points(Method)
+    if announced:
+        print_table(("of installed packages", "class"), [*announced.items()])
     console().print("untwine methods NAME explains one; untwine train --method NAME trains it.")
     return 0
 

@@ -15,11 +15,11 @@ from .screen import console
 if TYPE_CHECKING:
     from ..training import Run
 
-__all__ = ["load", "measure", "metrics_in_short", "report"]
+__all__ = ["compare", "load", "measure", "metrics_in_short", "report"]
 
 
 def measure(
-    source: str,
+    source: list[str] = [],  # noqa: B006
     *,
     metrics: list[str] = ["default"],  # noqa: B006
     n: int = 10_000,
@@ -37,14 +37,17 @@ def measure(
     trust: str | None = None,
     out: str | None = None,
     exact: bool = False,
+    protocol: bool = False,
     no_progress: bool = False,
 ) -> int:
     """Scores the codes of a run, and keeps the scores in it; or codes and factors of your own.
 
-    Those are in a file (.npz, .npy, .csv, .tsv, .parquet, .h5ad), or returned by a function.
+    Those are in a file (.npz, .npy, .csv, .tsv, .parquet, .h5ad), or returned by a function; or
+    --codes and --factors are files themselves. Several runs are measured one after the other, and
+    shown in one table.
 
     Args:
-        source: a run, a file, or module:function
+        source: a run or several, a file, or module:function
         metrics: Names of metrics, or default, all, classic, unsupervised.
         n: Points that each metric uses.
         confidence: Level of confidence intervals, such as 0.95.
@@ -59,7 +62,8 @@ def measure(
         chance: Permutations of the factors behind each metric's value by chance.
         sampled: Measure samples of the posteriors, too, beside their means.
         trust: Packages of your own, with commas, whose code the run's spec may name.
-        out: Where to write the scores, .json or .csv.
+        out: Where to write the scores: .json, .csv, .tex, .md or .parquet.
+        protocol: Show the settings of each metric, too.
         exact: Take the reference's slow predictors where a fast one is usual.
         no_progress: Show no progress.
     """
@@ -68,9 +72,10 @@ def measure(
     from ..reading import expanded
     from ..training.files import replace_file
 
-    path = None if out is None else expanded(out)
-    if path is not None and path.suffix not in (".json", ".csv"):
-        raise UsageError(f"--out is {out!r}: expected a name that ends in .json or .csv")
+    path = _table_path(out)
+    source, codes, factors = _source(source, codes, factors)
+    if len(source) > 1:
+        return _measure_several(source, metrics, n, seed, trust, path)
     settings: dict[str, Any] = {
         "seed": seed,
         "confidence": 0.95 if repeats is not None and confidence is None else confidence,
@@ -81,10 +86,10 @@ def measure(
         "kinds": kinds_by_name(kinds),
         "progress": False if no_progress else None,
     }
-    if expanded(source).is_dir():
+    if expanded(source[0]).is_dir():
         if codes or factors:
-            raise UsageError(f"{source} is a run: --codes and --factors name parts of a file")
-        run = load(source, trusted(trust), data)
+            raise UsageError(f"{source[0]} is a run: --codes and --factors name parts of a file")
+        run = load(source[0], trusted(trust), data)
         settings |= {"label": label, "batch": batch, "save": out is None}
         table = run.measure(metrics, n=n, **settings)
     else:
@@ -93,14 +98,100 @@ def measure(
         listed = list(dict.fromkeys([*(factors or "").split(","), *files]))
         roles |= {role: Path(name).stem for role, name in roles.items() if name in files}
         try:
-            content = read(source, codes=codes, factors=listed)
+            content = read(source[0], codes=codes, factors=listed)
         except (ValueError, OSError, ImportError) as error:
             raise UsageError(str(error)) from error
         table = evaluate(content, metrics=metrics, points=n, **roles, **settings)
-    if path is not None:
+    if path is not None and path.suffix == ".json":  # what Evaluation.from_json reads
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = table.to_frame().to_csv() if path.suffix == ".csv" else table.to_json() + "\n"
-        replace_file(path, text.encode())
+        replace_file(path, (table.to_json() + "\n").encode())
+    elif path is not None:
+        table.write(path)
+    console().print(table.rich(protocol=protocol))
+    return 0
+
+
+def compare(
+    runs: list[str],
+    *,
+    metrics: list[str] = ["default"],  # noqa: B006
+    n: int = 10_000,
+    seed: int = 0,
+    trust: str | None = None,
+    out: str | None = None,
+    page: str | None = None,
+    open: bool = False,
+) -> int:
+    """Puts several runs into one table: mean and spread over seeds, and what differs.
+
+    Runs that differ by their seeds alone are one group. Scores that a run keeps are taken as they
+    are; others are measured and kept.
+
+    Args:
+        runs: the folders of two runs or more
+        metrics: Names of metrics, or default, all, classic, unsupervised.
+        n: Points that each metric uses, where it is measured.
+        seed: Of what is drawn at random.
+        trust: Packages of your own, with commas, whose code the runs' specs may name.
+        out: Where to write the table: .csv, .json, .tex, .md or .parquet.
+        page: Where to write a page with traversals side by side, .html.
+        open: Open the page in a browser.
+    """
+    from ..report import compare as compared_page, compare_runs
+
+    path = _table_path(out)
+    chosen = None if metrics == ["default"] else metrics
+    table = compare_runs(runs, metrics=chosen, n=n, seed=seed, trust=trusted(trust))
+    if path is not None:
+        table.write(path)
+    console().print(table.rich())
+    if page is not None:
+        written = compared_page(runs, page, n=n, seed=seed, trust=trusted(trust))
+        console().print(str(written), markup=False, soft_wrap=True)
+        if open:
+            webbrowser.open(written.resolve().as_uri())
+    elif open:
+        raise UsageError("--open shows a page: name it with --page compare.html")
+    return 0
+
+
+def _table_path(out: str | None) -> Path | None:
+    from ..evaluation.write import check_ending
+
+    try:
+        return None if out is None else check_ending(out)
+    except ValueError as error:
+        raise UsageError(f"--out is {error}") from error
+
+
+def _source(
+    source: list[str], codes: str | None, factors: str | None
+) -> tuple[list[str], str | None, str | None]:
+    """What is measured: --codes that are a file stand in the place of the source."""
+    from ..reading import expanded
+
+    if not source and codes is not None and expanded(codes).is_file():
+        return [codes], None, factors
+    if not source:
+        raise UsageError(
+            "untwine measure needs a run, a file, or module:function (or --codes FILE)"
+        )
+    return source, codes, factors
+
+
+def _measure_several(
+    runs: list[str], metrics: list[str], n: int, seed: int, trust: str | None, path: Path | None
+) -> int:
+    from ..reading import expanded
+    from ..report import compare_runs
+
+    for run in runs:
+        if not expanded(run).is_dir():
+            raise UsageError(f"{run} is no run: several are compared where all of them are runs")
+    chosen = None if metrics == ["default"] else metrics
+    table = compare_runs(runs, metrics=chosen, n=n, seed=seed, trust=trusted(trust))
+    if path is not None:
+        table.write(path)
     console().print(table.rich())
     return 0
 
@@ -122,7 +213,7 @@ def kinds_by_name(text: str | None) -> dict[str, Any] | None:
 
 
 def report(
-    run: str,
+    run: list[str],
     *,
     beside: list[str] = [],  # noqa: B006
     out: str | None = None,
@@ -138,7 +229,7 @@ def report(
     that repeats the run.
 
     Args:
-        run: a run's folder
+        run: a run's folder, or several: each has its page, or with out all have one
         beside: Other runs, for a page that shows what the knobs of all of them turn; needs out.
         out: The page; report.html in the run's folder by default.
         n: Observations to encode and to measure on.
@@ -147,18 +238,20 @@ def report(
         no_scores: Show no scores, and measure none.
         open: Open the page in a browser.
     """
-    from ..report import compare, report
+    from ..report import compare as compare_page, report
 
     settings: dict[str, Any] = {"trust": trusted(trust), "n": n, "scores": not no_scores}
-    if not beside:
-        page = report(run, out=out, seed=seed, **settings)
-    elif out is not None:
-        page = compare([run, *beside], out, seed=seed, **settings)
-    else:
+    if beside and out is None:
         raise UsageError("a page of several runs is in none of their folders: name it with --out")
-    console().print(str(page), markup=False, soft_wrap=True)
-    if open:
-        webbrowser.open(page.resolve().as_uri())
+    several = [*run, *beside]
+    if out is not None and len(several) > 1:
+        pages = [compare_page(several, out, seed=seed, **settings)]
+    else:
+        pages = [report(one, out=out, seed=seed, **settings) for one in several]
+    for page in pages:
+        console().print(str(page), markup=False, soft_wrap=True)
+        if open:
+            webbrowser.open(page.resolve().as_uri())
     return 0
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,9 +26,13 @@ _USAGE = "usage: untwine train --method NAME --data NAME --steps N [--out RUN] [
 _EPILOG = """\
 A class is named by its short name, or by the dotted path of your own: --method mypackage.MyVAE.
 What it takes becomes options: --method.penalty TotalCorrelation --method.penalty.beta 6. Without
-its name, one argument of a default changes alone: --method.optimizer.lr 3e-4."""
-_ROOTS = ("method", "data", "sampler")
-_OF_FIT = ("steps", "batch_size", "seed", "log_every", "checkpoint_every", "keep", "init_from")
+its name, one argument of a default changes alone: --method.optimizer.lr 3e-4. Several values of an
+option, --method.beta 1 4, and --seeds 0 1 2 train each combination, into folders below --out."""
+_ROOTS = ("method", "data", "sampler", "validation", "schedule", "average")
+_OF_FIT = (
+    *("steps", "epochs", "batch_size", "seed", "log_every", "checkpoint_every", "keep"),
+    *("validate_every", "monitor", "patience", "warmup", "clip", "init_from"),
+)
 _WATCHING = ("watch", "watch_every")
 _MACHINE = ("accelerator", "logger", *_WATCHING, "out", "config", "trust")
 _SHOWN = ("print_config", "no_progress")
@@ -40,13 +46,22 @@ def train(
     data: dict[str, Any],
     sampler: dict[str, Any] | None = None,
     steps: int | dict[str, int] | None = None,
+    epochs: float | None = None,
     batch_size: int = 64,
     seed: int = 0,
+    validation: float | dict[str, Any] | None = None,
+    validate_every: int = 1000,
+    monitor: str | None = None,
+    patience: int | None = None,
+    schedule: dict[str, Any] | None = None,
+    warmup: int = 0,
+    clip: float | None = None,
+    average: dict[str, Any] | None = None,
     precision: Literal["32-true", "bf16-mixed"] = "32-true",
     devices: int = 1,
     log_every: int = 100,
     checkpoint_every: int = 1000,
-    keep: int = 2,
+    keep: int | Literal["best"] = 2,
     init_from: str | None = None,
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto",
     logger: str | None = None,
@@ -65,13 +80,23 @@ def train(
         data: What to train it on: a class, or a file (.npz, .h5, .h5ad) or folder of your own.
         sampler: How examples are drawn; by default as the method needs them.
         steps: Training steps, or STAGE=N,STAGE=N for methods of several stages.
+        epochs: Instead of --steps, how often to see as many examples as there are.
         batch_size: Examples per step.
         seed: Of everything that is random: initial weights, batches, noise.
+        validation: What is held out: a share of the data such as 0.1, or data as for --data.
+        validate_every: Steps from one look at what is held out to the next.
+        monitor: The held-out term that is compared, such as vae/nll; by default the first total.
+        patience: Looks without a new lowest value, after which training ends.
+        schedule: Learning rates by step, one of torch's such as CosineAnnealingLR.
+        warmup: Steps over which learning rates grow from nearly 0.
+        clip: The largest norm of a player's gradient; larger ones are scaled down to it.
+        average: EMA or SWA, averages of the weights that the run ends with.
         precision: Of the arithmetic.
         devices: Processes, each on a device of its own.
         log_every: Steps from one row of the log to the next.
         checkpoint_every: Steps from one checkpoint to the next.
-        keep: How many checkpoints to keep.
+        keep: How many checkpoints to keep, or best: two and that of the lowest held-out value,
+            with whose weights the run ends.
         init_from: A run's folder, whose weights to begin with.
         accelerator: What to train on.
         logger: Beside log.jsonl: tensorboard, wandb, mlflow, or several with commas.
@@ -91,8 +116,12 @@ def train(
 
         print(yaml.safe_dump(spec, sort_keys=False, allow_unicode=True), end="")
         return 0
-    if steps is None:
-        raise UsageError("--steps N is needed: how many training steps to make")
+    if (steps is None) == (epochs is None):
+        raise UsageError(
+            "--steps N is needed: how many training steps to make (or --epochs N)"
+            if steps is None
+            else "--steps and --epochs both say how long to train: give one of them"
+        )
     if devices < 1:
         raise UsageError(f"--devices is {devices}: expected at least 1")
     loggers = [name.strip().lower() for name in (logger or "").split(",") if name.strip()]
@@ -102,10 +131,11 @@ def train(
             raise UsageError(f"--logger is {name!r}{did_you_mean(name, _LOGGERS)} {known}")
 
     from lightning.fabric import Fabric
+    from torch.optim.lr_scheduler import LRScheduler
 
     from ..reading import expanded
     from ..training import fit
-    from ..training.plan import make_data, make_method
+    from ..training.plan import make_data, make_held_out, make_method
 
     names = [part["class_path"].rpartition(".")[2] for part in (method, data)]
     folder = expanded(out or f"runs/{'-'.join(names)}-{seed}")
@@ -114,6 +144,9 @@ def train(
         observations = make_data(spec, words)
         built = make_method(spec, observations, words)
         drawn = instantiate(sampler, trust=words)
+        held_out = make_held_out(spec, observations, words)
+        rates = instantiate(schedule, LRScheduler, trust=words)
+        averages = instantiate(average, trust=words)
     except (ValueError, TypeError, NotImplementedError, OSError, ImportError) as error:
         raise UsageError(str(error)) from error
     strategy = "ddp" if devices > 1 else "auto"
@@ -131,6 +164,9 @@ def train(
         out=folder,
         fabric=fabric,
         sampler=drawn,
+        validation=validation if isinstance(validation, float | int) else held_out,
+        schedule=rates,
+        average=averages,
         progress=not no_progress,
         callbacks=_watching(watch, watch_every),
         loggers=[_logger(name, folder, spec) for name in loggers] if first else (),
@@ -141,6 +177,7 @@ def train(
         minutes, seconds = divmod(round(row.get("seconds", 0.0)), 60)
         terms = "  ".join(f"{k} {v:.4g}" for k, v in row.items() if "/" in k and k != "images/s")
         time = f"{result.steps:,} steps in {minutes}:{seconds:02d}"
+        time += f" ({result.stopped})" if result.stopped else ""
         place = shlex.quote(str(folder))
         following = f"Next:\n  untwine measure {place}\n  untwine report {place}"
         said = f"{' on '.join(names)}: {time}, in {folder}\n{terms}\n\n{following}"
@@ -157,14 +194,23 @@ def run(argv: Sequence[str]) -> int:
     takes = options(train)
     words = [word for word in argv if word not in ("-h", "--help")]
     helps = len(words) < len(argv)
+    several = [] if helps else _several(words)
+    if several:
+        return _run_several(several)
     _, texts = split("train", words, takes)
-    data = texts.get("data", "")
-    if Path(data).suffix in DATA_FILES or {"/", os.sep} & set(data):  # --data mine.npz, photos/mine
-        texts |= {"data": DATA_FILES.get(Path(data).suffix, "Folder"), "data.path": data}
+    share = texts.get("validation", "")
+    share = share if re.fullmatch(r"[-+\d.eE]+", share) else ""
+    for root in ("data", "validation"):
+        path = texts.get(root, "")
+        if Path(path).suffix in DATA_FILES or {"/", os.sep} & set(path):  # mine.npz, photos/mine
+            texts |= {root: DATA_FILES.get(Path(path).suffix, "Folder"), f"{root}.path": path}
     file = _read_file(texts["config"], list(takes)) if "config" in texts else {}
     trust = trusted(texts.get("trust"))
-    trees = {root: Tree(texts, texts.get("config", ""), trust, helps) for root in _ROOTS}
-    specs = _specs(trees, texts, file) if texts or file else {}
+    objects = {k: v for k, v in texts.items() if not (share and k == "validation")}
+    trees = {root: Tree(objects, texts.get("config", ""), trust, helps) for root in _ROOTS}
+    if share or type(file.get("validation")) in (int, float):
+        share, file = share or str(file["validation"]), {**file, "validation": None}
+    specs = _specs(trees, objects, file) if texts or file else {}
     if helps:
         print(_help(trees, specs))
         return 0
@@ -177,6 +223,10 @@ def run(argv: Sequence[str]) -> int:
             settings[name] = _steps(text) if name == "steps" else option.read(f"--{name}", text)
         elif file.get(name) is not None:
             settings[name] = option.read(f"--{name}", file[name], typed=False)
+    if share and not specs.get("validation"):
+        specs["validation"] = takes["validation"].read("--validation", share)
+    if "epochs" in texts and "steps" not in texts:
+        settings.pop("steps", None)
     for root, listing in (("method", "methods"), ("data", "data")):
         if not specs.get(root):
             raise UsageError(f"--{root} NAME is needed; untwine {listing} lists what there is")
@@ -189,14 +239,75 @@ def run(argv: Sequence[str]) -> int:
     return train(**{**specs, **settings, "trust": ",".join(sorted({*trust, *typed}))})
 
 
+def _several(words: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """The lines of a small study, each with the name of its run; none for a line of one run.
+
+    ``--seeds 0 1 2``, and several values of any option, stand for all combinations of them.
+    """
+    fixed: list[str] = []
+    lists: dict[str, list[str]] = {}
+    place = 0
+    while place < len(words):
+        end = place + 1
+        while end < len(words) and not words[end].startswith("--"):
+            end += 1
+        flag, values = words[place], list(words[place + 1 : end])
+        if flag == "--seeds":
+            if not values:
+                raise UsageError("--seeds needs values, such as --seeds 0 1 2")
+            lists["--seed"] = values
+        elif flag.startswith("--") and len(values) > 1:
+            lists[flag] = values
+        else:
+            fixed += words[place:end]
+        place = end
+    if not lists:
+        return []
+    doubled = [flag for flag in lists if flag in fixed]
+    if doubled or len({*lists}) < len(lists):
+        raise UsageError(f"{doubled[0]} is given both as one value and as several")
+    root = "runs"
+    if "--out" in fixed:
+        at = fixed.index("--out")
+        root = fixed[at + 1]
+        del fixed[at : at + 2]
+    lines = []
+    for combination in product(*lists.values()):
+        pairs = list(zip(lists, combination, strict=True))
+        name = ",".join(f"{flag.removeprefix('--')}={value}" for flag, value in pairs)
+        folder = str(Path(root) / name.replace("/", "_"))
+        lines.append((name, [*fixed, *(w for pair in pairs for w in pair), "--out", folder]))
+    return lines
+
+
+def _run_several(lines: Sequence[tuple[str, list[str]]]) -> int:
+    """Trains one after the other; those that are finished are not made again."""
+    for number, (name, words) in enumerate(lines, 1):
+        console().print(f"[{number} of {len(lines)}] {name}", markup=False)
+        run(words)
+    folders = " ".join(shlex.quote(words[-1]) for _, words in lines)
+    console().print(f"Next:\n  untwine compare {folders}", markup=False, soft_wrap=True)
+    return 0
+
+
 def _specs(
     trees: Mapping[str, Tree], texts: Mapping[str, str], file: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Method, data and sampler as plain data, as far as they are named."""
+    from torch.optim.lr_scheduler import LRScheduler
+
     from ..data import FactorDataset, Multimodal, Sampler
     from ..methods.method import Method
+    from ..training import Averaging
 
-    bases = {"method": (Method,), "data": (FactorDataset, Multimodal), "sampler": (Sampler,)}
+    bases = {
+        "method": (Method,),
+        "data": (FactorDataset, Multimodal),
+        "sampler": (Sampler,),
+        "validation": (FactorDataset, Multimodal),
+        "schedule": (LRScheduler,),
+        "average": (Averaging,),
+    }
     specs: dict[str, Any] = {}
     for root in _ROOTS:
         written = file.get(root)

@@ -12,7 +12,7 @@ from typing import Any
 from ..encoding import Codes
 from ..metrics._estimators.kinds import radians
 from ..reading import expanded
-from .sources import READERS, Table, as_table, coded, from_arrays, from_frame
+from .sources import READERS, TABLES, Table, as_table, coded, from_arrays, from_files, from_frame
 
 __all__ = ["Table", "read"]
 
@@ -35,7 +35,7 @@ def read(
                          ``codes_train``, ``mean``, ``z``, ``labels``, ... as other names;
                          scikit-learn's ``labels_true`` and ``labels_pred`` for factors and
                          clusters)
-    ``.npy``             the array is the codes; ``factors`` names other such files
+    ``.npy``             the array is the codes; ``factors`` names other such files, or tables
     ``.csv``, ``.tsv``,  columns ``z0, z1, ...`` (or ``code_0``, ``latent_0``, ``mu_0``) and
     ``.parquet``         ``factor_shape, factor_scale, ...``; optional ``stddev0, ...``
     ``.h5ad``            the only matrix of ``obsm``, and the categorical columns of ``obs``
@@ -51,7 +51,8 @@ def read(
         source: A path, or ``module:function``.
         codes: Names of the codes: an array of an ``.npz``, columns of a table (separated by
             commas, ``*`` stands for anything), a key of ``obsm``, or ``X``.
-        factors: Names of the factors, likewise; of files, beside a ``.npy``.
+        factors: Names of the factors, likewise; or files of their own (``.npy``, or tables, whose
+            columns are all factors), beside a ``.npy`` or a table of codes alone.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -78,7 +79,15 @@ def read(
         )
     if path.suffix.lower() not in READERS:
         raise ValueError(f"{text} ends in {path.suffix!r}: expected {_expected()}")
+    others = [expanded(name) for name in wanted_factors]
+    apart = (*TABLES, ".npy")
     try:
+        if (
+            others
+            and path.suffix.lower() in apart
+            and all(other.suffix.lower() in apart and other.is_file() for other in others)
+        ):
+            return from_files(path, wanted_codes, wanted_factors)
         return READERS[path.suffix.lower()](path, wanted_codes, wanted_factors)
     except ImportError as error:
         raise ImportError(

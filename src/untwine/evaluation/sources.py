@@ -20,7 +20,19 @@ from ..reading import check_npy, expanded, open_hdf5, open_npz
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["READERS", "Table", "as_table", "coded", "from_arrays", "from_frame"]
+__all__ = [
+    "READERS",
+    "TABLES",
+    "Table",
+    "as_table",
+    "coded",
+    "from_arrays",
+    "from_files",
+    "from_frame",
+]
+
+TABLES = (".csv", ".tsv", ".parquet")
+"""Endings of files with columns."""
 
 _CODES = ("codes", "codes_train", "mean", "means", "mus", "z", "representations", "latents")
 _FACTORS = ("factors", "factors_train", "labels", "labels_true", "y")
@@ -134,17 +146,36 @@ def from_arrays(
 
 def _from_npy(path: Path, codes: list[str], factors: list[str]) -> Table:
     """The array is the codes; the factors are arrays in other such files, named by these."""
-    import pandas as pd
-
     if codes:
         raise ValueError(f"{path} is one array, the codes: it has none named {codes[0]!r}")
     if not factors:
         raise ValueError(
             f"{path} is one array, the codes: name the factors' files by --factors a.npy,b.npy"
         )
-    columns: dict[str, np.ndarray] = {}
+    return from_files(path, [], factors)
+
+
+def from_files(path: Path, codes: list[str], factors: list[str]) -> Table:
+    """Codes of one file, factors of others: arrays of ``.npy``, or tables.
+
+    Args:
+        path: Of the codes; of a table, all columns of numbers unless ``codes`` names some.
+        codes: Names of columns.
+        factors: Paths; of a table, all columns are factors.
+
+    Raises:
+        ValueError: for other files, and for lengths that differ.
+    """
+    import pandas as pd
+
+    columns: dict[str, Any] = {}
     for name in factors:
-        array = _npy(expanded(name))
+        file = expanded(name)
+        if file.suffix.lower() in TABLES:
+            frame = _frame(file)
+            columns |= {str(column): frame[column] for column in frame.columns}
+            continue
+        array = _npy(file)
         array = array[:, None] if array.ndim == 1 else array
         if array.ndim != 2:
             raise ValueError(f"{name} has shape {array.shape}; expected (points,) or (points, K)")
@@ -156,7 +187,18 @@ def _from_npy(path: Path, codes: list[str], factors: list[str]) -> Table:
         raise ValueError(f"{path}: the factors' files differ in length: {lengths}")
     matrix, values, names, kinds = coded(pd.DataFrame(columns))
     texts = {names[k]: v for k, v in values.items()}
-    return as_table(_npy(path), matrix, names, str(path), values=texts, kinds=kinds)
+    if path.suffix.lower() in TABLES:
+        frame = _frame(path)
+        chosen = codes or [str(c) for c in frame.columns if _numeric(frame[c])]
+        absent = [name for name in chosen if name not in frame.columns]
+        if absent or not chosen:
+            raise ValueError(
+                f"{path} has no column {absent[0]!r}" if absent else f"{path} has no numbers"
+            )
+        z = frame[chosen].to_numpy(np.float64)
+    else:
+        z = _npy(path)
+    return as_table(z, matrix, names, str(path), values=texts, kinds=kinds)
 
 
 def _npy(path: Path) -> np.ndarray:
@@ -169,8 +211,22 @@ def _npy(path: Path) -> np.ndarray:
 
 
 def _from_csv(path: Path, codes: list[str], factors: list[str]) -> Table:
+    return from_frame(_frame(path), str(path), codes, factors)
+
+
+def _from_parquet(path: Path, codes: list[str], factors: list[str]) -> Table:
+    return from_frame(_frame(path), str(path), codes, factors)
+
+
+def _frame(path: Path) -> DataFrame:
+    """The table of a file."""
     import pandas as pd
 
+    if path.suffix.lower() == ".parquet":
+        try:
+            return pd.read_parquet(path)
+        except (ValueError, OSError) as error:  # pyarrow's errors derive from these
+            raise ValueError(f"{path} is no readable parquet file: {error}") from error
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
     try:
         header = pd.read_csv(path, sep=separator, header=None, nrows=1, dtype=str)
@@ -178,17 +234,7 @@ def _from_csv(path: Path, codes: list[str], factors: list[str]) -> Table:
     except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
         raise ValueError(f"{path} is no readable table: {error}") from error
     _check_unique(header.iloc[0].dropna(), "columns", str(path))  # pandas has renamed them
-    return from_frame(frame, str(path), codes, factors)
-
-
-def _from_parquet(path: Path, codes: list[str], factors: list[str]) -> Table:
-    import pandas as pd
-
-    try:
-        frame = pd.read_parquet(path)
-    except (ValueError, OSError) as error:  # pyarrow's errors derive from these
-        raise ValueError(f"{path} is no readable parquet file: {error}") from error
-    return from_frame(frame, str(path), codes, factors)
+    return frame
 
 
 def from_frame(frame: DataFrame, source: str, codes: list[str], factors: list[str]) -> Table:

@@ -15,6 +15,7 @@ from ..metrics.chance import above, best
 from ..metrics.registry import METRICS
 from ..metrics.score import Score
 from .render import TextTable
+from .write import write_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,11 +167,31 @@ class Evaluation:
             columns = [f"factor {k}" for k in range(rows.shape[1])]
         return pd.DataFrame(rows, [*score.parts["names"], "chance"], columns)
 
-    def rich(self) -> RenderableType:
-        """The tables for a terminal, by rich."""
+    def rich(self, *, protocol: bool = False) -> RenderableType:
+        """The tables for a terminal, by rich.
+
+        Args:
+            protocol: Whether to show the settings of each metric, too.
+        """
         from rich.console import Group
 
-        return Group(*(table.rich() for table in self._tables()))
+        return Group(*(table.rich() for table in self._tables(protocol)))
+
+    def write(self, path: str | Path) -> Path:
+        """Writes the scores as a table: .csv, .json, .tex, .md or .parquet, by the name's end.
+
+        Tables for papers (.tex, .md) have values, intervals and what stands beside them; the others
+        all columns of `to_frame`. What `from_json` reads is written by `to_json`.
+
+        Raises:
+            ValueError: for another ending.
+        """
+        frame = self.to_frame().reset_index()
+        if Path(path).suffix in (".tex", ".md"):
+            frame = frame.drop(columns=["protocol", "seconds"])
+            if self.confidence is None:
+                frame = frame.drop(columns=["low", "high"])
+        return write_table(frame, path)
 
     def __str__(self) -> str:
         return "\n\n".join(table.text() for table in self._tables())
@@ -233,9 +254,9 @@ class Evaluation:
                 f"this is no evaluation written by to_json: {error!r} in {text[:60]!r}..."
             ) from error
 
-    def _tables(self) -> list[TextTable]:
+    def _tables(self, protocol: bool = False) -> list[TextTable]:
         """The scores; and, where there are named parts, what can be read off each."""
-        tables = [self._score_table()]
+        tables = [self._score_table(protocol)]
         frame = self.per_part()
         if len(frame):
             rows = [[str(name), *(f"{v:.3f}" for v in row)] for name, *row in frame.itertuples()]
@@ -243,7 +264,7 @@ class Evaluation:
             tables.append(TextTable("Which factor can be read off which part", header, rows))
         return tables
 
-    def _score_table(self) -> TextTable:
+    def _score_table(self, protocol: bool) -> TextTable:
         title = ""
         if len(self.shape) == 2:
             n, d = self.shape
@@ -270,6 +291,10 @@ class Evaluation:
                 rows[-1][2:2] = [""] * len(columns)
         for name in self.failed:
             rows.append([name, *[""] * (len(header) - 2), self._error(name)])
+        if not protocol:
+            failures = tuple(f"{name}: {self._error(name)}" for name in self.failed)
+            rows = [row[:-1] for row in rows]
+            return TextTable(title, header[:-1], rows, (*failures, *self._notes()))
         return TextTable(title, header, rows, self._notes(), prose=True)
 
     def _error(self, name: str) -> str:

@@ -6,6 +6,7 @@ after ``%matplotlib inline``.
 
 from .charts import dimension_kl, training_curves
 from .clusters import cluster_map, cluster_tree, prior_paths, responsibilities
+from .comparison import intervals, trade_off
 from .compute import Traversals, posterior_span, reconstruct, sample, traverse
 from .diagnostics import (
     column_cosines,
@@ -35,6 +36,7 @@ __all__ = [
     "elbo_parts",
     "feature_correlations",
     "importance",
+    "intervals",
     "latents_against_factors",
     "mutual_information",
     "position_pairs",
@@ -52,6 +54,7 @@ __all__ = [
     "shares",
     "stretch",
     "swap_grid",
+    "trade_off",
     "training_curves",
     "traversal_grid",
     "traverse",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .style import ACCENT, GRID, INK, MUTED, SIZE, figure, quiet
+from .style import ACCENT, GRID, INK, MUTED, SIZE, WARM, figure, quiet
 
 if TYPE_CHECKING:
     import pandas
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["dimension_kl", "smoothed", "training_curves"]
 
 _POINTS = 400
+_HELD_OUT = "validation/"
 
 
 def dimension_kl(
@@ -79,7 +80,8 @@ def training_curves(log: pandas.DataFrame, *, smoothing: float = 0.03, columns: 
 
     Args:
         log: With a column ``step``, a column of numbers for each term (``player/term``), and
-            perhaps ``stage``. A term that is missing in some rows is drawn over the others.
+            perhaps ``stage``. A term that is missing in some rows is drawn over the others; those
+            held out (``validation/player/term``) are drawn as points into their term's panel.
         smoothing: Width of the running average as a share of all rows; 0 draws raw values only.
         columns: Panels in a row.
 
@@ -95,7 +97,10 @@ def training_curves(log: pandas.DataFrame, *, smoothing: float = 0.03, columns: 
     if "step" not in log or not len(log):
         raise ValueError(f"the log has columns {list(log.columns)} and {len(log)} rows: nothing "
                          "to draw; expected 'step' and columns 'player/term'")  # fmt: skip
-    terms = [c for c in log.columns if "/" in c and c != "images/s" and log[c].notna().any()]
+    named = [c for c in log.columns if "/" in c and c != "images/s" and log[c].notna().any()]
+    terms = [
+        c for c in named if c.removeprefix(_HELD_OUT) not in named or not c.startswith(_HELD_OUT)
+    ]
     if not terms:
         raise ValueError(f"the log has columns {list(log.columns)}: none is named 'player/term'")
     steps, borders = _cumulative(log)
@@ -112,6 +117,9 @@ def training_curves(log: pandas.DataFrame, *, smoothing: float = 0.03, columns: 
             axes.axvline(border, color=GRID, linewidth=1)
         finite = log[term].notna().to_numpy()
         _curve(axes, steps[finite], log[term].to_numpy(np.float64)[finite], smoothing)
+        if _HELD_OUT + term in named:
+            looks = log[_HELD_OUT + term].notna().to_numpy()
+            _points(axes, steps[looks], log[_HELD_OUT + term].to_numpy(np.float64)[looks])
         axes.set_xlim(0, steps[-1] * 1.01 or 1)
         if i + columns >= len(terms):  # the lowest panel of its column
             axes.set_xlabel("step", fontsize=SIZE - 1, color=MUTED)
@@ -153,6 +161,17 @@ def _curve(axes: Axes, steps: np.ndarray, values: np.ndarray, smoothing: float) 
         return
     space = 0.06 * (high - low) or 0.05 * abs(high) or 0.5
     axes.set_ylim(low - space, high + space)
+
+
+def _points(axes: Axes, steps: np.ndarray, values: np.ndarray) -> None:
+    """Held-out values, in view of the curve that is there."""
+    values = np.where(np.isfinite(values), values, np.nan)
+    if not np.isfinite(values).any():
+        return
+    low, high = axes.get_ylim()
+    axes.plot(steps, values, color=WARM, linewidth=0.8, marker=".", markersize=5, label="held out")
+    axes.set_ylim(min(low, float(np.nanmin(values))), max(high, float(np.nanmax(values))))
+    axes.legend(fontsize=SIZE - 2, frameon=False, labelcolor=MUTED, handlelength=1.2)
 
 
 def _cumulative(log: pandas.DataFrame) -> tuple[np.ndarray, list[float]]:

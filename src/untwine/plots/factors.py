@@ -104,6 +104,13 @@ def latents_against_factors(
             )  # fmt: skip
     axes.hlines(range(1, rows), 0, columns + len(maps), color=GRID, linewidth=0.6)
     axes.vlines(range(1, columns + len(maps)), 0, rows, color=GRID, linewidth=0.6)
+    for j in range(rows):  # the scale of a row: where its panels begin and end
+        for place, value, side in ((0.06, high[j], "top"), (0.94, low[j], "bottom")):
+            number = f"{value:.1f}".replace("-", "−")
+            axes.text(
+                columns + len(maps) + 0.06, j + place, number, va=side, fontsize=SIZE - 3.5,
+                color=MUTED,
+            )  # fmt: skip
     axes.set_xlim(0, columns + len(maps))
     axes.set_ylim(rows, 0)
     axes.set_aspect("auto")

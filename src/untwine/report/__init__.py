@@ -9,9 +9,10 @@ from typing import Any
 
 from .compare import compare
 from .page import report
+from .runs import RunComparison, compare_runs
 from .study import study_page
 
-__all__ = ["compare", "report", "study_page"]
+__all__ = ["RunComparison", "compare", "compare_runs", "report", "study_page"]
 
 
 class _Callable(ModuleType):

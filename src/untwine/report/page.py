@@ -24,6 +24,7 @@ from .film import film, rates
 from .findings import Findings, find
 from .sections import curves_left_out, figures, part_rows, score_rows, skipped, tiles
 from .subject import Subject, about
+from .summary import sentences, yardsticks
 from .why import why
 
 __all__ = ["page_path", "report", "scores_of", "subject_of", "write"]
@@ -102,7 +103,12 @@ def report(
         film=film(subject.folder),
         rates_figure=rates(subject.folder),
         found=findings,
-        scores=score_rows(evaluation),
+        summary_of_findings=sentences(
+            findings,
+            [] if subject.run is None else subject.run.rows,
+            None if subject.run is None else subject.run.stopped,
+        ),
+        scores=score_rows(evaluation, yardsticks(evaluation, findings, seed)),
         scores_missing=reason,
         parts=part_rows(evaluation),
         scores_skipped={} if evaluation is None else skipped(evaluation),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from .findings import Findings
 from .settings import plain_text, written
 from .sheets import inline_svg
 from .subject import Subject
+from .summary import CLEAR, QUIET
 
 if TYPE_CHECKING:
     import pandas
@@ -27,10 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["curves_left_out", "figures", "part_rows", "score_rows", "skipped", "tiles"]
 
 _ROWS = 16  # dimensions in the figure of dimensions against factors
-_QUIET = 0.02  # of the most active dimension: less is called inactive
 _CURVES = 48  # terms of the log in the figure of training
 _HIGHEST = 1e30  # above this, axes overflow
-_CLEAR = 0.3  # of a factor's entropy: more is a match worth a color
 
 
 def figures(
@@ -107,14 +107,14 @@ def tiles(findings: Findings) -> dict[str, Any] | None:
         return None
     t = findings.traversal
     dims = []
-    quiet = _QUIET * float(findings.strength.max())
+    quiet = QUIET * float(findings.strength.max())
     for j in t.dims:
         match = findings.match(j)
         dims.append(
             {
                 "name": f"z{j}",
                 "quiet": bool(findings.strength[j] <= quiet),
-                "telling": bool(match and match[1] >= _CLEAR),
+                "telling": bool(match and match[1] >= CLEAR),
                 "strength": f"{findings.strength[j]:.2f}",
                 "factor": match[0] if match else None,
                 "share": f"{match[1]:.0%}" if match else None,
@@ -141,7 +141,15 @@ def tiles(findings: Findings) -> dict[str, Any] | None:
     }
 
 
-def score_rows(evaluation: Evaluation | None) -> list[dict[str, Any]]:
+def score_rows(
+    evaluation: Evaluation | None, beside: Mapping[str, Mapping[str, float]] | None = None
+) -> list[dict[str, Any]]:
+    """What the page says of each score.
+
+    Args:
+        evaluation: The scores.
+        beside: Values of other codes, by metric and by what the code is.
+    """
     if evaluation is None:
         return []
     rows = []
@@ -167,6 +175,7 @@ def score_rows(evaluation: Evaluation | None) -> list[dict[str, Any]]:
                 "bar": float(np.clip(score.value, 0, 1)) if is_share else None,
                 "summary": "" if metric is None else plain_text(metric.summary),
                 "paper": "" if metric is None else metric.paper,
+                "beside": dict((beside or {}).get(label, {})),
                 "better": None if metric is None else metric.higher_is_better,
                 "protocol": {k: _setting(v) for k, v in score.protocol.items()},
                 "parts": parts,

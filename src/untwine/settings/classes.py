@@ -10,19 +10,20 @@ from collections.abc import Sequence
 from ..spec import check_trust, describe, locate, locate_typed
 from .errors import UsageError, did_you_mean
 
-__all__ = ["class_path", "names", "resolve", "trusted"]
+__all__ = ["class_path", "entry_points", "names", "resolve", "trusted"]
 
-_HOMES = ("methods", "data", "nets", "distributions", "functional")
+_HOMES = ("methods", "data", "nets", "distributions", "functional", "training")
 
 
 def names(bases: Sequence[type]) -> dict[str, type]:
     """The library's classes that derive from any of ``bases`` and can be made, by name."""
     from torch import optim
+    from torch.optim import lr_scheduler
 
     homes = [importlib.import_module(f"untwine.{home}") for home in _HOMES]
     classes = {
         name: value
-        for home in [*homes, optim]
+        for home in [*homes, optim, lr_scheduler]
         for name, value in sorted(vars(home).items())
         if inspect.isclass(value)
         and issubclass(value, tuple(bases))
@@ -31,6 +32,25 @@ def names(bases: Sequence[type]) -> dict[str, type]:
         and value not in bases
     } | {base.__name__: base for base in bases if base is not optim.Optimizer}
     return {name: cls for name, cls in classes.items() if not inspect.isabstract(cls)}
+
+
+def entry_points(base: type) -> dict[str, str]:
+    """Dotted paths of classes that installed packages announce, by their short names.
+
+    A package announces its methods under ``[project.entry-points."untwine.methods"]``, as
+    ``MyVAE = "mypackage:MyVAE"``, and its data sets under ``"untwine.data"``. Nothing of it is
+    imported here: the code of a package runs when its name is typed.
+
+    Args:
+        base: `Method`, or `FactorDataset`.
+    """
+    from importlib.metadata import entry_points as announced
+
+    from ..methods.method import Method
+
+    group = "untwine.methods" if issubclass(base, Method) else "untwine.data"
+    points = sorted(announced(group=group), key=lambda point: point.name)
+    return {point.name: point.value.replace(":", ".") for point in points}
 
 
 def resolve(
@@ -54,6 +74,9 @@ def resolve(
         for short, cls in classes.items():
             if short.lower() == name.lower():
                 return cls
+        for short, path in entry_points(bases[0]).items() if trust is None else ():
+            if short.lower() == name.lower():
+                return resolve(path, bases, option)
         raise UsageError(
             f"{option}: there is no {base_names} {name!r}{did_you_mean(name, classes)} There "
             f"are {', '.join(sorted(classes)) or 'none here'}; one of your own is named by its "

@@ -122,6 +122,7 @@ def _parameters(
     if not inspect.isclass(target):
         return {name: (target, p) for name, p in inspect.signature(target).parameters.items()}
     from torch.optim import Optimizer
+    from torch.optim.lr_scheduler import LRScheduler
 
     from ..methods.method import Method, build_parameters
 
@@ -130,7 +131,8 @@ def _parameters(
         built = build_parameters(target).items()
         return dict(sorted(built, key=lambda item: order.index(item[1][0].__name__)))
     takes: dict[str, tuple[Callable[..., Any], inspect.Parameter]] = {}
-    skipped = 2 if issubclass(target, Optimizer) else 1  # self, and the parameters to optimize
+    # self, and the parameters to optimize or the optimizer whose rates to schedule
+    skipped = 2 if issubclass(target, Optimizer | LRScheduler) else 1
     for owner in target.__mro__:
         function = vars(owner).get("__init__")
         if not inspect.isfunction(function):

@@ -1,5 +1,6 @@
 """Training, and the runs that it makes."""
 
+from .averaging import EMA, SWA, Averaging
 from .callbacks import Callback, Every, State
 from .checkpoint import Checkpoint, CheckpointError, Checkpoints, Position
 from .critics import CriticRecord, critic_records
@@ -10,6 +11,9 @@ from .snapshots import PriorSnapshots, Snapshots, read_snapshots
 from .watching import RateWatch, TraversalFrames, read_frames, read_rates
 
 __all__ = [
+    "EMA",
+    "SWA",
+    "Averaging",
     "Callback",
     "Checkpoint",
     "CheckpointError",

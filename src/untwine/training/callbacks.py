@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Callback", "Every", "State", "call", "check_callbacks"]
 
-_HOOKS = ("on_start", "on_step", "on_checkpoint", "on_end")
+_HOOKS = ("on_start", "on_step", "on_validation", "on_checkpoint", "on_end")
 
 
 @dataclass
@@ -33,6 +33,7 @@ class State:
         steps: Moves to make, by stage.
         optimizers: Of the players of this stage.
         out: The run's folder, if it has one.
+        stopping: Why training ends after this step, if a callback said so; see `stop`.
     """
 
     method: Method
@@ -40,8 +41,21 @@ class State:
     fabric: Fabric
     position: Position
     steps: Mapping[str, int]
+    _: KW_ONLY
     optimizers: Mapping[str, Optimizer] = field(default_factory=dict)
     out: Path | None = None
+    stopping: str | None = None
+
+    def stop(self, reason: str = "a callback stopped it") -> None:
+        """Ends training after this step: a checkpoint and the final weights are written.
+
+        `fit` returns as it does at the end; ``run.stopped`` says why. The same call again finds a
+        finished run; with more steps it goes on.
+
+        Args:
+            reason: In words.
+        """
+        self.stopping = str(reason)
 
 
 class Callback:
@@ -56,6 +70,9 @@ class Callback:
 
     def on_step(self, state: State, losses: Mapping[str, Loss]) -> None:
         """After each step, with the losses of its moves by player."""
+
+    def on_validation(self, state: State, terms: Mapping[str, float]) -> None:
+        """After a look at the held-out data, with its terms by name, such as ``vae/nll``."""
 
     def on_checkpoint(self, state: State) -> None:
         """After a checkpoint has been written."""

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,7 +22,7 @@ from torch.optim import Optimizer
 from .files import CheckpointError, explained, sync_folder, write_synced
 from .manifest import Position, damage, read_position, read_state
 from .optimizer_state import check_state
-from .weights import load_weights, weights
+from .weights import load_weights, read_weights, tensors, weights
 
 __all__ = ["Checkpoint", "CheckpointError", "Checkpoints", "Position"]
 
@@ -37,11 +37,19 @@ class Checkpoint:
         path: Its folder.
         position: Where training was.
         spec: The identity of the run that wrote it.
+        course: What was decided on the way, see `Course`.
     """
 
     path: Path
     position: Position
     spec: str = field(default="")
+    course: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def average(self) -> dict[str, torch.Tensor] | None:
+        """Averages of the weights by name, if there were any."""
+        file = self.path / "average.safetensors"
+        return read_weights(file) if file.is_file() else None
 
     def load(self, method: nn.Module, optimizers: Mapping[str, Optimizer] | None = None) -> None:
         """Puts the weights, and the optimizers' state if any are given, back where they were.
@@ -93,9 +101,10 @@ class Checkpoints:
     """The checkpoints of one run, the newest few of which are kept.
 
     A checkpoint is a folder ``<stage>-<step>`` with ``model.safetensors``, ``optimizer.pt`` (which
-    loads with ``weights_only=True``) and ``state.json``: the position, the identity of the run, and
-    size and SHA-256 of the other two. It is written under another name, synced to the disk, and
-    renamed: a name without a leading dot is always a complete one.
+    loads with ``weights_only=True``), ``average.safetensors`` where weights are averaged, and
+    ``state.json``: the position, the identity of the run, and size and SHA-256 of the others. It is
+    written under another name, synced to the disk, and renamed: a name without a leading dot is
+    always a complete one.
 
     Args:
         folder: Made when the first one is written.
@@ -111,8 +120,21 @@ class Checkpoints:
         method: nn.Module,
         optimizers: Mapping[str, Optimizer],
         spec: str = "",
+        *,
+        course: Mapping[str, Any] | None = None,
+        average: Mapping[str, torch.Tensor] | None = None,
+        also: Collection[str] = (),
     ) -> Path:
         """Writes one, then removes those that are older than the newest ``keep``.
+
+        Args:
+            position: Where training is.
+            method: Whose weights.
+            optimizers: Of the players of the stage.
+            spec: The identity of the run.
+            course: What was decided on the way, as plain data.
+            average: Averages of the weights, by name.
+            also: Names of those that are kept in any case.
 
         Raises:
             CheckpointError: if the disk is full or not writable; older checkpoints are untouched.
@@ -122,9 +144,12 @@ class Checkpoints:
         buffer = io.BytesIO()
         torch.save({name: o.state_dict() for name, o in optimizers.items()}, buffer)
         contents = {"model.safetensors": weights(method), "optimizer.pt": buffer.getvalue()}
-        state = {
+        if average:
+            contents["average.safetensors"] = tensors(average)
+        state: dict[str, Any] = {
             "position": asdict(position),
             "spec": spec,
+            **({"course": course} if course else {}),
             "files": {
                 name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
                 for name, content in contents.items()
@@ -143,7 +168,8 @@ class Checkpoints:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         for old in sorted(self._readable(), key=_order)[: -self.keep]:
-            self._discard(old.path)
+            if old.path.name not in also:
+                self._discard(old.path)
         return path
 
     def newest(self) -> Checkpoint | None:
@@ -172,6 +198,13 @@ class Checkpoints:
                 f"no checkpoint in {self.folder} is complete: {'; '.join(damaged)}. Restore one "
                 "from a copy, or delete the run's folder to begin again"
             )
+        return None
+
+    def at(self, name: str) -> Checkpoint | None:
+        """The one of a name, if it is there and complete."""
+        for checkpoint in self._readable():
+            if checkpoint.path.name == name and damage(checkpoint.path) is None:
+                return checkpoint
         return None
 
     def last_digest(self) -> str | None:

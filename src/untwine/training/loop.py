@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from hashlib import blake2b
 from itertools import chain
 from typing import Any, NoReturn
 
 import torch
+from torch import Tensor
 
 from ..data.batches import Batch
 from ..distributions.likelihoods import CountLikelihood
 from ..encoding import placement
 from ..methods.method import Context, Loss, Method, Moves, Stage, play
+from .averaging import Averaged, Averaging
 from .callbacks import State, call
 from .checkpoint import Position
+from .course import Course
 from .finite import NonFiniteLoss, Watch, large_inputs, non_finite_inputs, non_finite_parameter
+from .held_out import PREFIX, HeldOutTerms, Validation
 from .interrupt import Interruption
 from .progress import Progress
+from .rates import Rates, Steering
 from .record import merged, numbers
 from .replicas import Replicas
 from .run_folder import RunFolder
@@ -50,6 +56,10 @@ class Loop:
         log_every: Steps between rows.
         checkpoint_every: Steps between checkpoints.
         batch_size: Examples per step, of all processes.
+        steering: Schedules, warm-up and clipping.
+        averaging: How weights are averaged, if they are.
+        validation: What is held out, if anything.
+        held_out: Its terms.
     """
 
     def __init__(
@@ -68,6 +78,10 @@ class Loop:
         log_every: int,
         checkpoint_every: int,
         batch_size: int,
+        steering: Steering,
+        averaging: Averaging | None = None,
+        validation: Validation | None = None,
+        held_out: HeldOutTerms | None = None,
     ) -> None:
         self.method, self.stages, self.moves = method, stages, moves
         self.loader, self.seed, self.batch_size = loader, seed, batch_size
@@ -75,7 +89,12 @@ class Loop:
         self.callbacks, self.loggers = callbacks, loggers
         self.log_every, self.checkpoint_every = log_every, checkpoint_every
         self.device = replicas.fabric.device
+        self.steering, self.averaging = steering, averaging
+        self.validation, self.held_out = validation, held_out
+        self._averaged: Averaged | None = None
+        self._best: dict[str, Tensor] | None = None
         self._found = folder.found
+        self.course = Course.read(self._found.course) if self._found else Course()
         start = self._found.position if self._found else Position(stages[0].name, 0, 0, 0)
         self.state = State(method, loader, replicas.fabric, start, moves, out=folder.path)
         self._drawn: tuple[int, Any] | None = None
@@ -100,6 +119,8 @@ class Loop:
             self.folder.begin(order, finished)
             if self._found is not None and finished:
                 self._found.load(self.method)
+                self._restore_average(self.state.position.index, self.state.position.step)
+                self._settle(self.state.position.index)
             else:
                 alone = self.replicas.count == 1 and self.folder.path is not None
                 self.interruption = stack.enter_context(Interruption(alone))
@@ -121,6 +142,8 @@ class Loop:
             first = self.state.position.index
             for index, stage in enumerate(self.stages[first:], first):
                 self._stage(index, stage, self._found is not None and index == first)
+                if self.state.stopping is not None:
+                    break
             call(self.callbacks, "on_end", self.state)
             status = "success"
         finally:
@@ -138,10 +161,16 @@ class Loop:
             self.method.train()
             self.replicas.share(self.method)
         optimizers = optimizers_of(self.method, stage)
+        if self.validation is not None and resumed and first < self.moves[stage.name]:
+            self.course.continued(index, self.validation.every)
+        held_out_values = self.course.values.get(index, [])
+        self._rates = Rates(self.steering, optimizers, first, held_out_values)
         if resumed and self._found is not None:
             self._found.load(self.method, optimizers)
             self.replicas.share(self.method)
         self.state.optimizers = optimizers
+        self._restore_average(index, first)
+        self._best, self._shown = None, {}
         alone_on_cpu = self.device.type == "cpu" and self.replicas.count == 1
         self._watch = Watch(alone_on_cpu, self.replicas.minimum)
         self._advance(stage.name, index, first, before)
@@ -149,11 +178,63 @@ class Loop:
         if not resumed:
             self._checkpoint()
         ctx = Context(torch.tensor(first, device=self.device), self.loader.size)
-        for step in range(first, self.moves[stage.name]):
+        if self.held_out is not None:
+            self._seed(index, "validation", 0)
+            self.held_out.check(stage, ctx)
+        ended = self._exhausted(index)
+        for step in range(first, first if ended else self.moves[stage.name]):
             batch = self._batch(index, before + step)
+            self._rates.before(step)
             losses = self._step(stage.due(step), index, before + step, batch, ctx)
+            self._rates.after()
+            if self._averaged is not None:
+                self._averaged.step()
             self._advance(stage.name, index, step + 1, before)
-            self._after(losses, batch)
+            if self._after(stage, losses, batch, ctx):
+                break
+        self._settle(index)
+
+    def _exhausted(self, index: int) -> bool:
+        """Whether a stage ends because held-out values do not fall any more."""
+        patience = None if self.validation is None else self.validation.patience
+        return patience is not None and self.course.since_best(index) >= patience
+
+    def _restore_average(self, index: int, step: int) -> None:
+        """Averages of a stage, those of the checkpoint if it is resumed."""
+        if self.averaging is not None:
+            state = None
+            if self._found is not None:
+                start = self._found.position
+                state = self._found.average if (start.index, start.step) == (index, step) else None
+            self._averaged = Averaged(self.averaging, self.method, step, state)
+
+    def _settle(self, index: int) -> None:
+        """The weights that a stage ends with: averages, and the best ones where they are kept."""
+        if self.validation is not None and self.validation.best:
+            best = self.course.best(index)
+            position = self.state.position
+            if best is not None and best != position.step:
+                if self._best is None:
+                    self._load_best(f"{position.stage}-{best:08d}", index, best)
+                    return
+                self.method.load_state_dict(self._best)
+                return
+        if self._averaged is not None:
+            self._averaged.take()
+
+    def _load_best(self, name: str, index: int, step: int) -> None:
+        """The weights of the lowest held-out value, from their checkpoint."""
+        checkpoint = self.folder.at(name)
+        if checkpoint is None:
+            warnings.warn(
+                f"the checkpoint {name} of the best weights is gone or damaged; keeping the last "
+                "weights",
+                stacklevel=2,
+            )
+            return
+        checkpoint.load(self.method)
+        if self.averaging is not None:
+            Averaged(self.averaging, self.method, step, checkpoint.average).take()
 
     def _step(
         self,
@@ -192,43 +273,94 @@ class Loop:
         ctx.step.add_(1)
         return losses
 
-    def _after(self, losses: Mapping[str, Loss], batch: Any) -> None:
-        """What is written down after a step."""
-        here = self.state.position
+    def _after(self, stage: Stage, losses: Mapping[str, Loss], batch: Any, ctx: Context) -> bool:
+        """What is written down after a step; returns whether the stage ends with it."""
+        position = self.state.position
         self._examples += self._count(batch)
-        last = here.step == self.moves[here.stage]
+        last = position.step == self.moves[position.stage]
         interrupted = self.interruption.signal is not None
-        if here.step == 1 or here.step % self.log_every == 0 or last:
+        held_out, improved = self._validate(stage, ctx, last)
+        if position.step == 1 or position.step % self.log_every == 0 or last or held_out:
             self._check()
-            self._log(losses)
-        self.progress.step(here, self._count(batch))
+            self._log(losses, held_out)
+        self.progress.step(position, self._count(batch))
         call(self.callbacks, "on_step", self.state, losses)
-        if here.step % self.checkpoint_every == 0 or last or interrupted:
+        if held_out:
+            call(self.callbacks, "on_validation", self.state, held_out)
+        ended = self._ends(position, last)
+        if position.step % self.checkpoint_every == 0 or last or ended or interrupted or improved:
             self._checkpoint()
         if interrupted:
-            where = f"stopped after step {here.step} of stage {here.stage!r}"
+            where = f"stopped after step {position.step} of stage {position.stage!r}"
             again = f"the same command again continues from {self.folder.path}"
             quietly = self.interruption.name == "SIGINT"  # the error says it
             self.progress.say(f"{self.interruption.name}: {where}; {again}", always=not quietly)
             self.interruption.stop(f"{where}; saved in {self.folder.path}")
+        return ended
 
-    def _log(self, losses: Mapping[str, Loss]) -> None:
-        here, now = self.state.position, time.monotonic()
+    def _validate(self, stage: Stage, ctx: Context, last: bool) -> tuple[dict[str, float], bool]:
+        """Held-out terms, where it is time to look, and whether their weights are to be kept."""
+        position = self.state.position
+        if self.validation is None or self.held_out is None:
+            return {}, False
+        if position.step % self.validation.every and not last:
+            return {}, False
+        averages = nullcontext() if self._averaged is None else self._averaged.put()
+        with averages:
+            terms = self.held_out.terms(
+                stage, ctx, lambda number: self._seed(position.index, "validation", number)
+            )
+            value = self.held_out.monitored(terms)
+            improved = self.course.add(position.index, position.step, value)
+            if improved and self.validation.best:
+                self._best = {n: v.clone() for n, v in self.method.state_dict().items()}
+        if position.step % self.validation.every == 0:
+            self._rates.tell(value)
+        return terms, improved and self.validation.best
+
+    def _ends(self, position: Position, last: bool) -> bool:
+        """Whether a stage ends before its last step; notes it."""
+        if self.replicas.count > 1 and self.callbacks:
+            asked = torch.tensor(float(self.state.stopping is None), device=self.device)
+            if self.replicas.minimum(asked).item() == 0 and self.state.stopping is None:
+                self.state.stop()
+        reason = self.state.stopping
+        if reason is None and not last and self._exhausted(position.index):
+            best = self.course.best(position.index)
+            reason = f"held-out values have not fallen since step {best}"
+        if reason is None:
+            return False
+        asked_steps = self.moves[position.stage]
+        if self.state.stopping is not None or position.index == len(self.stages) - 1:
+            self.course.stop = (asked_steps, f"step {position.step:,} of {asked_steps:,}: {reason}")
+        else:
+            self.course.ended[position.stage] = position.step
+        where = f"step {position.step:,} of {asked_steps:,}"
+        self.progress.say(f"{position.stage} ends at {where}: {reason}")
+        return True
+
+    def _log(self, losses: Mapping[str, Loss], held_out: Mapping[str, float]) -> None:
+        position, now = self.state.position, time.monotonic()
         values = numbers(losses, self.replicas.average)
         speed = self._examples / max(now - self._since, 1e-9)
         self._examples, self._since = 0, now
+        values |= self._rates.row()
+        finite = {n: v if math.isfinite(v) else None for n, v in held_out.items()}
         self.folder.record.write(
             {
-                "step": here.step,
-                "stage": here.stage,
-                "seconds": round(here.seconds, 3),
+                "step": position.step,
+                "stage": position.stage,
+                "seconds": round(position.seconds, 3),
                 "images/s": round(speed, 1),
                 **values,
+                **{PREFIX + name: value for name, value in finite.items()},
             }
         )
-        self.progress.terms(values)
+        values |= {PREFIX + name: value for name, value in held_out.items()}
+        self._shown |= values
+        self.progress.terms(self._shown)
         for logger in self.loggers:
-            logger.log_metrics({**values, "images/s": speed}, step=here.done)
+            logger.log_metrics({**values, "images/s": speed}, step=position.done)
 
     def _checkpoint(self) -> None:
         """Writes one, if everything is finite."""
@@ -237,7 +369,17 @@ class Loop:
         if bad is not None:
             self._stop(bad[0], bad[1], self.state.position.step, parameter=True)
         if self.folder.path is not None:
-            self.folder.checkpoint(self.state.position, self.method, self.state.optimizers)
+            position, best = self.state.position, set[int]()
+            if self.validation is not None and self.validation.best:
+                best = self.course.wanted(position.index, self.validation.every)
+            self.folder.checkpoint(
+                position,
+                self.method,
+                self.state.optimizers,
+                course=self.course.written(),
+                average=None if self._averaged is None else self._averaged.values,
+                also={f"{position.stage}-{step:08d}" for step in best},
+            )
             call(self.callbacks, "on_checkpoint", self.state)
 
     def _check(self) -> None:
@@ -247,9 +389,9 @@ class Loop:
 
     def _stop(self, player: str, term: str, step: int, parameter: bool = False) -> NoReturn:
         """Says which term or parameter is not finite."""
-        here = self.state.position
-        number = here.done - here.step + step - 1
-        batch = self._batch(here.index, number) if step else None
+        position = self.state.position
+        number = position.done - position.step + step - 1
+        batch = self._batch(position.index, number) if step else None
         inputs = None if batch is None else non_finite_inputs(batch)
         if parameter:
             what = f"parameter {term!r} of player {player!r} is not finite after step {step}"
@@ -312,9 +454,9 @@ class Loop:
 
     def _check_batch(self) -> None:
         """Refuses batches that are not what the method learns from, before anything is written."""
-        here = self.state.position
-        over = here.step == self.moves[here.stage]
-        batch = self._batch(here.index + over, here.done)
+        position = self.state.position
+        over = position.step == self.moves[position.stage]
+        batch = self._batch(position.index + over, position.done)
         expected = self.method.supervision
         if not isinstance(batch, expected):
             raise TypeError(
@@ -326,13 +468,13 @@ class Loop:
         large = self._large(batch)
         if large is not None:
             warnings.warn(f"{large}: {_SCALE}", stacklevel=4)
-        self._drawn = here.done, batch
+        self._drawn = position.done, batch
 
     def _check_optimizers(self) -> None:
         """Refuses another optimizer's state, before anything is written."""
-        here = self.state.position
+        position = self.state.position
         if self._found is not None:
-            self._found.check(optimizers_of(self.method, self.stages[here.index]))
+            self._found.check(optimizers_of(self.method, self.stages[position.index]))
 
     def _check_start(self) -> bool:
         """Whether all moves have been made.
@@ -340,22 +482,28 @@ class Loop:
         Raises:
             ValueError: if the run in the folder has other stages or has made more moves.
         """
-        here, names = self.state.position, list(self.moves)
-        if here.index >= len(names) or names[here.index] != here.stage:
+        position, names = self.state.position, list(self.moves)
+        if position.index >= len(names) or names[position.index] != position.stage:
             raise ValueError(
-                f"the run in {self.folder.path} is in stage {here.stage!r}, which is not stage "
-                f"{here.index + 1} of {names}: the method has changed; choose another folder"
+                f"the run in {self.folder.path} is in stage {position.stage!r}, which is not stage "
+                f"{position.index + 1} of {names}: the method has changed; choose another folder"
             )
-        made = here.done - here.step
-        asked = sum(self.moves[name] for name in names[: here.index])
-        if made != asked or here.step > self.moves[here.stage]:
+        made = position.done - position.step
+        before = names[: position.index]
+        asked = sum(self.course.ended.get(name, self.moves[name]) for name in before)
+        if made != asked or position.step > self.moves[position.stage]:
             raise ValueError(
-                f"the run in {self.folder.path} has made {here.step} moves of stage {here.stage!r} "
-                f"and {made} before it, but steps asks for {self.moves[here.stage]} and {asked}: "
+                f"the run in {self.folder.path} has made {position.step} moves of stage "
+                f"{position.stage!r} and {made} before it, but steps asks for "
+                f"{self.moves[position.stage]} and {asked}: "
                 "ask for at least as many in its latest stage and for as many in earlier ones, or "
                 "choose another folder"
             )
-        return here.index == len(names) - 1 and here.step == self.moves[here.stage]
+        if self.course.stop is not None and self.moves[position.stage] <= self.course.stop[0]:
+            return True
+        self.course.stop = None
+        done = position.step == self.moves[position.stage] or self._exhausted(position.index)
+        return position.index == len(names) - 1 and done
 
     def _count(self, batch: Any) -> int:
         """The examples of a batch and of the other processes' batches."""

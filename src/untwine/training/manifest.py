@@ -54,8 +54,8 @@ def read_state(path: Path) -> dict[str, Any]:
     return state
 
 
-def read_position(path: Path) -> tuple[Position, str]:
-    """Where training was, and the identity of the run.
+def read_position(path: Path) -> tuple[Position, str, dict[str, Any]]:
+    """Where training was, the identity of the run, and what was decided on the way.
 
     Raises:
         OSError: if it cannot be opened.
@@ -73,14 +73,18 @@ def read_position(path: Path) -> tuple[Position, str]:
     position = Position(**written)
     if position.name != path.name or position.done < position.step:
         raise ValueError(f"it says that it is {position.name}, after {position.done} moves")
-    return position, state["spec"]
+    course = state.get("course", {})
+    if not isinstance(course, dict):
+        raise ValueError(f"its course is {repr(course)[:80]}")
+    return position, state["spec"], course
 
 
 def damage(path: Path) -> str | None:
     """What is wrong with a checkpoint's files, if anything."""
     try:
         files = read_state(path)["files"]
-        for name in ("model.safetensors", "optimizer.pt"):
+        average = ("average.safetensors",) if "average.safetensors" in files else ()
+        for name in ("model.safetensors", "optimizer.pt", *average):
             expected = files[name]
             with opened(path / name) as file:
                 size = os.fstat(file.fileno()).st_size

@@ -6,6 +6,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Mapping, Sequence, Sized
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,17 +23,22 @@ __all__ = [
     "differences",
     "identity",
     "make_data",
+    "make_held_out",
     "make_method",
     "moves_by_stage",
     "plan",
     "start",
     "warn_of_changes",
     "with_start",
+    "written_data",
+    "written_schedule",
 ]
 
 CUSTOM = "custom"
 _LONGEST = 2**16
 _IDENTITY = ("method", "data", "sampler", "batch_size", "seed", "precision", "devices")
+_TUNING = ("schedule", "warmup", "clip", "average", "validation", "validate_every", "monitor")
+"""Of the identity of those runs that have them."""
 _START = ("weights", "initial")
 """What a spec says of a method's weights before the first step."""
 _NEVER = (*_START, "places")
@@ -77,15 +83,16 @@ def identity(spec: Mapping[str, Any]) -> str:
         entry = decisive[key]
         if isinstance(entry, Mapping):
             decisive[key] = {k: v for k, v in entry.items() if k not in _BESIDE}
-    if spec.get("init_from"):
-        decisive["init_from"] = spec["init_from"]
+    for key in ("init_from", *_TUNING):
+        if spec.get(key):
+            decisive[key] = spec[key]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """What keeps two specs from being the same run, as ``key: old, now new``."""
     found: list[str] = []
-    for key in (*_IDENTITY, "init_from"):
+    for key in (*_IDENTITY, "init_from", *_TUNING):
         _compare(key, old.get(key), new.get(key), found)
     return found
 
@@ -159,6 +166,38 @@ def make_data(spec: Mapping[str, Any], trust: Sequence[str] = ()) -> Any:
             "spec: pass it, as in Run.load(folder, data=data)"
         )
     return instantiate(relocated(written), (FactorDataset, Multimodal), trust=trust)
+
+
+def make_held_out(spec: Mapping[str, Any], data: Any, trust: Sequence[str] = ()) -> Any:
+    """What the run of a spec holds out, or ``None``.
+
+    Args:
+        spec: The run's.
+        data: What the run divides, where a share of it is held out.
+        trust: Packages of which the spec may name classes.
+
+    Raises:
+        ValueError: if it was made by hand.
+    """
+    from .held_out import split
+
+    written = spec.get("validation")
+    if written is None or isinstance(written, int | float):
+        return None if written is None else split(data, written, spec["seed"])[1]
+    return make_data({"data": written}, trust)
+
+
+def written_data(data: Any) -> dict[str, Any]:
+    """Data as a spec holds it."""
+    return _data(data)
+
+
+def written_schedule(schedule: Any) -> dict[str, Any]:
+    """What makes a schedule of the learning rate, as a spec holds it."""
+    written = _plain(schedule) if isinstance(schedule, partial | type) else None
+    if written is None:
+        written = _custom(schedule.func if isinstance(schedule, partial) else schedule)
+    return written
 
 
 def start(method: Method, stated: bool = False) -> dict[str, Any]:

@@ -17,8 +17,9 @@ from ..methods.method import Method
 from ..methods.snapshot import tensors_digest
 from ..reading import expanded, read_json
 from .checkpoint import Checkpoint, Checkpoints
+from .course import Course
 from .final import final_digest, load_final
-from .plan import CUSTOM, make_data, make_method, warn_of_changes
+from .plan import CUSTOM, make_data, make_held_out, make_method, warn_of_changes
 from .record import Row, read_record
 from .scores import keep
 from .spec_file import names_of, read_spec
@@ -43,6 +44,7 @@ class Run:
         spec: If it is at hand.
         rows: Of the log, if they are at hand.
         steps: Moves made, if that is known.
+        stopped: Why it ended before its last step, if it did and that is at hand.
         trust: Packages, modules or classes of your own that the spec may name, such as
             ``["mypackage"]``.
 
@@ -59,13 +61,14 @@ class Run:
         spec: dict[str, Any] | None = None,
         rows: list[Row] | None = None,
         steps: int | None = None,
+        stopped: str | None = None,
         trust: Sequence[str] = (),
     ) -> None:
         self.path = None if path is None else expanded(path)
         if self.path is None and (method is None or spec is None):
             raise ValueError("a run without a folder needs its method and its spec")
         self._method, self._data, self._rows, self._steps = method, data, rows, steps
-        self._trust = trust
+        self._trust, self._stopped = trust, stopped
         self._log_read: tuple[tuple[int, int], list[Row]] | None = None
         self._spec = read_spec(self._folder) if spec is None else spec
 
@@ -275,12 +278,25 @@ class Run:
         return self._steps
 
     @property
+    def stopped(self) -> str | None:
+        """Why training ended before its last step, if it did: patience, or a callback."""
+        if self._stopped is None and self.path is not None:
+            newest = self._newest()
+            return None if newest is None else Course.read(newest.course).stopped
+        return self._stopped
+
+    @property
+    def held_out(self) -> Any:
+        """What ``validation`` kept from training, or ``None``."""
+        return make_held_out(self.spec, self.data, self._trust)
+
+    @property
     def command(self) -> str:
         """The command line that repeats the run; Python, if something was made by hand."""
         if self.path is not None and not any(
             isinstance(self.spec.get(key), dict)
             and any(word in self.spec[key] for word in ("parts", "made_by", "initial"))
-            for key in ("method", "data", "sampler")
+            for key in ("method", "data", "sampler", "validation", "schedule")
         ):
             config = shlex.quote(str(self.path / "spec.yaml"))
             return f"untwine train --config {config} --out {shlex.quote(f'{self.path}-repeat')}"

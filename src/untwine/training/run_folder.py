@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -140,7 +140,8 @@ class RunFolder:
         self._checkpoints.clean()
         custom = any(
             isinstance(self.spec[k], Mapping) and {"parts", "initial"} & {*self.spec[k]}
-            for k in ("method", "data", "sampler")
+            for k in ("method", "data", "sampler", "validation", "schedule")
+            if k in self.spec
         )
         header = _HEADER_CUSTOM if custom else _HEADER.format(name=self.path / "spec.yaml")
         text = header + yaml.safe_dump(self.spec, sort_keys=False, allow_unicode=True)
@@ -158,9 +159,16 @@ class RunFolder:
                 forget_final(self.path)
 
     def checkpoint(
-        self, position: Position, method: nn.Module, optimizers: Mapping[str, Optimizer]
+        self,
+        position: Position,
+        method: nn.Module,
+        optimizers: Mapping[str, Optimizer],
+        *,
+        course: Mapping[str, Any] | None = None,
+        average: Mapping[str, torch.Tensor] | None = None,
+        also: Collection[str] = (),
     ) -> None:
-        """Writes a checkpoint, unless this position has one.
+        """Writes a checkpoint, unless this position has one; see `Checkpoints.write`.
 
         Raises:
             CheckpointError: if the folder is not the one that the run began in.
@@ -170,8 +178,20 @@ class RunFolder:
         if self._writes and (before is None or place != (before.index, before.step)):
             if self._place is not None:
                 self._place.check()
-            self._checkpoints.write(position, method, optimizers, self._identity)
+            self._checkpoints.write(
+                position,
+                method,
+                optimizers,
+                self._identity,
+                course=course,
+                average=average,
+                also=also,
+            )
             self._written = position
+
+    def at(self, name: str) -> Checkpoint | None:
+        """The complete checkpoint of a name, if it is there."""
+        return None if self.path is None else self._checkpoints.at(name)
 
     @property
     def last(self) -> Path | None:

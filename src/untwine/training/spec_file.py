@@ -12,9 +12,10 @@ from ..reading import parse_yaml, read_text
 __all__ = ["check_spec", "names_of", "read_spec"]
 
 _LIMIT = 1 << 22  # bytes; the largest specs hold long lists of rows
-_COUNTS = ("batch_size", "devices", "log_every", "checkpoint_every", "keep")
-_WORDS = ("precision", "init_from")
-_KEYS = ("untwine", "method", "data", "sampler", "steps", "seed", *_WORDS, *_COUNTS)
+_COUNTS = ("batch_size", "devices", "log_every", "checkpoint_every", "validate_every", "patience")
+_WORDS = ("precision", "init_from", "monitor")
+_PARTS = ("method", "data", "sampler", "schedule", "average", "validation")
+_KEYS = ("untwine", *_PARTS, "steps", "seed", "keep", "warmup", "clip", *_WORDS, *_COUNTS)
 _ENTRIES = (
     *("class_path", "init_args", "made_by", "parts", "weights", "initial", "changed"),
     *("built_for", "files", "places", "size", "shape", "sha256", "content", "loader"),
@@ -54,7 +55,7 @@ def names_of(path: Path) -> Iterator[None]:
         yield
     except ImportError as error:
         raise ImportError(f"{file} names what cannot be imported: {error}") from error
-    except ValueError as error:
+    except (ValueError, TypeError) as error:  # an argument is of a wrong kind, or lacks
         raise ValueError(f"{file}: {error}") from error
 
 
@@ -67,8 +68,15 @@ def check_spec(spec: Mapping[str, Any]) -> None:
     _check_keys("the spec", spec, _KEYS)
     for key in ("method", "data"):
         _check_entry(key, spec.get(key))
-    if spec.get("sampler") is not None:
-        _check_entry("sampler", spec["sampler"])
+    for key in ("sampler", "schedule", "average", "validation"):
+        share = key == "validation" and type(spec.get(key)) in (int, float)
+        if spec.get(key) is not None and not share:
+            _check_entry(key, spec[key])
+    if type(spec.get("clip")) not in (int, float, type(None)):
+        raise ValueError(f"the spec's 'clip' is {_short(spec['clip'])}; expected a number")
+    if spec.get("keep") != "best":
+        _check_whole("keep", spec.get("keep"), 1)
+    _check_whole("warmup", spec.get("warmup"), 0)
     steps = spec.get("steps")
     for what, number in steps.items() if isinstance(steps, Mapping) else [("steps", steps)]:
         _check_whole(f"steps of stage {what!r}" if what != "steps" else what, number, 1)

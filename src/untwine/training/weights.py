@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
@@ -10,7 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-__all__ = ["load_weights", "read_weights", "weights"]
+__all__ = ["load_weights", "read_weights", "tensors", "weights"]
 
 _SHARED = "shared"
 
@@ -49,6 +50,11 @@ def weights(module: nn.Module) -> bytes:
             stored[name] = copy.copy_(value.detach())
     header = {_SHARED: json.dumps(shared, sort_keys=True)} if shared else None
     return safetensors.torch.save(stored, header)
+
+
+def tensors(values: Mapping[str, Tensor]) -> bytes:
+    """Tensors by name, in safetensors' format; none may share memory with another."""
+    return safetensors.torch.save({name: v.detach().contiguous() for name, v in values.items()})
 
 
 def load_weights(module: nn.Module, path: str | Path) -> None:

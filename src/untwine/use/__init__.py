@@ -1,5 +1,6 @@
 """Uses of a trained method outside of this library."""
 
 from .annotation import annotate
+from .estimator import CodeTransformer
 
-__all__ = ["annotate"]
+__all__ = ["CodeTransformer", "annotate"]

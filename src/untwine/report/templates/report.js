@@ -7,6 +7,8 @@
     const at = (name) => root.querySelector(name);
     const { frames, width, height, initial, values } = JSON.parse(at("script").textContent);
     const grid = at(".tiles");
+    const grids = [...root.querySelectorAll(".tiles")];
+    const folded = at(".folded");
     const slider = at(".position");
     const play = at(".play");
     const whole = at(".whole");
@@ -15,14 +17,14 @@
     let printing = false;
     let stride = 1; // from one frame of a strip to the next
 
-    const tiles = [...grid.querySelectorAll(".tile")].map((tile, row) => ({
+    const tiles = [...root.querySelectorAll(".tile")].map((tile, row) => ({
       row,
       frame: 0,
       canvas: tile.querySelector("canvas"),
       track: tile.querySelector(".track"),
       output: tile.querySelector("output"),
     }));
-    grid.style.setProperty("--step", `${100 / frames}%`);
+    for (const each of grids) each.style.setProperty("--step", `${100 / frames}%`);
 
     function draw(tile) {
       const { canvas, row, frame } = tile;
@@ -51,7 +53,7 @@
 
     function lay() {
       const strip = whole.checked || printing;
-      grid.classList.toggle("strips", strip);
+      for (const each of grids) each.classList.toggle("strips", strip);
       stride = 1;
       while (strip && frames > 4 * stride && tiles[0].canvas.clientWidth * stride < NARROWEST * frames) stride *= 2;
       for (const tile of tiles) draw(tile);
@@ -128,6 +130,7 @@
     for (const radio of root.querySelectorAll(".starts input")) {
       radio.addEventListener("change", () => choose(Number(radio.value)));
     }
+    if (folded) folded.addEventListener("toggle", lay);
     addEventListener("beforeprint", () => { printing = true; lay(); });
     addEventListener("afterprint", () => { printing = false; lay(); });
 

@@ -1,46 +1,98 @@
-"""Adversarial methods on MNIST: classes with a hundred labels, clusters, and InfoGAN's classes.
+"""Adversarial methods on MNIST: priors, few labels, clusters, maps, and the classes of InfoGAN.
 
 Trains on the first 10,000 training digits, measures on the standard 10,000 test digits.
 
     python benchmarks/adversarial.py --parts semi clusters infogan --seeds 0 1 2
 
-Every setting is an option, a row is kept for each choice of them in
-benchmarks/results/adversarial.jsonl, and what is there is not trained again.
+With --pictures FOLDER what the first seed learned is drawn. Every setting is an option, a row is
+kept for each choice of them in benchmarks/results/adversarial.jsonl, and what is there is not
+trained again.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
+import adversarial_pictures as pictures
 import common
 import numpy as np
 import torch
+from torch import nn
 from torch.optim import Adam
 
 import untwine as ut
 from untwine import methods as m, nets
 from untwine.data import FewLabelsSampler
-from untwine.distributions import Bernoulli
+from untwine.distributions import Bernoulli, GaussianMixture, StandardNormal, SwissRollPrior
+from untwine.functional import sliced_wasserstein
 from untwine.metrics import cluster_accuracy, nmi
 from untwine.training import Every
 
 NAMES = {
+    "priors": "AAE",
     "semi": "SemiSupervisedAAE",
     "clusters": "ClusteringAAE",
+    "map": "ReducingAAE",
     "infogan": "InfoGAN",
     "elastic": "ElasticInfoGAN",
 }
-OF_AAE = ("net", "hidden", "dim", "critic", "noise", "lr", "adversarial_lr", "batch", "steps")
+OF_AAE = (
+    "net",
+    "hidden",
+    "input_noise",
+    "degrees",
+    "dim",
+    "critic",
+    "noise",
+    "lr",
+    "adversarial_lr",
+    "batch",
+    "steps",
+)
 OF_GAN = ("width", "norm", "info", "generator_lr", "discriminator_lr", "batch", "steps")
 SETTINGS = {
+    "priors": OF_AAE,
     "semi": (*OF_AAE, "labels", "labelled"),
     "clusters": (*OF_AAE, "clusters"),
+    "map": (*OF_AAE, "clusters", "distance"),
     "infogan": (*OF_GAN, "dim", "imbalance"),
     "elastic": (*OF_GAN, "dim", "imbalance", "entropy", "contrast"),
 }
+
+
+class Disturbed(nets.Architecture):
+    """An architecture whose encoder sees images through noise and a turn, in training.
+
+    Args:
+        net: The architecture.
+        noise: Standard deviation of Gaussian noise on pixels.
+        degrees: The most that an image is turned, either way, with up to 5 % of zoom and shift.
+    """
+
+    def __init__(self, net: nets.Architecture, noise: float, degrees: float) -> None:
+        self.net, self.noise, self.degrees = net, noise, degrees
+
+    def encoder(self, shape: Sequence[int], features: int, covariates: int = 0) -> nn.Module:
+        layers = [nets.GaussianNoise(self.noise), self.net.encoder(shape, features, covariates)]
+        if self.degrees:
+            layers.insert(0, OnlyInTraining(nets.RandomAffine(self.degrees, 0.05, 0.05)))
+        return nn.Sequential(*layers)
+
+    def decoder(self, latent_dim: int, shape: Sequence[int], covariates: int = 0) -> nn.Module:
+        return self.net.decoder(latent_dim, shape, covariates)
+
+
+class OnlyInTraining(nn.Module):
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer(x) if self.training else x
 
 
 def adam(lr: float, beta1: float = 0.9) -> Callable[..., Adam]:
@@ -63,6 +115,11 @@ def of_aae(part: str, options: argparse.Namespace, train: ut.FactorDataset, seed
     }
     if part == "clusters":
         return m.ClusteringAAE.build(train, options.dim, clusters=options.clusters, **settings)
+    if part == "map":
+        more = {"clusters": options.clusters, "distance": options.distance}
+        return m.ReducingAAE.build(train, options.dim, **more, **settings)
+    if part in PRIORS:
+        return m.AAE.build(train, 2, prior=PRIORS[part](), **settings)
     return m.SemiSupervisedAAE.build(
         train,
         options.dim,
@@ -70,6 +127,23 @@ def of_aae(part: str, options: argparse.Namespace, train: ut.FactorDataset, seed
         classifier_optimizer=adam(options.lr),
         **settings,
     )
+
+
+def petals() -> GaussianMixture:
+    """Ten narrow Gaussians in a ring."""
+    prior = GaussianMixture(2, 10, weights="fixed")
+    angle = torch.arange(10) * (2 * torch.pi / 10)
+    with torch.no_grad():
+        prior.loc.copy_(4 * torch.stack([angle.cos(), angle.sin()], -1))
+        prior.log_scale.fill_(-0.5)
+    return prior
+
+
+PRIORS = {
+    "normal": partial(StandardNormal, 2),
+    "mixture of ten": petals,
+    "swiss roll": partial(SwissRollPrior, radius=6.0),
+}
 
 
 def of_gan(part: str, options: argparse.Namespace, train: ut.FactorDataset, seed: int) -> m.Method:
@@ -107,7 +181,7 @@ def measure(part: str, method: Any, test: ut.FactorDataset) -> dict[str, float]:
     }
     if part == "semi":
         return {"error": 100 * float((chosen != y).mean()), **of_all}
-    if part == "clusters":
+    if part in ("clusters", "map"):
         # A cluster is named after the test digit that is surest to be in it, as in the paper.
         surest = y[q.argmax(0)]
         return {
@@ -149,8 +223,10 @@ def imbalanced(data: ut.FactorDataset, most: float, seed: int) -> ut.FactorDatas
 
 def train_one(part: str, options: argparse.Namespace, seed: int) -> dict[str, Any]:
     """Trains and measures; errors on the way, too."""
-    aae = part in ("semi", "clusters")
-    train, test = common.mnist(options.data, flat=aae and options.net == "mlp")
+    if part == "priors":
+        return train_priors(options, seed)
+    aae = part in ("semi", "clusters", "map")
+    train, test = common.mnist(options.data)
     sampler = None
     if part == "semi":
         sampler = FewLabelsSampler("digit", labelled=options.labels, seed=seed)
@@ -175,8 +251,29 @@ def train_one(part: str, options: argparse.Namespace, seed: int) -> dict[str, An
         sampler=sampler,
         callbacks=callbacks,
     )
-    method.eval()
+    if options.pictures and seed == options.seeds[0]:
+        torch.manual_seed(seed)
+        pictures.DRAW[part](method, test, options.pictures)
     return {**measure(part, method, test), "curve": curve, "seconds": round(seconds)}
+
+
+def train_priors(options: argparse.Namespace, seed: int) -> dict[str, Any]:
+    """An AAE of two dimensions under each prior: how far codes of test digits are from it."""
+    train, test = common.mnist(options.data)
+    made, row = {}, {"seconds": 0}
+    for name in PRIORS:
+        made[name] = of_aae(name, options, train, seed)
+        steps = {"steps": options.steps, "batch_size": options.batch}
+        _, seconds = common.fit(made[name], train, seed=seed, **steps)
+        z = torch.from_numpy(common.of_all(lambda x, of=made[name]: of.represent(x).mean, test))
+        torch.manual_seed(seed)
+        drawn, other = (made[name].prior().sample((len(z),)).detach() for _ in range(2))
+        row[f"{name}, distance"] = sliced_wasserstein(z, drawn, 500).item() ** 0.5
+        row[f"{name}, floor"] = sliced_wasserstein(other, drawn, 500).item() ** 0.5
+        row["seconds"] += round(seconds)
+    if options.pictures and seed == options.seeds[0]:
+        pictures.codes_of_priors(made, test, options.pictures)
+    return row
 
 
 def report(rows: common.Rows) -> str:
@@ -184,8 +281,11 @@ def report(rows: common.Rows) -> str:
     for part, name in NAMES.items():
         for group in common.grouped([r for r in rows if r["part"] == part], "settings"):
             settings = {k.replace("_", "-"): v for k, v in group[0]["settings"].items()}
-            columns = [c for c in ("error", "accuracy", "nmi", "information") if c in group[0]]
-            columns += ["classes_in_use", "confidence"]
+            columns = [
+                name
+                for name, value in group[0].items()
+                if isinstance(value, float) and name != "seconds"
+            ]
             text += [
                 "",
                 f"## {name}, {group[0]['settings']['steps']:,} steps",
@@ -215,6 +315,7 @@ def report(rows: common.Rows) -> str:
 def main() -> None:
     parser = common.parser(__doc__, seeds=[0, 1, 2], data=common.SHARED, results=common.RESULTS)
     parser.add_argument("--parts", nargs="+", choices=NAMES, default=list(NAMES))
+    parser.add_argument("--pictures", type=Path, help="a folder")
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--dim", type=int, default=10, help="dimensions beside the class")
@@ -222,6 +323,8 @@ def main() -> None:
     of_aae = parser.add_argument_group("of adversarial autoencoders")
     of_aae.add_argument("--net", choices=["mlp", "conv"], default="mlp")
     of_aae.add_argument("--hidden", type=int, nargs="+", default=[256, 256])
+    of_aae.add_argument("--input-noise", type=float, default=0.0, help="on the encoder's input")
+    of_aae.add_argument("--degrees", type=float, default=0.0, help="that it is turned, at most")
     of_aae.add_argument("--critic", type=int, default=100, help="width of the critics")
     of_aae.add_argument("--noise", type=float, default=0.3, help="on what the critics see")
     of_aae.add_argument("--lr", type=float, default=1e-3)
@@ -229,6 +332,7 @@ def main() -> None:
     of_aae.add_argument("--labels", type=int, default=100)
     of_aae.add_argument("--labelled", type=float, default=1.0, help="weight of the labelled part")
     of_aae.add_argument("--clusters", type=int, default=30)
+    of_aae.add_argument("--distance", type=float, default=6.0, help="between heads of the map")
     of_gan = parser.add_argument_group("of InfoGAN")
     of_gan.add_argument("--width", type=int, default=16, help="channels of the first convolution")
     of_gan.add_argument("--norm", action="store_true", help="batch norm in the discriminator")

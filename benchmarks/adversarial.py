@@ -308,7 +308,8 @@ def report(rows: common.Rows) -> str:
                 for r in group
                 if r.get("curve")
             ]
-            text += ["", *(f"- seed {r['seed']}: {c}" for r, c in zip(group, curves, strict=False))]
+            lines = [f"- seed {r['seed']}: {c}" for r, c in zip(group, curves, strict=False)]
+            text += ["", *lines] if lines else []
     return "\n".join([*text, ""])
 
 

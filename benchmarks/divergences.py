@@ -84,9 +84,9 @@ def report(rows: common.Rows, options: Any) -> str:
         "",
         f"10,000 digits, {options.latent_dim} dimensions, MLP 512-256, Adam 0.001. Sliced "
         "Wasserstein distance of one code for each of 10,000 test digits from a sample of the "
-        "prior; negative log-likelihood of the digits, nats. In ten dimensions the squared distance of two samples "
-        "of the prior from each other is .088 for 64 points each, .043 for 128, .012 for 512 and "
-        ".003 for 2,048: a penalty of a batch has to be seen against that.",
+        "prior; negative log-likelihood of the digits, nats. In ten dimensions the squared "
+        "distance of two samples of the prior from each other is .088 for 64 points each, .043 for "
+        "128, .012 for 512 and .003 for 2,048: a penalty of a batch has to be seen against that.",
     ]
     for part in common.grouped(rows, "steps", "latent_dim", "batch"):
         first = part[0]

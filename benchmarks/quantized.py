@@ -60,7 +60,7 @@ def train_one(name: str, options: argparse.Namespace, seed: int) -> dict[str, An
 
 
 def report(rows: common.Rows) -> str:
-    text = ["# Quantized codes on dSprites", "", __doc__.split("\n\n")[1], ""]
+    text = ["# Quantized codes on dSprites", "", __doc__.split("\n\n")[1]]
     for group in common.grouped(rows, "settings"):
         flags = common.flags(group[0]["settings"])
         seeds = sorted({row["seed"] for row in group})

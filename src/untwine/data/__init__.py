@@ -21,6 +21,7 @@ from .cars3d import Cars3D as Cars3D
 from .catalog import Entry as Entry, available as available
 from .celeba import CelebA as CelebA
 from .cells import H5AD as H5AD, Cells as Cells, MultimodalCells as MultimodalCells
+from .cells_on_disk import CellsOnDisk as CellsOnDisk
 from .clips import Frames as Frames, Scenes as Scenes
 from .constructors import (
     from_arrays as from_arrays,

@@ -16,7 +16,7 @@ from .files import existing_file
 from .modalities import Multimodal
 from .space import Kinds
 
-__all__ = ["H5AD", "Cells", "MultimodalCells"]
+__all__ = ["H5AD", "Cells", "MultimodalCells", "covariate_columns"]
 
 
 class Cells(ArrayDataset):
@@ -90,7 +90,7 @@ class Cells(ArrayDataset):
                 )
         if factors is None:
             factors = [column for column in adata.obs if adata.obs[column].dtype == "category"]
-        c, self.covariate_values = _covariates(adata.obs, covariates or (), levels_before)
+        c, self.covariate_values = covariate_columns(adata.obs, covariates or (), levels_before)
         self.layer = layer
         self.features = tuple(str(gene) for gene in adata.var_names)
         x = adata.X if layer is None else adata.layers[layer]
@@ -192,7 +192,7 @@ class MultimodalCells(Multimodal):
                 raise ValueError(f"{name} has no column {column!r} in obs; it has {list(obs)}")
         if factors is None:
             factors = [column for column in obs if obs[column].dtype == "category"]
-        c, self.covariate_values = _covariates(obs, covariates or (), levels_before)
+        c, self.covariate_values = covariate_columns(obs, covariates or (), levels_before)
         self.layers = dict(layers or {})
         parts: dict[str, FactorDataset] = {}
         present: dict[str, np.ndarray] = {}
@@ -267,7 +267,7 @@ def _read(cells: Any, kind: str) -> tuple[Any, str]:
         raise ValueError(f"{path} cannot be read as .{kind}: {error}") from error
 
 
-def _covariates(
+def covariate_columns(
     obs: Any, columns: Sequence[str], levels_before: Mapping[str, tuple[str, ...]]
 ) -> tuple[np.ndarray | None, dict[str, tuple[str, ...]]]:
     """Numbers as they are, then text and categories one-hot; and the values of each column."""

@@ -2,8 +2,8 @@
 
 For every score the coefficient of variation over reseeds, its rank correlation with the truth on
 five ladders of codes, and how surely it tells neighboring rungs, and steps of a training, apart;
-see `untwine.study.audit`. The training is Ada-GVAE's on dSprites without its orientation, 16x16
-pixels. What was stopped goes on from --keep.
+see `untwine.study.metric_audit`. The training is Ada-GVAE's on dSprites without its orientation,
+16x16 pixels. What was stopped goes on from its folder.
 
     python benchmarks/audit.py --workers 2
 """
@@ -20,7 +20,7 @@ import numpy as np
 import study as small_study
 import untwine as ut
 from untwine.metrics import METRICS
-from untwine.study.audit import LADDERS, audit
+from untwine.study.metric_audit import LADDERS, audit
 from untwine.training import Every
 
 STEPS = (0, 100, 200, 400, 800, 1600)
@@ -54,6 +54,8 @@ def training(out: Path) -> list[tuple[np.ndarray, np.ndarray]]:
 def verdict(row) -> str:
     """What the figures come to, in words."""
     words = []
+    if np.isnan(row["follows"]):
+        return "no ladder is about it"
     if row["follows"] < 0.8:
         words.append("does not notice " + " and ".join(
             name for name in LADDERS
@@ -89,7 +91,8 @@ def main() -> None:
     columns = ["cv 1000", "cv 10000", *LADDERS, "false alarm", "tells rungs", "tells steps",
                "seconds"]  # fmt: skip
     rows = []
-    for name, row in frame.sort_values("follows", ascending=False).iterrows():
+    order = ["follows", "false alarm"]
+    for name, row in frame.sort_values(order, ascending=[False, True]).iterrows():
         cells = []
         for column in columns:
             value = row[column]

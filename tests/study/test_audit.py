@@ -5,7 +5,7 @@ import pytest
 
 from untwine.settings.errors import UsageError
 from untwine.study import PUBLISHED, audit, published, table
-from untwine.study.audit import LADDERS, SIZES, codes_on, discriminability, draw_factors
+from untwine.study.metric_audit import LADDERS, SIZES, codes_on, discriminability, draw_factors
 from untwine.study.published import SETS, locatello2019
 
 

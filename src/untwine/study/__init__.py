@@ -1,7 +1,7 @@
 """Studies: many runs from one expression, one table, and what the field asks of them."""
 
-from .audit import audit
 from .folder import Folder, Made
+from .metric_audit import audit
 from .points import Planned, planned
 from .published import PUBLISHED, published
 from .runner import Summary, run

@@ -1,5 +1,7 @@
 """What a study's runs say: closed forms on tables that are made up, and pages of real ones."""
 
+from importlib import import_module
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -141,7 +143,7 @@ def test_runs_are_compared_by_the_codes_that_they_keep(finished):
 
 
 def test_the_page_is_complete_and_says_what_it_cannot_show(finished, tmp_path, monkeypatch):
-    monkeypatch.setattr("untwine.report.study._DRAWS", 20)
+    monkeypatch.setattr(import_module("untwine.report.study"), "_DRAWS", 20)
     page = study_page(finished, tmp_path / "page.html")
     text = page.read_text()
     for title in (

@@ -1,5 +1,7 @@
 """The audit of metrics, on codes whose disentanglement is known; published studies; the command."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 
@@ -123,7 +125,7 @@ def test_the_command_makes_a_study_and_its_table(finished, tmp_path, capsys, mon
     from untwine.cli import main
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("untwine.report.study._DRAWS", 5)
+    monkeypatch.setattr(import_module("untwine.report.study"), "_DRAWS", 5)
     assert main(["study", "run", str(finished), "--out", str(finished), "--no-progress"]) == 0
     assert "4 of 4 runs are finished" in capsys.readouterr().out
     assert main(["study", "status", str(finished)]) == 0

@@ -145,7 +145,7 @@ def test_the_demo_goes_the_whole_way(untwine, folder, monkeypatch):
         specs.append(spec := Run(folder / "runs/demo" / arm).spec)
         assert f">{arm} " in page
         assert (spec["seed"], spec["steps"]) == (0, 2)
-        assert spec["method"]["init_args"]["optimizer"]["init_args"]["lr"] == 1e-3
+        assert spec["method"]["init_args"]["optimizer"]["init_args"]["lr"] == 2e-3
     pairs, alone = specs
     assert 2 * pairs["batch_size"] == alone["batch_size"] == 64  # as many images for both
     assert pairs["data"] == alone["data"]

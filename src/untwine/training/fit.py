@@ -278,7 +278,9 @@ def _steps(
     if isinstance(data, DataLoader):
         return max(1, round(epochs * len(data)))
     if size is None:
-        raise ValueError(f"a {type(data).__name__} does not say how long an epoch is: give steps=")
+        raise ValueError(
+            f"data is a {type(data).__name__}, without the length of an epoch: give steps="
+        )
     return max(1, math.ceil(epochs * size / getattr(data, "batch_size", batch_size)))
 
 

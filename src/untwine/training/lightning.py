@@ -270,7 +270,9 @@ class MethodModule(pl.LightningModule):
     def train_dataloader(self) -> Any:
         """Batches without end, so that the Trainer's ``max_steps`` decides."""
         if self.data is None:
-            raise ValueError("give MethodModule(method, data), or the Trainer loaders of your own")
+            raise ValueError(
+                "data is missing: give MethodModule(method, data), or the Trainer loaders"
+            )
         return DataLoader(_Endless(self._loader(self.data)), batch_size=None)
 
     def val_dataloader(self) -> Any:

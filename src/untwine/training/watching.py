@@ -90,8 +90,8 @@ class RateWatch(Callback):
             codes = Codes.of(state.method, Subset(data, self._index), progress=False)
             if codes.stddev is None or codes.facts is None or not codes.facts.standard_normal_prior:
                 raise TypeError(
-                    f"RateWatch needs a Gaussian posterior and a standard normal prior, got "
-                    f"{codes!r}"
+                    f"codes are {codes!r}; rates are of a Gaussian posterior and a standard "
+                    "normal prior"
                 )
             self.noted[step] = dimension_kl(codes.mean, codes.stddev).parts["kl"]
         self._write(state)
@@ -162,8 +162,8 @@ class TraversalFrames(Callback):
             isinstance(shape, tuple) and len(shape) == 3 and shape[0] in (1, 3)
         ):
             raise TypeError(
-                "TraversalFrames needs a method that decodes, and pictures of 1 or 3 channels; got "
-                f"{type(state.method).__name__} on observations of shape {shape}"
+                f"method is a {type(state.method).__name__}, on observations of shape {shape}; "
+                "traversals are of a method that decodes, and of pictures of 1 or 3 channels"
             )
         if state.position.done == 0:
             self._take(state)

@@ -125,7 +125,7 @@ class CodeTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """
         check_is_fitted(self)
         if not isinstance(self.method_, Decodes):
-            raise TypeError(f"{type(self.method_).__name__} makes no observations of codes")
+            raise TypeError(f"method is a {type(self.method_).__name__}, which has no decode")
         with torch.no_grad():
             z = torch.as_tensor(np.asarray(X, dtype=np.float64))
             return self.method_.decode(z).mean.numpy() * self.scale_ + self.mean_

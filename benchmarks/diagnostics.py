@@ -244,7 +244,7 @@ def report(rows: common.Rows) -> str:
                 g[0]["set"], g[0]["posterior"], f"{g[0]['beta']:g}", len(g), g[0]["steps"],
                 common.mean_sd([r["used"] for r in g], 1), common.mean_sd([r["gap"] for r in g]),
                 common.mean_sd([r["rotated"] for r in g]), common.mean_sd([r["cosine"] for r in g]),
-                common.mean_sd([r["v_distance"] / r["permuted"] for r in g], 2),
+                common.mean_sd([r["v_distance"] / (r["permuted"] or 1) for r in g], 2),
                 common.mean_sd([r["covariance_kl"] for r in g], 2),
                 common.mean_sd([r["elbo"] for r in g], 1), common.mean_sd([r["sigma"] for r in g]),
                 common.mean_sd([r["mig"] for r in g if "mig" in r]),

@@ -293,8 +293,8 @@ def report(rows: common.Rows) -> str:
         ]  # fmt: skip
         lines += [
             "## A toy whose components are known", "",
-            "x = R (2 sinh z_1, 0.7 (z_2 + z_2^3 / 3)), sigma 0.3, MLP 64-64. MCC (Spearman) of codes "
-            "and components: 1 finds them again.", "",
+            "x = R (2 sinh z_1, 0.7 (z_2 + z_2^3 / 3)), sigma 0.3, MLP 64-64. MCC "
+            "(Spearman) of codes and components: 1 finds them again.", "",
             *common.table(
                 ("posterior", "seeds", "steps", "MCC", "cosine", "d log s", "seam gap"), cells
             ),

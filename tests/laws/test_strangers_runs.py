@@ -13,6 +13,7 @@ import torch
 import yaml
 
 from tests.training_toys import Noisy, Points, equal
+from untwine.cli import main
 from untwine.data import Npz
 from untwine.data.loader import Loader
 from untwine.data.samplers import IID
@@ -20,6 +21,7 @@ from untwine.methods import BetaVAE, GaussianMixtureVAE
 from untwine.methods.method import Player
 from untwine.nets import MLP
 from untwine.training import CheckpointError, PriorSnapshots, Run, fit, read_snapshots
+from untwine.training.files import make_folder
 
 FILES = (
     "spec.yaml",
@@ -403,3 +405,19 @@ def test_snapshots_that_make_no_sense_are_named(data, tmp_path):
         with pytest.raises(ValueError, match=said):
             read_snapshots(out)
         (out / "prior" / name).unlink()
+
+
+def test_folders_in_a_run_are_not_written_through_links(run, tmp_path, capsys):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    for name in ("diagnosis", "snapshots"):
+        (run / name).symlink_to(outside)
+        with pytest.raises(CheckpointError, match="is a link, and nothing is written through it"):
+            make_folder(run / name)
+    assert main(["diagnose", str(run)]) == 2
+    complaint = capsys.readouterr().err
+    assert "diagnosis" in complaint
+    assert len(complaint.splitlines()) == 1
+    assert not list(outside.iterdir())
+    assert main(["diagnose", str(run), "--out", str(run / "spec.yaml")]) == 2
+    assert "is a file: name a folder with --out" in capsys.readouterr().err

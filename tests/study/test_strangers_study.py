@@ -17,7 +17,7 @@ SPEC = {
 POINT = {"spec": SPEC, "tags": {"of": "tests"}}
 DONE = {"seconds": {"train": 1.5, "measure": 0.5}, "weights": "abc", "versions": {"torch": "2"}}
 SCORES = {"weights": "abc", "scores": {"mig": {"value": 0.5, "parts": {"active": 0.4}}}}
-STUDY = "name: toy\nsweep:\n  method: VAE\n  data: toy.npz\n  steps: 4\n"
+STUDY = "name: toy\nsweep:\n  fixed: {method: VAE, data: toy.npz, steps: 4}\n"
 
 WRONG = [None, 5, "text", [], [1], {}, {"a": {"b": [{}]}}, 10**400, float("nan"), True]
 """Values in the place of any other."""
@@ -97,7 +97,9 @@ def test_files_that_are_damaged_or_none(received, capsys, file, harm, tmp_path):
         harms = {"empty": b"", "cut": content[:9], "deep": b"[" * 9999, "binary": b"\0\xff"}
         path.write_bytes(harms[harm])
     commands(capsys, received)
-    if file == "study.yaml":
+    if file != "study.yaml":
+        assert words(capsys, "study", "status", str(received))[0] == 0
+    else:
         assert words(capsys, "study", "status", str(received))[0] == 2
         assert words(capsys, "study", "run", str(received), "--dry_run")[0] == 2
 
@@ -108,16 +110,16 @@ def test_files_that_are_damaged_or_none(received, capsys, file, harm, tmp_path):
         "- 1\n",
         "sweep: &a [1]\nname: *a\n",
         "sweep: !!python/object/apply:os.system [ls]\n",
-        "name: ../../up\nsweep: {method: VAE, data: toy.npz, steps: 4, seed: -9}\n",
-        "sweep: {method: evil.Thing, data: toy.npz, steps: 4}\n",
-        "sweep: {method: {class_path: evil.Thing}, data: toy.npz, steps: 4}\n",
-        "sweep: {method: VAE, data: toy.npz, steps: -4}\n",
-        "sweep: {method: VAE, data: 5, steps: 4}\n",
+        "name: ../../up\nsweep: {fixed: {method: VAE, data: toy.npz, steps: 4, seed: -9}}\n",
+        "sweep: {fixed: {method: evil.Thing, data: toy.npz, steps: 4}}\n",
+        "sweep: {fixed: {method: {class_path: evil.Thing}, data: toy.npz, steps: 4}}\n",
+        "sweep: {fixed: {method: VAE, data: toy.npz, steps: -4}}\n",
+        "sweep: {fixed: {method: VAE, data: 5, steps: 4}}\n",
         "sweep: 5\n",
         "sweep: {product: 5}\n",
         "sweep: {chain: [[[]]]}\n",
-        "measure: {n: many}\nsweep: {method: VAE, data: toy.npz, steps: 4}\n",
-        "measure: {metrics: [no]}\nsweep: {method: VAE, data: toy.npz, steps: 4}\n",
+        "measure: {n: many}\nsweep: {fixed: {method: VAE, data: toy.npz, steps: 4}}\n",
+        "measure: {metrics: [no]}\nsweep: {fixed: {method: VAE, data: toy.npz, steps: 4}}\n",
     ],
 )
 def test_studies_that_make_no_sense(received, capsys, text):
@@ -137,3 +139,9 @@ def test_runs_that_leave_the_folder_are_not_of_the_study(received, capsys, tmp_p
     (received / "runs" / "linked").symlink_to(other)
     commands(capsys, received)
     assert [made.name for made in Folder(received).made()] == ["bad", "good"]
+    (planned,) = Folder(received).study().runs()
+    (received / "runs" / planned.name).symlink_to(other)
+    status, said = words(capsys, "study", "run", str(received), "--runner", "sequential")
+    assert status == 2
+    assert "is a link, and nothing is written through it" in said
+    assert [path.name for path in other.iterdir()] == ["done.json"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from typing import Any
 
 from ..settings.classes import trusted
+from ..settings.errors import UsageError
 from .results import load
 from .screen import console
 
@@ -42,19 +44,23 @@ def diagnose(
     """
     from ..diagnostics import diagnose
     from ..reading import expanded
-    from ..training.files import replace_file
+    from ..training.files import make_folder, replace_file
 
-    loaded = load(run, trusted(trust), data)
-    found = diagnose(loaded.method, loaded.data, n=n, beta=beta, samples=samples, seed=seed)
     folder = expanded(run) / "diagnosis" if out is None else expanded(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file: name a folder with --out")
+    loaded = load(run, trusted(trust), data)
+    make_folder(folder if out is None else folder.resolve())
+    found = diagnose(loaded.method, loaded.data, n=n, beta=beta, samples=samples, seed=seed)
     screen = console()
     screen.print(found.verdict if quiet else str(found), markup=False, soft_wrap=True)
     numbers = {"verdict": found.verdict, "n": n, "seed": seed, **found.numbers()}
     text = json.dumps(_finite(numbers), indent=1)
     replace_file(folder / "diagnosis.json", f"{text}\n".encode())
     for name, canvas in figures(found).items():
-        canvas.savefig(folder / f"{name}.png", dpi=150)
+        picture = io.BytesIO()
+        canvas.savefig(picture, format="png", dpi=150)
+        replace_file(folder / f"{name}.png", picture.getvalue())
     if not quiet:
         screen.print(f"\n{folder}", markup=False, soft_wrap=True)
     return 0

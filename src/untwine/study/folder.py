@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,9 +100,16 @@ class Folder:
             status = "started"
         return Made(name, path, status, done or {}, error or {})
 
-    def compare(self, runs: Iterable[Planned]) -> list[Made]:
-        """What lies here of the runs that are wanted, in their order."""
+    def compare(self, runs: Sequence[Planned]) -> list[Made]:
+        """What lies here of the runs that are wanted, in their order.
+
+        Raises:
+            UsageError: where a link stands in the place of a folder.
+        """
         there = {made.name: made for made in self.made()}
+        for path in (self.runs, *(self.runs / run.name for run in runs)):
+            if path.is_symlink():
+                raise UsageError(f"{path} is a link, and nothing is written through it: delete it")
         return [
             there.get(r.name) or Made(r.name, self.runs / r.name, "planned", {}, {}) for r in runs
         ]

@@ -9,7 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["CheckpointError", "explained", "replace_file", "sync_folder", "write_synced"]
+__all__ = [
+    "CheckpointError",
+    "explained",
+    "make_folder",
+    "replace_file",
+    "sync_folder",
+    "write_synced",
+]
 
 
 class CheckpointError(OSError):
@@ -49,6 +56,18 @@ def replace_file(path: Path, content: bytes) -> None:
             sync_folder(path.parent)
         finally:
             beside.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder within a run's, or sees that it is there.
+
+    Raises:
+        CheckpointError: if it cannot be made, and for a link, which may lead out of the run.
+    """
+    if path.is_symlink():
+        raise CheckpointError(f"{path} is a link, and nothing is written through it: delete it")
+    with explained(path):
+        path.mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from ..methods.abilities import HasPrior
 from ..methods.method import Loss
 from ..reading import expanded, open_npz
 from .callbacks import Callback, State
-from .files import explained, replace_file
+from .files import make_folder, replace_file
 
 __all__ = ["PriorSnapshots", "Snapshots", "read_snapshots"]
 
@@ -99,8 +99,7 @@ class PriorSnapshots(Callback):
             buffer = io.BytesIO()
             np.savez(buffer, loc=self._taken[step][0], weights=self._taken[step][1])
             folder = state.out / _FOLDER
-            with explained(folder):
-                folder.mkdir(exist_ok=True)
+            make_folder(folder)
             replace_file(folder / f"{step:09d}.npz", buffer.getvalue())
 
 

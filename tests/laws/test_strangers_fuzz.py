@@ -94,6 +94,14 @@ def test_yaml(text):
         tried(lambda: check_spec(value))
 
 
+@pytest.mark.parametrize(
+    "value", ["!!bool x", "!!int", "!!int '-'", "!!float ''", "!!null x", "!!map {}", "! 6", "!x 6"]
+)
+def test_tags_of_yaml_are_refused(value):
+    with pytest.raises(ValueError, match="line 1: the tag .* is not read"):
+        parse_yaml(f"a: {value}")
+
+
 @fuzz
 @given(PLAIN)
 def test_json_is_read_back(value):

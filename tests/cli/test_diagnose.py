@@ -18,6 +18,7 @@ DATA = "--data Npz --data.path small.npz"
 F64 = torch.float64
 REFUSED = {
     "AAE",
+    "ClusteringAAE",
     "DrNet",
     "ElasticInfoGAN",
     "FStatistic",
@@ -29,6 +30,9 @@ REFUSED = {
     "Mathieu2016",
     "MultimodalVAE",
     "QLAE",
+    "ReducingAAE",
+    "SemiSupervisedAAE",
+    "SemiSupervisedReducingAAE",
     "Tripod",
 }
 """Without a density of x given z, of z given x, or of z; or of several modalities."""

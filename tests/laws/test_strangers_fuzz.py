@@ -98,7 +98,7 @@ def test_yaml(text):
     "value", ["!!bool x", "!!int", "!!int '-'", "!!float ''", "!!null x", "!!map {}", "! 6", "!x 6"]
 )
 def test_tags_of_yaml_are_refused(value):
-    with pytest.raises(ValueError, match="line 1: the tag .* is not read"):
+    with pytest.raises(ValueError, match=r"line 1: the tag .* is not read"):
         parse_yaml(f"a: {value}")
 
 

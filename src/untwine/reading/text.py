@@ -113,9 +113,8 @@ class _PlainLoader(yaml.SafeLoader):
             raise ValueError(
                 f"{line}: anchors ({mark}{anchor}) and aliases are not read: write the value out"
             )
-        tag = getattr(event, "tag", None)
-        if tag is not None:
-            raise ValueError(f"{line}: the tag {tag} is not read: plain values only")
+        if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag:
+            raise ValueError(f"{line}: the tag {event.tag} is not read: plain values only")
         if self._depth > _DEPTH:
             raise ValueError(f"{line}: it is nested deeper than {_DEPTH} levels")
         self._depth += 1

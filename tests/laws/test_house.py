@@ -364,7 +364,7 @@ def test_a_name_says_what_the_thing_is():
     participles = [w for w in words if re.fullmatch("[a-z]+(ed|en)", w) and w not in TERMS]
     assert len(words) > 10_000
     assert len(pointing) < 0.02 * len(words)
-    assert sum(word not in POINTING for word in participles) < 0.012 * len(words)
+    assert sum(word not in POINTING for word in participles) < 0.015 * len(words)
 
 
 def test_the_first_line_of_a_module_says_what_is_in_it():

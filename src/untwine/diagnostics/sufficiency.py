@@ -1,4 +1,4 @@
-"""What makes a representation good: sufficient, minimal, invariant, each between two bounds."""
+"""Sufficiency, minimality and invariance of a representation, each between two bounds."""
 
 from __future__ import annotations
 

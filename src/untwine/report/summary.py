@@ -1,4 +1,4 @@
-"""What a run has learned, in sentences; and what its scores would be of other codes."""
+"""Summary of a run in sentences, and scores of other codes beside its own."""
 
 from __future__ import annotations
 

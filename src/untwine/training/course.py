@@ -1,4 +1,4 @@
-"""What has been decided on the way of a training: which weights were best, and what ended early."""
+"""Course of a training: which weights were best so far, and what ended it early."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def test_errors_say_what_is_missing():
         locate("nonesuch.Thing")
     with pytest.raises(ImportError, match="has no 'KLL'"):
         locate("untwine.methods.KLL")
-    with pytest.raises(ValueError, match="Tensor cannot be written"):
+    with pytest.raises(ValueError, match="Tensor, which cannot be written"):
         describe(torch.zeros(2))
 
     class Local(Recorded):

@@ -218,7 +218,7 @@ def correlated_settings(space: FactorSpace) -> dict[str, tuple[Correlation, ...]
 
     ``pair``, ``pairs`` and ``triple`` are one, two and three correlations at once, ``confounder``
     one factor with every other (Roth et al. 2023: thirteen for Shapes3D); names that begin with
-    ``traeuble`` are those of Träuble et al. 2021, where a width above 0.7 made no difference.
+    ``traeuble`` are those of Träuble et al. 2021, in whose code widths from 1 on are uniform.
 
     Args:
         space: Of dSprites, Shapes3D (and `Rooms3D`), MPI3D or Cars3D.

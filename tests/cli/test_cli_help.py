@@ -39,7 +39,7 @@ def test_help_of_a_method_explains_all_its_hyperparameters_and_no_others(untwine
     assert status == 0
     shown = {word.rstrip("+") for word in out.split() if word.startswith("--method.")}
     expected = {f"--method.{n}" for n in hyperparameter_names(getattr(methods, name))}
-    modules = ("critic", "class_critic", "style_critic", "transform")  # and a function: no words
+    modules = ("augment", "critic", "class_critic", "style_critic", "transform")  # no words
     expected -= {f"--method.{module}" for module in modules}
     mentioned = {"--method.penalty", "--method.penalty.beta", "--method.optimizer.lr"}
     mentioned.add("--method.beta")

@@ -121,6 +121,7 @@ def test_covariates_go_all_the_way_or_are_refused_when_it_is_made(cls, condition
             cls.build(data, latent_dim=4, seed=0)
         return
     method = cls.build(data, latent_dim=4, seed=0)
+    torch.manual_seed(0)  # of what the moves draw: codes on a grid may stay where they are
     batch = first_batch(method, data)
     assert batch.c is not None
     for stage in method.stages():

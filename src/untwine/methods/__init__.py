@@ -29,6 +29,7 @@ from .drnet import DrNet as DrNet
 from .elastic_infogan import ElasticInfoGAN as ElasticInfoGAN
 from .f_statistic import FStatistic as FStatistic
 from .factor_vae import FactorVAE as FactorVAE
+from .factorized_support import FactorizedSupport as FactorizedSupport
 from .few_labels_vae import FewLabelsVAE as FewLabelsVAE
 from .gaussian_mixture_vae import GaussianMixtureVAE as GaussianMixtureVAE
 from .generalized_m2 import GeneralizedM2 as GeneralizedM2

@@ -66,13 +66,10 @@ class FactorizedSupport(Penalty):
 
     def __call__(self, t: Trace, ctx: Context) -> Terms:
         """Two terms, ``factorized_support`` and ``spread``, in squared units of the code."""
-        z = t.q.mean
+        z, axis = t.q.mean, 0 if self.scale == "batch" else 1
         return Loss(
             factorized_support=(at(self.weight, ctx.step), hausdorff_factorization(z, self.points)),
-            spread=(
-                at(self.spread, ctx.step),
-                lacking_spread(z, 0 if self.scale == "batch" else 1),
-            ),
+            spread=(at(self.spread, ctx.step), lacking_spread(z, axis)),
         )
 
 

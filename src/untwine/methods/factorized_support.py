@@ -37,7 +37,8 @@ class FactorizedSupport(Penalty):
 
     References:
         Disentanglement of Correlated Factors via Hausdorff Factorized Support, Roth, Ibrahim,
-        Akata, Vincent, Bouchacourt, 2023, https://arxiv.org/abs/2210.07347, and the code released with it.
+        Akata, Vincent, Bouchacourt, 2023, https://arxiv.org/abs/2210.07347, and the code released
+        with it.
 
     Deviations:
         All pairs of dimensions instead of 25 at random, and the variance over the batch.

@@ -55,8 +55,9 @@ test-newest:
 # The wheel is built from the sdist; the demo runs with what a user gets, then come the tests' packages.
 test-package:
 	rm -rf dist && $(PYTHON) -m venv --clear .venv-package
-	.venv-package/bin/python -m pip install --quiet build
+	.venv-package/bin/python -m pip install --quiet build twine
 	.venv-package/bin/python -m build --outdir dist
+	.venv-package/bin/python -m twine check --strict dist/*
 	.venv-package/bin/python -m pip install --quiet -c constraints.txt dist/*.whl
 	cd $$(mktemp -d) && $(CURDIR)/.venv-package/bin/untwine demo --steps 200 --no-progress
 	.venv-package/bin/python -m pip install --quiet -c constraints.txt "$$(echo dist/*.whl)[test]"

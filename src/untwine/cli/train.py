@@ -27,7 +27,7 @@ _EPILOG = """\
 A class is named by its short name, or by the dotted path of your own: --method mypackage.MyVAE.
 What it takes becomes options: --method.penalty TotalCorrelation --method.penalty.beta 6. Without
 its name, one argument of a default changes alone: --method.optimizer.lr 3e-4. Several values of an
-option, --method.beta 1 4, and --seeds 0 1 2 train each combination, into folders below --out."""
+option, --batch_size 32 64, and --seeds 0 1 2 train each combination, into folders below --out."""
 _ROOTS = ("method", "data", "sampler", "validation", "schedule", "average")
 _OF_FIT = (
     *("steps", "epochs", "batch_size", "seed", "log_every", "checkpoint_every", "keep"),

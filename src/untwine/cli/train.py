@@ -13,7 +13,7 @@ from typing import Any, Literal
 from ..settings.classes import trusted
 from ..settings.docstrings import Docstring
 from ..settings.errors import UsageError, did_you_mean
-from ..settings.options import options
+from ..settings.options import Option, options
 from ..settings.tree import Tree
 from ..spec import instantiate, locate
 from .files import DATA_FILES
@@ -37,6 +37,7 @@ _WATCHING = ("watch", "watch_every")
 _MACHINE = ("accelerator", "logger", *_WATCHING, "out", "config", "trust")
 _SHOWN = ("print_config", "no_progress")
 _LOGGERS = ("tensorboard", "wandb", "mlflow")
+_FLAG = re.compile(r"--|-[^\d.]")  # -1 and -.5 are values
 _LONGEST = 1 << 22  # bytes of a file of options
 
 
@@ -197,6 +198,14 @@ def run(argv: Sequence[str]) -> int:
     several = [] if helps else _several(words)
     if several:
         return _run_several(several)
+    arguments = _arguments(words, takes, helps)
+    return 0 if arguments is None else train(**arguments)
+
+
+def _arguments(
+    words: Sequence[str], takes: Mapping[str, Option], helps: bool = False
+) -> dict[str, Any] | None:
+    """What `train` is called with for the words of one run; none where help was printed."""
     _, texts = split("train", words, takes)
     share = texts.get("validation", "")
     share = share if re.fullmatch(r"[-+\d.eE]+", share) else ""
@@ -213,7 +222,7 @@ def run(argv: Sequence[str]) -> int:
     specs = _specs(trees, objects, file) if texts or file else {}
     if helps:
         print(_help(trees, specs))
-        return 0
+        return None
     settings = {}
     for name, option in takes.items():
         if name in _ROOTS:
@@ -236,7 +245,7 @@ def run(argv: Sequence[str]) -> int:
             arguments["seed"] = settings.get("seed", 0)
         specs["method"] = {**specs["method"], "init_args": arguments}
     typed = set().union(*(tree.typed for tree in trees.values()))
-    return train(**{**specs, **settings, "trust": ",".join(sorted({*trust, *typed}))})
+    return {**specs, **settings, "trust": ",".join(sorted({*trust, *typed}))}
 
 
 def _several(words: Sequence[str]) -> list[tuple[str, list[str]]]:
@@ -249,7 +258,7 @@ def _several(words: Sequence[str]) -> list[tuple[str, list[str]]]:
     place = 0
     while place < len(words):
         end = place + 1
-        while end < len(words) and not words[end].startswith("--"):
+        while end < len(words) and not _FLAG.match(words[end]):
             end += 1
         flag, values = words[place], list(words[place + 1 : end])
         if flag == "--seeds":
@@ -281,7 +290,10 @@ def _several(words: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 
 def _run_several(lines: Sequence[tuple[str, list[str]]]) -> int:
-    """Trains one after the other; those that are finished are not made again."""
+    """Trains one after the other, once all are read; those that are finished are not made again."""
+    takes = options(train)
+    for _, words in lines:
+        _arguments(words, takes)
     for number, (name, words) in enumerate(lines, 1):
         console().print(f"[{number} of {len(lines)}] {name}", markup=False)
         run(words)

@@ -151,7 +151,7 @@ def test_snapshots_are_taken_written_and_the_same_after_a_resume(tmp_path):
     np.testing.assert_array_equal(again.loc, taken.loc)
     with pytest.raises(ValueError, match="no snapshots"):
         read_snapshots(tmp_path)
-    with pytest.raises(TypeError, match="needs a prior with components"):
+    with pytest.raises(TypeError, match="snapshots are of one with components"):
         fit(
             VAE.build(data, latent_dim=2),
             data,

@@ -342,9 +342,14 @@ def test_a_parameter_that_is_not_finite_is_never_saved(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupted_run_finishes_its_step_and_can_go_on(tmp_path, capsys, number):
+def test_an_interrupted_run_finishes_its_step_and_can_go_on(tmp_path, capsys, request, number):
     if threading.current_thread() is not threading.main_thread():
         pytest.skip("signals reach the main thread only")
+    # Signals that a shell's background job or nohup ignores stay ignored otherwise.
+    started_with = signal.signal(
+        number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+    )
+    request.addfinalizer(lambda: signal.signal(number, started_with))
     before = signal.getsignal(number)
     whole, method = Noisy(), Noisy()
     train(whole, steps=10)

@@ -113,10 +113,10 @@ def test_measure_takes_a_path_of_the_data(run, tmp_path, capsys):
 
     moved = shutil.move(tmp_path / "here/set.npz", tmp_path / "elsewhere.npz")
     arguments = {"metrics": ["active_units"], "no_progress": True}
-    assert measure(str(tmp_path / "run"), data=str(moved), **arguments) == 0
+    assert measure([str(tmp_path / "run")], data=str(moved), **arguments) == 0
     assert "active_units" in capsys.readouterr().out
     with pytest.raises(FileNotFoundError, match=r"measure RUN --data PATH"):
-        measure(str(tmp_path / "run"), **arguments)
+        measure([str(tmp_path / "run")], **arguments)
 
 
 def test_other_content_at_the_path_is_pointed_out(run, tmp_path):

@@ -122,7 +122,7 @@ def test_vgg_refuses_what_does_not_fit(weights, tmp_path):
         VGG16(weights, weights=[1.0])
     with pytest.raises(ValueError, match="too small for relu3_2"):
         VGG16(weights)(torch.rand(1, 3, 3, 9))
-    with pytest.raises(ValueError, match="1 or 3 channels, got 2"):
+    with pytest.raises(ValueError, match="x has 2 channels; expected images of 1 or 3"):
         VGG16(weights)(torch.rand(1, 2, 8, 8))
     with pytest.raises(ValueError, match="compare images"):
         VGG16(weights).distance(torch.rand(4, 7), torch.rand(4, 7))
@@ -263,7 +263,7 @@ def test_the_class_code_changes_statistics_and_not_places():
 
 
 def test_adain_without_a_class_is_refused():
-    with pytest.raises(ValueError, match="modulated by covariates"):
+    with pytest.raises(ValueError, match="by which an AdaIN generator is modulated"):
         AdaIN().decoder(4, (1, 16, 16))
     with pytest.raises(ValueError, match="at least 8x8"):
         AdaIN().encoder((7,), 4)

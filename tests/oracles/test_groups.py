@@ -91,7 +91,7 @@ def test_what_stands_in_the_place_of_missing_members_does_not_matter():
 def test_pooling_refuses_what_it_cannot_pool():
     with pytest.raises(ValueError, match="how is 'sum'"):
         pool(posteriors(), how="sum")
-    with pytest.raises(TypeError, match="got MultivariateNormal"):
+    with pytest.raises(TypeError, match="is a MultivariateNormal; expected a diagonal Gaussian"):
         pool(FullCovariance()(torch.zeros(4, 5)))
 
 

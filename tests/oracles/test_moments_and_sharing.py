@@ -109,7 +109,7 @@ def test_share_takes_what_is_common_where_it_is_said():
     one, two = share(a, b, average(a, b), where)
     assert one.mean.tolist() == [[1.0, 0.0, 1.0]]
     assert two.mean.tolist() == [[1.0, 2.0, 1.0]]
-    with pytest.raises(TypeError, match="diagonal Gaussian posterior, got MultivariateNormal"):
+    with pytest.raises(TypeError, match="is a MultivariateNormal; expected a diagonal Gaussian"):
         average(FullCovariance()(torch.zeros(1, 5)), a)
 
 

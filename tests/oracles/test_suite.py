@@ -328,7 +328,8 @@ def test_the_text_is_aligned_and_says_all(scored):
     header = next(line for line in lines if line.startswith("metric"))
     row = next(line for line in lines if line.startswith("mig"))
     assert row.index(f"{scored['mig'].value:.4f}") + 6 == header.index("value") + 5
-    assert "bins=20" in row
+    assert "bins=20" not in text  # protocols are shown when they are asked for
+    assert "bins=20" in scored.to_frame().loc["mig", "protocol"]
     assert any(line.startswith("  completeness") for line in lines)
     assert "udr: skipped, needs a set of runs" in text
     assert "95% intervals from 3 half-samples: mig" in text

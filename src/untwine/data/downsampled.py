@@ -25,9 +25,9 @@ class Downsampled(FactorDataset):
         ValueError: for observations that are no images, or sides that ``by`` does not divide.
 
     Example:
-        >>> images = np.arange(16.0).reshape(1, 1, 4, 4) / 15
-        >>> data = Downsampled(FactorDataset.from_arrays(images))
-        >>> (15 * data.observations([0])[0, 0]).tolist()
+        >>> images = np.arange(16.0).reshape(1, 1, 4, 4) / 16
+        >>> data = Downsampled(FactorDataset.from_arrays(images, layout="CHW"))
+        >>> (16 * data.observations([0])[0, 0]).tolist()
         [[2.5, 4.5], [10.5, 12.5]]
     """
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from ..checks import check_size
-from ..training import Run
 from .results import report
 from .screen import console
 from .train import run
@@ -102,6 +101,8 @@ def demo(
 
 def final_loss(folder: str) -> float:
     """The loss over the last fifth of a run's log, averaged, nats."""
+    from ..training import Run
+
     log = Run(folder).log
     column = next(name for name in map(str, log) if name.endswith("/total"))
     return float(log[column][log["step"] > 0.8 * log["step"].max()].mean())

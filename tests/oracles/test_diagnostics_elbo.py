@@ -248,3 +248,13 @@ def test_refusals():
         d.rate_distortion(Linear(TURNED), x, betas=[0.0])
     with pytest.raises(ValueError, match="samples is 0"):
         d.elbo_parts(Linear(TURNED), x, samples=0)
+
+
+def test_beta_of_a_schedule_is_what_it_ends_with():
+    from untwine.data import FactorDataset
+    from untwine.diagnostics.models import beta_of
+    from untwine.functional import Linear
+    from untwine.methods import BetaVAE
+
+    data = FactorDataset.from_arrays(torch.rand(9, 3))
+    assert beta_of(BetaVAE.build(data, beta=Linear(1.0, 4.0, steps=100))) == 4.0

@@ -22,7 +22,7 @@ from ..data.batches import Batch, Images
 from ..data.seeds import check_seed
 from ..distributions import Blocks, Point, Quantized, diagonal_normal
 from ..encoding import carried, evaluating, placement
-from ..functional import Schedule
+from ..functional.schedules import at
 from ..methods import KL, VAE
 from ..methods.abilities import Decodes, HasPrior, Represents
 from ..methods.penalty import parts_of
@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 _ROWS = 256
+_LATE = 1e12  # steps, after which a schedule has come to its end
 _TOGETHER = 512  # codes that are decoded at once
 
 
@@ -313,6 +314,8 @@ def no_density(distribution: Distribution) -> str | None:
 def beta_of(model: object) -> float | None:
     r""":math:`\beta` of a method whose whole penalty is the KL divergence; otherwise ``None``.
 
+    Of a schedule it is the value that it ends with.
+
     Example:
         >>> from untwine.methods import BetaVAE
         >>> from untwine.data import FactorDataset
@@ -322,9 +325,9 @@ def beta_of(model: object) -> float | None:
     if not isinstance(model, VAE):
         return 1.0 if isinstance(model, ModelMethod) else None
     weights = [part.beta for part in parts_of(model.penalty) if isinstance(part, KL)]
-    if len(weights) != 1 or isinstance(weights[0], Schedule):
+    if len(weights) != 1:
         return None
-    return float(weights[0])
+    return float(at(weights[0], torch.tensor(_LATE)))
 
 
 def _called(model: object) -> str:

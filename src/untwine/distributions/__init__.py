@@ -13,6 +13,7 @@ from .likelihoods import (
     Bernoulli,
     Categorical,
     ContinuousBernoulli,
+    DiscretizedLogistics,
     Gaussian,
     Laplace,
     Likelihood,
@@ -23,6 +24,7 @@ from .likelihoods import (
     StudentT,
     ZeroInflatedNegativeBinomial,
 )
+from .logistic_mixture import LogisticMixture
 from .mixture import Mixture
 from .one_hot import OneHot
 from .point import Point
@@ -81,6 +83,7 @@ __all__ = [
     "Conditional",
     "ContinuousBernoulli",
     "Diagonal",
+    "DiscretizedLogistics",
     "FiniteScalar",
     "FixedScale",
     "FlowPrior",
@@ -98,6 +101,7 @@ __all__ = [
     "LaplacePrior",
     "LearnedNormal",
     "Likelihood",
+    "LogisticMixture",
     "LowRank",
     "Mixed",
     "Mixture",

@@ -12,6 +12,7 @@ from .adversarial import (
     r1_penalty,
     ratio_calibration,
 )
+from .bits import bits_per_dimension
 from .block_information import block_information
 from .contrastive import nt_xent
 from .coverage import density_and_coverage
@@ -60,6 +61,7 @@ __all__ = [
     "Schedule",
     "at",
     "average",
+    "bits_per_dimension",
     "block_information",
     "changed",
     "column_cosines",

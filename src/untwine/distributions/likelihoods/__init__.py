@@ -3,6 +3,7 @@
 from .base import Likelihood
 from .categories import Categorical, Ordinal
 from .counts import CountLikelihood, NegativeBinomial, Poisson, ZeroInflatedNegativeBinomial
+from .logistics import DiscretizedLogistics
 from .mixed import Mixed
 from .pixels import Bernoulli, ContinuousBernoulli
 from .real import Gaussian, Laplace, StudentT
@@ -12,6 +13,7 @@ __all__ = [
     "Categorical",
     "ContinuousBernoulli",
     "CountLikelihood",
+    "DiscretizedLogistics",
     "Gaussian",
     "Laplace",
     "Likelihood",

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from untwine.cli import main
-from untwine.cli.sheet import chosen
-from untwine.data import Arrays, DSprites
+from untwine.cli.sheet import chosen, write_sheet
+from untwine.data import Arrays, DSprites, MovingSprites
+from untwine.settings.errors import UsageError
 
 
 def test_rows_of_a_sheet_change_one_factor():
@@ -45,6 +46,29 @@ def test_a_picture_is_written(tmp_path, monkeypatch, capsys):
     assert main(["data", "mine.npz", "--out", "mine.png"]) == 0
     assert main(["data", "Npz", "--path", "mine.npz", "--out", "again.png"]) == 0
     assert Path("mine.png").read_bytes() == Path("again.png").read_bytes()
+
+
+def test_clips_are_rows_of_frames_that_differ_in_one_factor(tmp_path):
+    data = MovingSprites(length=16)
+    write_sheet(data, tmp_path / "clips.png")
+    with Image.open(tmp_path / "clips.png") as sheet:
+        pixels = np.asarray(sheet)
+    scale = (pixels.shape[0] - 8 + 4) // 8 - 4  # the side of a frame
+    first = chosen(data)[0][1][0]
+    size = [n for title, row in chosen(data) if title == "scale" for n in row]
+    for row, clip in ((0, first), (2, max(size, key=lambda n: abs(n - first)))):
+        x = data.observations([clip])[0]
+        for column, frame in ((0, 0), (7, 15)):
+            top, left = 4 + row * (scale + 4), 116 + column * (scale + 4)
+            cell = pixels[top : top + scale, left : left + scale, 0]
+            side = np.arange(64) * scale // 64
+            assert (cell[np.ix_(side, side)] == 255 * x[frame, 0].numpy()).all()
+
+
+def test_what_is_no_picture_is_refused(tmp_path):
+    data = Arrays(np.zeros((4, 5, 6, 6), np.float32), layout="CHW")
+    with pytest.raises(UsageError, match="cannot be drawn"):
+        write_sheet(data, tmp_path / "none.png")
 
 
 def test_the_terminal_shows_blocks_of_color(monkeypatch, capsys):

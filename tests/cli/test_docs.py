@@ -145,3 +145,30 @@ def test_links_between_pages_lead_somewhere():
     for page in PAGES:
         for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.relative_to(ROOT)} -> {target}"
+
+
+READERS = {"CellsOnDisk", "Folder", "FolderOnDisk", "H5", "H5AD", "Npz", "OnDisk"}
+"""Classes that read whatever someone has: no sets of their own."""
+
+
+def test_every_set_has_a_page_with_its_picture_factors_truth_and_licence():
+    pages = {page: page.read_text() for page in sorted((ROOT / "docs/data").glob("*.md"))}
+    index = (ROOT / "docs/data.md").read_text()
+    for entry in ut.data.available():
+        if entry.needs not in ("nothing", "a file", "a folder") or entry.name in READERS:
+            continue
+        found = [page for page, text in pages.items() if f"`untwine.data.{entry.name}`" in text]
+        assert len(found) == 1, f"{entry.name}: {len(found)} pages"
+        text = pages[found[0]]
+        assert f"(data/{found[0].name})" in index, entry.name
+        assert "\n![" in text or "\nNo picture here, since " in text, entry.name
+        assert "| factor | values |" in text or "| variable | values |" in text, entry.name
+        assert re.search("^## How its truth (is|was) checked$", text, re.MULTILINE), entry.name
+        assert re.search("MIT|CC BY|Apache|research|no licence", text), entry.name
+        for name, size in (entry.factors or {}).items():
+            assert f"`{name}`" in text, f"{entry.name}: {name} {size}"
+    assert all(
+        (page.parent / picture).stat().st_size < 100_000
+        for page, text in pages.items()
+        for picture in re.findall(r"!\[.*?\]\((.*?)\)", text)
+    )

@@ -228,6 +228,19 @@ def test_published_sprites_are_read(shared):
     assert not torch.equal(x[0], x[1])
 
 
+def test_layers_show_where_they_should(shared):
+    data = LPCSprites(shared / "data/lpc_sprites_layers.npz")
+    rng = np.random.default_rng(0)
+    one = data.factors[rng.integers(0, len(data), 60)]
+    for layer, rows in (("hair", slice(40, 64)), ("bottom", slice(0, 26))):
+        other = one.copy()
+        k = data.space.position(layer)
+        other[:, k] = (one[:, k] + rng.integers(1, 6, len(one))) % 6
+        x, y = (data.observations(data.space.index(f)) for f in (one, other))
+        assert torch.equal(x[:, :, rows], y[:, :, rows])
+        assert (x != y).flatten(1).any(1).all()
+
+
 def test_the_catalog_lists_them():
     needs = {entry.name: entry.needs for entry in available()}
     assert needs["MovingSprites"] == "nothing"

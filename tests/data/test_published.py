@@ -10,6 +10,7 @@ import tarfile
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 
 import h5py
 import numpy as np
@@ -219,6 +220,28 @@ def test_mpi3d_bit_for_bit_and_never_with_the_wrong_sizes(tmp_path, monkeypatch)
         MPI3D("real", tmp_path / "broken.npz")
 
 
+def test_mpi3d_places_and_colors_are_read_off_the_pixels(tmp_path, monkeypatch):
+    names = mpi3d._SPACES["real"].names
+    sizes = (6, 1, 2, 1, 3, 5, 4)
+    monkeypatch.setitem(mpi3d._SPACES, "real", FactorSpace(names, sizes))
+    colors = RNG.integers(100, 256, (6, 3), dtype=np.uint8)
+    images = []
+    for color, _, _, _, _, horizontal, vertical in product(*map(range, sizes)):
+        image = np.zeros((64, 64, 3), np.uint8)
+        image[10 * vertical : 10 * vertical + 8, 10 * horizontal : 10 * horizontal + 8] = colors[
+            color
+        ]
+        images.append(image)
+    np.savez_compressed(tmp_path / "real.npz", images=np.stack(images))
+    data = MPI3D("real", tmp_path / "real.npz")
+    order = RNG.permutation(len(data))[:100]
+    for row, x in zip(data.factors[order], bytes_of(data, order), strict=True):
+        _, top, left = np.argwhere(x).min(0)
+        named = dict(zip(names, row, strict=True))
+        assert (named["vertical"], named["horizontal"]) == (top // 10, left // 10)
+        assert (x[:, top, left] == colors[named["color"]]).all()
+
+
 def test_mpi3d_has_the_published_sizes():
     sizes = {name: len(space) for name, space in mpi3d._SPACES.items()}
     assert sizes == {
@@ -337,6 +360,24 @@ def test_smallnorb_bit_for_bit(tmp_path, pack):
     small = Image.fromarray(made["test"]["dat"][5, 0]).resize((64, 64), Image.Resampling.LANCZOS)
     assert (bytes_of(test, [5])[0, 0] == np.asarray(small)).all()
     assert len(SmallNORB.space) == 48_600
+
+
+def test_smallnorb_azimuths_are_read_off_the_pixels(tmp_path):
+    steps = RNG.permutation(18)
+    images = np.zeros((18, 2, 96, 96), np.uint8)
+    for image, step in zip(images, steps, strict=True):
+        angle = 2 * np.pi * step / 18
+        for r in range(8, 40):  # a hand of a clock on the left image, noise on the right one
+            image[0, round(48 - r * np.cos(angle)), round(48 + r * np.sin(angle))] = 255
+        image[1] = RNG.integers(0, 256, (96, 96))
+    zeros = np.zeros(18, np.int32)
+    info = np.stack([zeros, zeros, 2 * steps.astype(np.int32), zeros], 1)
+    smallnorb(tmp_path, dat=images, cat=zeros, info=info)
+    data = SmallNORB("train", tmp_path, size=96)
+    for row, x in zip(data.factors, bytes_of(data, range(18)), strict=True):
+        down, right = np.argwhere(x[0]).mean(0) - 48
+        turn = np.arctan2(right, -down) / (2 * np.pi) * 18
+        assert row[data.space.position("azimuth")] == round(turn) % 18
 
 
 @pytest.mark.parametrize(

@@ -53,12 +53,28 @@ def chosen(data: FactorDataset, columns: int = _COLUMNS, seed: int = 0) -> list[
     return rows
 
 
+def _frames(data: FactorDataset, rows: list[tuple[str, list]]) -> list[np.ndarray]:
+    """Pictures of clips: a row is the frames of one, and each factor's row differs in it alone."""
+    first = rows[0][1][0]
+    clips = [first]
+    for name, numbers in rows[1:]:
+        column = data.factors[:, data.space.position(name)]
+        clips.append(max(numbers, key=lambda n: abs(column[n] - column[first])))
+    shown = np.unique(np.linspace(0, data.shape[0] - 1, _COLUMNS).astype(np.int64))
+    return [pictures(data.observations([n])[0, shown], leading=1) for n in clips]
+
+
 def _cells(data: FactorDataset) -> tuple[list[str], np.ndarray]:
     """Titles and pictures ``(R, S, H, W, 3)``, white where a row is shorter."""
-    if not drawable(data.shape):
-        raise UsageError(f"observations of shape {data.shape} cannot be drawn: images and vectors")
     rows = chosen(data)
-    drawn = [pictures(data.observations(numbers), leading=1) for _, numbers in rows]
+    if len(data.shape) == 4 and drawable(data.shape[1:]):
+        drawn = _frames(data, rows)
+    elif drawable(data.shape):
+        drawn = [pictures(data.observations(numbers), leading=1) for _, numbers in rows]
+    else:
+        raise UsageError(
+            f"observations of shape {data.shape} cannot be drawn: images, clips and vectors can"
+        )
     cells = np.full((len(rows), _COLUMNS, *drawn[0].shape[1:]), 255, np.uint8)
     for cell, row in zip(cells, drawn, strict=True):
         cell[: len(row)] = row

@@ -20,6 +20,6 @@ def lowest(requirements: list[str]) -> dict[str, str]:
 if __name__ == "__main__":
     project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    tested = (extras[name] for name in ("cells", "files", "test"))
+    tested = (extras[name] for name in ("cells", "explore", "files", "test"))
     versions = lowest(sum(tested, project["dependencies"]))
     print("\n".join(f"{name}=={v}" for name, v in versions.items() if name != "torch"))

@@ -24,7 +24,7 @@ from ..plots.images import swap_mosaic
 from ..plots.pictures import drawable, mosaic, pictures, vector_bounds
 from .sheets import png, sheet, shrunk
 
-__all__ = ["Findings", "Traversal", "find", "named_factors"]
+__all__ = ["Findings", "Traversal", "find", "named_factors", "rank"]
 
 _STARTS, _FRAMES, _SAMPLES, _SWAPPED = 6, 17, 20, 8
 _BUDGET = 2_600_000
@@ -112,20 +112,8 @@ def find(method: Any, data: Any, *, n: int, seed: int) -> Findings:
             and are judged on others.
         seed: Of the choice of observations, and of samples.
     """
-    codes = Codes.of(method, data, n + n // 2, np.random.default_rng(seed))
-    names, factors, kinds = named_factors(codes)
+    findings = rank(Codes.of(method, data, n + n // 2, np.random.default_rng(seed)))
     rng = np.random.default_rng([seed, 1])
-    strength, measure, reason = _strength(codes)
-    findings = Findings(codes, names, factors, strength, measure)
-    if reason:
-        findings.missing["kl"] = reason
-    if names:
-        information = histogram_information(codes.mean, factors, kinds=kinds)
-        findings.information = information.mutual
-        findings.share = information.normalized("factor")
-    else:
-        findings.missing["factors"] = "no factor of this data is known and varies"
-
     if isinstance(method, Swaps):
         _swap(findings, method, data, np.random.default_rng([seed, 2]))
     name = type(method).__name__
@@ -142,6 +130,22 @@ def find(method: Any, data: Any, *, n: int, seed: int) -> Findings:
         _draw(findings, method, data, rng, seed)
         return findings
     findings.missing |= dict.fromkeys(("traversals", "reconstructions", "samples"), reason)
+    return findings
+
+
+def rank(codes: Codes) -> Findings:
+    """How active each dimension is, and what it tells of each factor; without pictures."""
+    names, factors, kinds = named_factors(codes)
+    strength, measure, reason = _strength(codes)
+    findings = Findings(codes, names, factors, strength, measure)
+    if reason:
+        findings.missing["kl"] = reason
+    if names:
+        information = histogram_information(codes.mean, factors, kinds=kinds)
+        findings.information = information.mutual
+        findings.share = information.normalized("factor")
+    else:
+        findings.missing["factors"] = "no factor of this data is known and varies"
     return findings
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data import FactorDataset
+from ..data import FactorDataset, Images
 from ..data.seeds import check_seed
 from ..encoding import batch_of, carried, placement
 from ..methods import Classifies, Decodes, HasPrior, Represents, Swaps
@@ -144,6 +144,11 @@ class Workbench:
         return self.latent_dim + self.label_dim
 
     @property
+    def measure_in_words(self) -> str:
+        """What activity is, and its unit."""
+        return "KL divergence from the prior, in nats" if self.measure == "KL" else "deviation"
+
+    @property
     def takes_pictures(self) -> bool:
         """Whether a picture can be an observation."""
         return len(self.data.shape) == 3
@@ -179,8 +184,8 @@ class Workbench:
         with self._lock, torch.no_grad():
             device, dtype = placement(self.method)
             batch = batch_of(self.method, self.data, [0 if row is None else row])
-            batch = type(batch)(x.to(device, dtype), batch.c)
-            return Start(self._codes_of(batch)[0].numpy(), pictures(x, 1)[0])
+            code = self._codes_of(Images(x.to(device, dtype), batch.c))[0]
+        return Start(code.numpy(), pictures(x, 1)[0])
 
     def draw(self, seed: int) -> np.ndarray:
         """A code from the prior, ``(D,)``; from a normal like the data's codes without a prior."""
@@ -257,8 +262,8 @@ class Workbench:
         Raises:
             ValueError: for an empty group, and for points that are not there.
         """
-        groups = [self.atlas.mean[self.atlas.check(points)] for points in (first, second)]
-        return separate(*groups, seed=self._seed)
+        one, two = (self.atlas.mean[self.atlas.check(points)] for points in (first, second))
+        return separate(one, two, self._seed)
 
     def table(self, points: Sequence[int]) -> tuple[list[str], list[list[str | int | float]]]:
         """The names of the columns, and a row for each point: its number, factors and code.
@@ -315,7 +320,7 @@ class Workbench:
 
     def _codes_of(self, batch: Any) -> Tensor:
         z = self.method.represent(carried(batch)).mean
-        if self.label_dim:
+        if isinstance(self.method, Classifies) and self.label_dim:
             y = self.method.classify(batch).probs.argmax(1)
             z = torch.cat([z, torch.nn.functional.one_hot(y, self.label_dim).to(z)], 1)
         return z.float().cpu()

@@ -1,18 +1,22 @@
 """Diagnostics of trained models: what diagonal posteriors, beta and the seam gap do and say.
 
-    python benchmarks/diagnostics.py --parts posteriors betas toy speed generator
+    python benchmarks/diagnostics.py --parts posteriors betas glue toy speed generator pythae
 
 `posteriors`: diagonal beside full-covariance posteriors, on dSprites (squares, upright, 16 x 16)
-and on Frey faces. `betas`: the same sets over several weights of the KL divergence. `toy`: a
-nonlinear toy whose components are known. `speed`: a thousand Jacobians of the literature's net.
-`generator`: axes of a GAN from PyPI (`pip install --no-deps gan_face_generate==1.1.1`).
+and on Frey faces. `betas`: the same sets over several weights of the KL divergence. `glue`: which
+squares a code cannot tell apart, over the same weights. `toy`: a nonlinear toy whose components are
+known. `speed`: a thousand Jacobians of the literature's net. `generator`: axes of a GAN from PyPI
+(`pip install --no-deps gan_face_generate==1.1.1`). `pythae`: VAEs of another library
+(`pip install pythae==0.1.2`), by its own losses on MNIST's first 10,000 digits.
 
 Rows are appended to benchmarks/results/diagnostics.jsonl; what is there is not trained again.
 """
 
 from __future__ import annotations
 
+import math
 import resource
+from collections.abc import Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -20,8 +24,9 @@ from typing import Any
 import common
 import numpy as np
 import torch
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 from torch import nn
+from torch.distributions import Independent, Normal
 from torch.optim import Adam
 
 import untwine as ut
@@ -30,12 +35,16 @@ from untwine.data.batches import Images
 from untwine.distributions import Bernoulli, Diagonal, FullCovariance, Gaussian
 from untwine.methods import Context, play
 from untwine.nets import MLP
+from untwine.nets.architecture import Decode, Encode
+from untwine.nets.mlp import mlp
 
 FAST = partial(Adam, lr=1e-3, fused=True)
 POSTERIORS = {"diagonal": Diagonal, "full": FullCovariance}
 BETAS = {"dsprites": [1.0, 2.0, 4.0, 8.0], "frey": [0.5, 1.0, 2.0, 4.0, 8.0]}
 USUAL = {"dsprites": 2.0, "frey": 1.0}
 TURN = 0.5  # radians, of the toy
+UNLABELLED = {"gap": "gap", "cosine": "cosine", "total_correlation": "TC", "used": "used"}
+"""What might choose a run without labels, and what it is called."""
 
 
 def squares(folder: Any) -> ut.FactorDataset:
@@ -111,6 +120,25 @@ def one(name: str, posterior: str, beta: float, seed: int, data: ut.FactorDatase
     return {**row, "seconds": round(seconds)}
 
 
+def glue(beta: float, seed: int, data: ut.FactorDataset, steps: int) -> dict[str, Any]:
+    """Which of all squares a code may stand for."""
+    method, seconds = trained("dsprites", data, "diagonal", beta, seed, steps)
+    found = d.overlap(method, data, n=len(data))
+    numbers = {"perplexity": found.perplexity, "distance": found.distance, "chance": found.chance}
+    return {**numbers, "factors": dict(found.factors), "seconds": round(seconds)}
+
+
+class Smooth(MLP):
+    """`MLP` with SiLU in place of ReLU, so that a decoder has derivatives of its derivatives."""
+
+    def encoder(self, shape: Sequence[int], features: int, covariates: int = 0) -> nn.Module:
+        return Encode(nn.Flatten(), *mlp(math.prod(shape), self.hidden, features, nn.SiLU))
+
+    def decoder(self, latent_dim: int, shape: Sequence[int], covariates: int = 0) -> nn.Module:
+        layers = mlp(latent_dim, self.hidden[::-1], math.prod(shape), nn.SiLU)
+        return Decode(*layers, nn.Unflatten(-1, tuple(shape)))
+
+
 def toy(posterior: str, seed: int, steps: int) -> dict[str, Any]:
     """Are the components of x = R (2 sinh z_1, 0.7 (z_2 + z_2^3 / 3)) found again?"""
     rng = np.random.default_rng(seed)
@@ -119,7 +147,7 @@ def toy(posterior: str, seed: int, steps: int) -> dict[str, Any]:
     x = np.stack([2 * np.sinh(z[:, 0]), 0.7 * (z[:, 1] + z[:, 1] ** 3 / 3)], 1) @ turn.T
     data = ut.FactorDataset.from_arrays(x.astype(np.float32))
     method = ut.methods.VAE.build(
-        data, 2, net=MLP((64, 64)), likelihood=Gaussian(sigma=0.3),
+        data, 2, net=Smooth((64, 64)), likelihood=Gaussian(sigma=0.3),
         posterior=POSTERIORS[posterior](), optimizer=FAST, seed=seed,
     )  # fmt: skip
     seconds = taught(method, data, steps, seed, 128)
@@ -198,6 +226,51 @@ def generator() -> dict[str, Any]:
     }
 
 
+class Pythae:
+    """A VAE of pythae 0.1.2 (Apache-2.0), as diagnostics take a model."""
+
+    def __init__(self, theirs: Any) -> None:
+        self.theirs = theirs
+
+    def represent(self, x: Any) -> Independent:
+        q = self.theirs.encoder(getattr(x, "x", x))
+        return Independent(Normal(q.embedding, (q.log_covariance / 2).exp()), 1)
+
+    def decode(self, z: torch.Tensor) -> Independent:
+        return Independent(Normal(self.theirs.decoder(z).reconstruction, 1.0), 3)
+
+    def prior(self) -> Independent:
+        return Independent(Normal(torch.zeros(self.theirs.latent_dim), 1.0), 1)
+
+
+def pythae(beta: float, seed: int, data: ut.FactorDataset, steps: int) -> dict[str, Any]:
+    """A beta-VAE of pythae with its own nets and loss, and its diagnosis."""
+    from pythae.models import BetaVAE, BetaVAEConfig
+
+    torch.manual_seed(seed)
+    config = BetaVAEConfig(input_dim=(1, 28, 28), latent_dim=10, beta=beta)
+    theirs = BetaVAE(config)
+    optimizer = FAST(theirs.parameters())
+    x = data.observations(range(len(data)))
+
+    def loop() -> None:
+        for _ in range(steps):
+            optimizer.zero_grad()
+            theirs({"data": x[torch.randint(len(x), (64,))]}).loss.backward()
+            optimizer.step()
+
+    seconds = common.timed(loop)[2]
+    theirs.eval()
+    found = d.diagnose(Pythae(theirs), data, n=500, beta=beta)
+    seams = found.orthogonality
+    return {
+        "verdict": found.verdict, "used": len(seams.dims), "gap": seams.gap.value,
+        "cosine": seams.mean_cosine, "rotated": seams.rotated.mean().item(),
+        "covariance_kl": seams.covariance_kl.mean().item(), "elbo": found.elbo.elbo.value,
+        "rate": found.elbo.kl.value, "seconds": round(seconds),
+    }  # fmt: skip
+
+
 def figure(rows: list[dict]) -> Any:
     """Seam gaps of every run, diagonal beside full-covariance posteriors."""
     from untwine.plots.style import ACCENT, INK, SIZE, WARM, figure, quiet
@@ -220,6 +293,25 @@ def figure(rows: list[dict]) -> Any:
         axes.set_title(f"{name}, beta {USUAL[name]:g}", fontsize=SIZE, loc="left", color=INK)
         axes.set_xlabel("seam gap (nats)", fontsize=SIZE, color=INK)
     return canvas
+
+
+def within(rows: list[dict], measure: str, metric: str) -> tuple[float, float]:
+    """The mean over betas of a small measure's rank correlation with a metric, and its p-value."""
+    groups = [g for g in common.grouped(rows, "beta") if len({r[measure] for r in g}) > 1]
+    rng = np.random.default_rng(0)
+
+    def ranks(values: list[float]) -> np.ndarray:
+        centered = rankdata(values) - (len(values) + 1) / 2
+        return centered / np.linalg.norm(centered)
+
+    one = [ranks([-r[measure] for r in g]) for g in groups]
+    two = [ranks([r[metric] for r in g]) for g in groups]
+    found = np.mean([a @ b for a, b in zip(one, two, strict=True)])
+    chance = [
+        np.mean([a @ rng.permutation(b) for a, b in zip(one, two, strict=True)])
+        for _ in range(5000)
+    ]
+    return float(found), float(np.mean([c >= found - 1e-12 for c in chance]))
 
 
 def report(rows: common.Rows) -> str:
@@ -273,18 +365,44 @@ def report(rows: common.Rows) -> str:
             if len(group) < 4:
                 continue
             row = [name, len(group)]
-            for measure in ("gap", "cosine", "total_correlation"):
+            for measure in UNLABELLED:
                 for metric in ("mig", "dci"):
-                    rho = spearmanr([-r[measure] for r in group], [r[metric] for r in group])[0]
-                    row.append(f"{rho:.2f}")
+                    values = [-r[measure] for r in group]
+                    same = len(set(values)) < 2
+                    rho = spearmanr(values, [r[metric] for r in group])[0] if not same else None
+                    row.append("" if same else f"{rho:.2f}")
             cells.append(row)
-        head = (
-            "runs", "number", "-gap, MIG", "-gap, DCI", "-cosine, MIG", "-cosine, DCI",
-            "-TC, MIG", "-TC, DCI",
-        )  # fmt: skip
-        text = "Spearman correlation over runs on dSprites; 1 would be the metric's own order."
+        row = ["within a beta, mean", len(scored)]
+        for measure in UNLABELLED:
+            row += ["{:.2f} (p {:.3f})".format(*within(scored, measure, m)) for m in ("mig", "dci")]
+        cells.append(row)
+        head = ["runs", "number"]
+        head += [f"-{name}, {m}" for name in UNLABELLED.values() for m in ("MIG", "DCI")]
+        text = (
+            "Spearman correlation over runs on dSprites; 1 would be the metric's own order. Last "
+            "row: the mean over betas, and how many of 5,000 permutations within betas reach it."
+        )
         lines += [text, "", *common.table(head, cells), ""]
-    toys = common.grouped([r for r in rows if r["part"] == "toy" and "scales" in r], "posterior")
+    glued = common.grouped([r for r in rows if r["part"] == "glue"], "beta")
+    if glued:
+        names = list(glued[0][0]["factors"])
+        cells = [
+            [
+                f"{g[0]['beta']:g}", len(g), g[0]["steps"],
+                common.mean_sd([r["perplexity"] for r in g], 1),
+                *(common.mean_sd([r[k] for r in g]) for k in ("distance", "chance")),
+                *(common.mean_sd([r["factors"][k] for r in g], 2) for k in names),
+            ]
+            for g in glued
+        ]  # fmt: skip
+        head = ("beta", "seeds", "steps", "squares a code stands for", "apart", "at random", *names)
+        lines += [
+            "## What beta glues together", "",
+            "Of all 6,144 squares: how many a code stands for (perplexity), how far they are from "
+            "each other (root mean square of a pixel), and how often each factor differs between "
+            "them, of how often it does at random.", "", *common.table(head, cells), "",
+        ]  # fmt: skip
+    toys = common.grouped([r for r in rows if r["part"] == "toy" and "net" in r], "posterior")
     if toys:
         cells = [
             [g[0]["posterior"], len(g), g[0]["steps"],
@@ -293,12 +411,34 @@ def report(rows: common.Rows) -> str:
         ]  # fmt: skip
         lines += [
             "## A toy whose components are known", "",
-            "x = R (2 sinh z_1, 0.7 (z_2 + z_2^3 / 3)), sigma 0.3, MLP 64-64. MCC "
+            "x = R (2 sinh z_1, 0.7 (z_2 + z_2^3 / 3)), sigma 0.3, MLP 64-64 of SiLU. MCC "
             "(Spearman) of codes and components: 1 finds them again.", "",
             *common.table(
                 ("posterior", "seeds", "steps", "MCC", "cosine", "d log s", "seam gap"), cells
             ),
             "",
+        ]  # fmt: skip
+    others = common.grouped([r for r in rows if r["part"] == "pythae"], "beta")
+    if others:
+        numbers = ("gap", "rotated", "cosine", "covariance_kl", "rate")
+        cells = [
+            [
+                f"{g[0]['beta']:g}", len(g), g[0]["steps"],
+                common.mean_sd([r["used"] for r in g], 1),
+                *(common.mean_sd([r[k] for r in g]) for k in numbers),
+            ]
+            for g in others
+        ]  # fmt: skip
+        head = (
+            "beta", "seeds", "steps", "used", "seam gap", "after the best rotation", "cosine",
+            "KL from optimum", "rate",
+        )  # fmt: skip
+        lines += [
+            "## VAEs of another library", "",
+            "`pythae` 0.1.2: its `BetaVAE` with its own nets (512 units, 10 dimensions) and loss "
+            "(Gaussian, sigma 1), Adam 0.001, batches of 64 of MNIST's first 10,000 digits. Seed "
+            "0: " + " ".join(f"beta {g[0]['beta']:g}: “{g[0]['verdict']}”" for g in others), "",
+            *common.table(head, cells), "",
         ]  # fmt: skip
     for row in rows:
         if row["part"] == "speed":
@@ -325,11 +465,11 @@ def report(rows: common.Rows) -> str:
 
 
 def main() -> None:
-    parts = ("posteriors", "betas", "toy", "speed", "generator")
+    parts = ("posteriors", "betas", "glue", "toy", "speed", "generator", "pythae")
     parser = common.parser(
         __doc__, seeds=list(range(5)), data=common.SHARED, results=common.RESULTS
     )
-    parser.add_argument("--parts", nargs="+", choices=parts, default=list(parts))
+    parser.add_argument("--parts", nargs="+", choices=parts, default=list(parts[:-2]))
     parser.add_argument("--sets", nargs="+", choices=SETS, default=list(SETS))
     parser.add_argument("--steps", type=int, default=2500)
     parser.add_argument("--toy-steps", type=int, default=3000)
@@ -346,8 +486,9 @@ def main() -> None:
             rows.once({"part": part}, measure)
             written()
     sets = {name: SETS[name](options.data) for name in options.sets} if {
-        "posteriors", "betas"
+        "posteriors", "betas", "glue"
     } & set(options.parts) else {}  # fmt: skip
+    digits = common.mnist(options.data)[0] if "pythae" in options.parts else None
     for seed in options.seeds:
         jobs = []
         for name, data in sets.items():
@@ -365,9 +506,19 @@ def main() -> None:
                 measure = partial(one, name, posterior, beta, seed, data, options.steps)
             rows.once({"part": part, **key}, measure)
             written()
+        if "glue" in options.parts:
+            for beta in BETAS["dsprites"]:
+                key = {"part": "glue", "beta": beta, "seed": seed, "steps": options.steps}
+                rows.once(key, partial(glue, beta, seed, sets["dsprites"], options.steps))
+                written()
+        if digits is not None:
+            for beta in (1.0, 4.0):
+                key = {"part": "pythae", "beta": beta, "seed": seed, "steps": options.steps}
+                rows.once(key, partial(pythae, beta, seed, digits, options.steps))
+                written()
         if "toy" in options.parts:
             for posterior in POSTERIORS:
-                key = {"part": "toy", "scales": "2, 0.7", "posterior": posterior, "seed": seed}
+                key = {"part": "toy", "net": "SiLU", "posterior": posterior, "seed": seed}
                 key |= {"steps": options.toy_steps}
                 rows.once(key, partial(toy, posterior, seed, options.toy_steps))
                 written()

@@ -226,7 +226,7 @@ def test_why_dimensions_collapse():
     assert used.cause == {}
     assert used.units == 2
     assert used.active == (0, 1)
-    assert "1 of 2 dimensions are used" in str(early)
+    assert "1 of 2 dimensions is used" in str(early)
 
 
 def test_a_dimension_that_is_off_for_some_is_mixed():

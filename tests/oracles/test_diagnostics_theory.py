@@ -10,7 +10,8 @@ from torch.distributions import Independent, Laplace, MultivariateNormal, Normal
 
 import untwine as ut
 from untwine import diagnostics as d
-from untwine.diagnostics.twins import EntangledTwin, Entanglement, Pushed
+from untwine.diagnostics.entanglement import Entanglement, Pushed
+from untwine.diagnostics.twins import EntangledTwin
 from untwine.functional import ima_contrast
 from untwine.methods import VAE
 
@@ -147,6 +148,52 @@ def test_sigma_over_beta_of_linear_models():
     assert found.sigma[0] < found.sigma[1]
     with pytest.raises(ValueError, match="no models"):
         d.beta_and_sigma({}, x)
+
+
+class Counted:
+    """A code of the first of two factors, as sharp as you say; the second is lost."""
+
+    def __init__(self, scale):
+        self.scale = scale
+
+    def represent(self, x):
+        x = x.tensor if hasattr(x, "tensor") else x
+        return Independent(Normal(x[:, :1].double(), self.scale), 1)
+
+    def decode(self, z):
+        return Independent(Normal(z.expand(-1, 2), 1.0), 1)
+
+    def prior(self):
+        return normal(1)
+
+
+def test_what_a_code_glues_together():
+    table = np.stack(np.unravel_index(np.arange(60), (6, 10)), 1)
+    data = ut.FactorDataset.from_arrays(table.astype(np.float32), table, ["kept", "lost"])
+    sharp = d.overlap(Counted(0.01), data)
+    assert sharp.perplexity == pytest.approx(10)  # every value of the lost factor
+    assert sharp.factors == pytest.approx({"kept": 0.0, "lost": 1.0}, abs=1e-9)
+    # only the second entry differs: 2 var of 0..9, over two entries
+    assert sharp.distance == pytest.approx(math.sqrt(2 * 8.25 / 2))
+    assert sharp.chance == pytest.approx(math.sqrt(2 * (8.25 + 35 / 12) / 2))
+    blurred, blind = d.overlap(Counted(1.0), data, samples=20), d.overlap(Counted(1e6), data)
+    assert 10 < blurred.perplexity < 60
+    assert 0.3 < blurred.factors["kept"] < 0.95
+    assert blind.perplexity == pytest.approx(60, rel=1e-4)
+    assert blind.factors == pytest.approx({"kept": 1.0, "lost": 1.0}, abs=1e-4)
+    assert blind.distance == pytest.approx(blind.chance, rel=1e-4)
+    assert "A code stands for 10 of 60 observations" in str(sharp)
+
+
+def test_overlap_is_what_information_leaves():
+    x = MODEL.sample(300, seed=1)[1]
+    model = Linear(MODEL, 1.0, diagonal=False)
+    found = d.overlap(model, x, samples=4)
+    information = d.elbo_parts(model, x, samples=4).mutual_information
+    assert found.entropy.value == pytest.approx(math.log(300) - information.value, abs=0.03)
+    assert not found.factors
+    with pytest.raises(d.NoDensity, match="the overlap is known for Gaussian posteriors"):
+        d.overlap(EntangledTwin(model), x[:200])
 
 
 # Impossibility

@@ -18,6 +18,7 @@ from .axes import (
     sefa_axes,
     walk,
 )
+from .beta_and_sigma import BetaAndSigma, beta_and_sigma
 from .bounds import (
     ImportanceBound,
     InferenceGaps,
@@ -27,31 +28,20 @@ from .bounds import (
 )
 from .diagnosis import Diagnosis, diagnose
 from .elbo import ElboParts, elbo_parts
+from .entanglement import Entanglement
 from .estimates import Estimate, Finding
 from .geometry import Metric, metric_at
-from .independence import (
-    BetaAndSigma,
-    Independence,
-    Seams,
-    beta_and_sigma,
-    independence,
-    independence_at,
-    seams,
-)
-from .linear import LinearCase, LinearGaussian, RatePoint, linear_case, principal_angles
+from .independence import Independence, independence, independence_at
+from .linear import LinearGaussian, RatePoint, principal_angles
+from .linear_case import LinearCase, linear_case
 from .models import Adapter, Encoded, LatentModel, NoDensity, encode_for
 from .orthogonality import Orthogonality, orthogonality
+from .overlap import Overlap, overlap
 from .rotations import Turn, best_rotation
+from .seams import Seams, seams
 from .sufficiency import Between, Goodness, goodness, goodness_of
-from .twins import (
-    EntangledTwin,
-    Entanglement,
-    Impossibility,
-    TwoSample,
-    impossibility,
-    pair_concentration,
-    two_sample,
-)
+from .twins import EntangledTwin, Impossibility, impossibility, pair_concentration
+from .two_sample import TwoSample, two_sample
 
 __all__ = [
     "Activity",
@@ -79,6 +69,7 @@ __all__ = [
     "Metric",
     "NoDensity",
     "Orthogonality",
+    "Overlap",
     "RatePoint",
     "Seams",
     "Turn",
@@ -107,6 +98,7 @@ __all__ = [
     "local_axes",
     "metric_at",
     "orthogonality",
+    "overlap",
     "pair_concentration",
     "principal_angles",
     "rate_distortion",

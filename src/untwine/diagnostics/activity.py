@@ -56,8 +56,14 @@ class Activity(Finding):
         """Dimensions that are not passive."""
         return tuple(j for j, state in enumerate(self.state) if state != "passive")
 
+    @property
+    def summary(self) -> str:
+        """How many dimensions are used, in words."""
+        verb = "is" if len(self.active) == 1 else "are"
+        return f"{len(self.active)} of {len(self.state)} dimensions {verb} used"
+
     def __str__(self) -> str:
-        lines = [f"{len(self.active)} of {len(self.state)} dimensions are used."]
+        lines = [f"{self.summary}."]
         mixed = [f"z{j}" for j, state in enumerate(self.state) if state == "mixed"]
         if mixed:
             lines.append(f"{', '.join(mixed)} are off for some observations and on for others.")

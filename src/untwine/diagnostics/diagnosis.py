@@ -47,9 +47,7 @@ class Diagnosis(Finding):
         """The most important findings in one sentence."""
         parts = []
         if self.activity is not None:
-            parts.append(
-                f"{len(self.activity.active)} of {len(self.activity.state)} dimensions are used"
-            )
+            parts.append(self.activity.summary)
         found = self.orthogonality
         if found is not None and len(found.dims) > 1:
             parts.append(f"columns cross by {found.angle:.0f} degrees")

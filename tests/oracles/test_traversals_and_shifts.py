@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from untwine import metrics
+from untwine.metrics._estimators import learners
+from untwine.metrics._estimators.predictors import fit_predictor
 
 GRID = np.stack(np.meshgrid(range(4), range(3), range(5), indexing="ij"), -1).reshape(-1, 3)
 
@@ -97,6 +99,25 @@ def test_the_strong_task_fails_where_a_reading_depends_on_another_factor(bits):
     assert metrics.strong_downstream(factors * 1.0, factors, predictor="fast").parts["gap"] == 0.0
     with pytest.raises(ValueError, match="shifts another factor and got 1"):
         metrics.strong_downstream(codes, factors[:, :1], predictor="fast")
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"), [("reduced_downstream", 3 * (3 + 1)), ("strong_downstream", 3 * (1 + 10))]
+)
+def test_what_the_tasks_cost_does_not_depend_on_the_number_of_rows(name, fits, monkeypatch):
+    rows = np.random.default_rng(0).integers(0, 2, (60_000, 3))
+    sizes = []
+
+    def counted(predictor, z, *arguments, **settings):
+        sizes.append(len(z))
+        return fit_predictor(predictor, z, *arguments, **settings)
+
+    monkeypatch.setattr(learners, "fit_predictor", counted)
+    codes = rows + 0.1 * np.random.default_rng(1).normal(size=rows.shape)
+    score = getattr(metrics, name)(codes, rows, predictor="logistic", groups=np.arange(60_000))
+    assert score.protocol["train"] == max(sizes) == 10_000
+    assert score.protocol["test"] == 5_000
+    assert len(sizes) == fits
 
 
 # consistency

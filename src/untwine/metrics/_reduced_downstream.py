@@ -124,12 +124,13 @@ def reduced_downstream(
     accuracy, balanced = np.empty((count, count)), np.empty((count, count))
     top_dimensions = np.empty((count, remove), dtype=np.int64)
     for k in range(count):
-        dimensions = np.arange(width)
+        dimensions, rest = np.arange(width), task
         for i in range(remove):
-            most = task.of_dimensions(dimensions).fitted(k).importance.argmax()
+            most = rest.fitted(k).importance.argmax()
             top_dimensions[k, i] = dimensions[most]
             dimensions = np.delete(dimensions, most)
-        _, accuracy[k], balanced[k] = task.of_dimensions(dimensions).accuracies()
+            rest = task.of_dimensions(dimensions)
+        _, accuracy[k], balanced[k] = rest.accuracies()
     drop = full.test - accuracy
     own_drop = drop.diagonal()
     other_drop = (drop.sum(axis=1) - own_drop) / max(count - 1, 1)

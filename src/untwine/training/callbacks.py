@@ -126,7 +126,8 @@ def check_callbacks(callbacks: Any) -> None:
             raise TypeError(
                 f"a callback is a {type(callback).__module__}.{type(callback).__qualname__}, which "
                 f"has none of the hooks {', '.join(_HOOKS)}: derive it from "
-                "untwine.training.Callback, or give a function as Every(n, function)"
+                "untwine.training.Callback, give a function as Every(n, function), or one of "
+                "Lightning's callbacks as untwine.training.lightning.LightningCallback(callback)"
             )
 
 

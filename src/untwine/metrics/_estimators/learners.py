@@ -3,7 +3,7 @@ r"""Accuracies of classifiers that learn each factor from the codes."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -44,12 +44,14 @@ class Downstream:
         predictor: A name of `LEARNERS`.
         jobs: How many predictors to learn at a time; the number of cores if ``None``.
         seed: Of the predictor.
+        predictors: Those that have been fitted, by factor.
     """
 
     data: TrainTest
     predictor: str
     jobs: int | None
     seed: int
+    predictors: dict[int, Predictor] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def protocol(self) -> dict[str, Any]:
@@ -87,12 +89,14 @@ class Downstream:
         return together([(self, k) for k in range(self.count)], self.jobs)
 
     def fitted(self, k: int) -> Predictor:
-        """The predictor of factor ``k``."""
-        target = self.data.target(k, metric="downstream")
-        assert target.classes is not None
-        return fit_predictor(
-            self.predictor, target.z, target.y, len(target.classes), seed=self.seed
-        )
+        """The predictor of factor ``k``, fitted once."""
+        if k not in self.predictors:
+            target = self.data.target(k, metric="downstream")
+            assert target.classes is not None
+            self.predictors[k] = fit_predictor(
+                self.predictor, target.z, target.y, len(target.classes), seed=self.seed
+            )
+        return self.predictors[k]
 
     def accuracy(self, k: int) -> tuple[float, float, float]:
         """Of factor ``k``: train, test and balanced."""

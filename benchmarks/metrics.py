@@ -138,8 +138,8 @@ def speed(out: list[str]) -> None:
         print(out[-1], flush=True)
     out += [
         "",
-        "untwine: the least of three; reference: one run. Ratios are of CPU seconds, which other work",
-        "on the machine hardly changes. untwine's `dci` has the fast predictor; with",
+        "untwine: the least of three; reference: one run. Ratios are of CPU seconds, which other",
+        "work on the machine hardly changes. untwine's `dci` has the fast predictor; with",
         '`predictor="boosting"` it fits the reference\'s own models, several factors at a time.',
         "",
     ]

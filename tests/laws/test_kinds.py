@@ -104,7 +104,7 @@ class Lightnings:
         (lambda: fit(callbacks=[lambda state: None]), r"function, which has none of the hooks"),
         (
             lambda: fit(callbacks=[Lightnings()]),
-            r"Lightnings, which has none of the hooks on_start.* as .*LightningCallback\(callback\)",
+            r"Lightnings, which has none of the hooks on_start.*LightningCallback\(callback\)",
         ),
         (lambda: fit(callbacks=[ut.training.Callback]), r"the class Callback; expected an object"),
         (

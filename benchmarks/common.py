@@ -139,6 +139,15 @@ def save(figure: Any, path: Path, dpi: int = 100) -> None:
     figure.savefig(path, dpi=dpi, bbox_inches="tight")
 
 
+def few_colors(path: Path, colors: int = 64) -> None:
+    """Keeps a picture in so many colors, which makes it small."""
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        few = picture.convert("RGB").quantize(colors, dither=Image.Dither.NONE)
+    few.save(path, optimize=True)
+
+
 # Clocks
 
 

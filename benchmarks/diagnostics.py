@@ -232,8 +232,8 @@ class Pythae:
     def __init__(self, theirs: Any) -> None:
         self.theirs = theirs
 
-    def represent(self, x: Any) -> Independent:
-        q = self.theirs.encoder(getattr(x, "x", x))
+    def represent(self, x: torch.Tensor) -> Independent:
+        q = self.theirs.encoder(x)
         return Independent(Normal(q.embedding, (q.log_covariance / 2).exp()), 1)
 
     def decode(self, z: torch.Tensor) -> Independent:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from common import RESULTS, ROOT, Rows, grouped, mean_sd, parser, save, table, timed
+from common import RESULTS, ROOT, Rows, few_colors, grouped, mean_sd, parser, save, table, timed
 from torch.optim import Adam
 
 import untwine as ut
@@ -63,7 +63,10 @@ def _error(method: Any, data: ut.FactorDataset) -> float:
 
 @torch.no_grad()
 def _traversals(name: str, method: Any, data: ut.FactorDataset, codes: ut.Codes) -> None:
-    """Seven values of each of the ten dimensions, the most active first, around one image."""
+    """Seven values of each of the ten dimensions, the most active first, around one image.
+
+    Each is named after the factor between whose values most of its variance lies.
+    """
     import matplotlib.pyplot as plt
 
     method.eval()
@@ -78,11 +81,25 @@ def _traversals(name: str, method: Any, data: ut.FactorDataset, codes: ut.Codes)
         rows.append(np.concatenate(list(method.decode(line).mean.permute(0, 2, 3, 1)), axis=1))
     figure, axes = plt.subplots(figsize=(7, 10))
     axes.imshow(np.concatenate(rows).clip(0, 1))
-    matrix = np.abs(np.corrcoef(codes.mean.T, codes.factors.T)[:10, 10:])
-    labels = [f"z{k}: {data.space.names[np.nanargmax(matrix[k])]}" for k in order]
+    shares = _shares(codes)
+    best = shares.argmax(1)
+    labels = [f"z{k}: {data.space.names[best[k]]} {shares[k, best[k]]:.2f}" for k in order]
     axes.set_yticks(32 + 64 * np.arange(10), labels)
     axes.set_xticks([])
-    save(figure, ROOT / f"docs/img/rooms3d_{name}.png", dpi=70)
+    path = ROOT / f"docs/img/rooms3d_{name}.png"
+    save(figure, path, dpi=70)
+    few_colors(path)
+
+
+def _shares(codes: ut.Codes) -> np.ndarray:
+    """How much of each dimension's variance is between the values of each factor, ``(D, K)``."""
+    z = codes.mean - codes.mean.mean(0)
+    shares = []
+    for factor in codes.factors.T:
+        means = np.stack([z[factor == v].mean(0) for v in np.unique(factor)])
+        counts = np.unique(factor, return_counts=True)[1]
+        shares.append((counts[:, None] * means**2).sum(0) / (z**2).sum(0))
+    return np.stack(shares, 1)
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import common
 import numpy as np
+from common import few_colors
 from PIL import Image
 
 import untwine as ut
@@ -22,20 +23,11 @@ IMAGES = common.ROOT / "docs/img"
 COLUMNS = 6
 
 
-def smaller(picture: Image.Image, path: Path, colors: int = 64) -> None:
-    """Writes a picture with few colors."""
-    few = picture.convert("RGB").quantize(colors, dither=Image.Dither.NONE)
-    few.save(path, optimize=True)
-    print(f"{path.relative_to(common.ROOT)}: {path.stat().st_size / 1000:.0f} kB")
-
-
 def sheet(data: ut.FactorDataset, name: str) -> None:
     """The contact sheet of a set."""
     path = IMAGES / f"{name}.png"
     write_sheet(data, path)
-    with Image.open(path) as picture:
-        picture.load()
-    smaller(picture, path)
+    few_colors(path)
 
 
 def variants() -> None:
@@ -46,7 +38,8 @@ def variants() -> None:
     rows = Image.fromarray(mosaic(cells, gap=4))
     white = Image.new("RGB", rows.size, "white")
     white.paste(rows, (0, 0), rows)
-    smaller(white, IMAGES / "dsprites_variants.png", 48)
+    white.save(IMAGES / "dsprites_variants.png")
+    few_colors(IMAGES / "dsprites_variants.png", 48)
 
 
 def main() -> None:

@@ -137,13 +137,15 @@ def activity_of(encoded: Encoded, *, beta: float | None = None) -> Activity:
             used = torch.zeros_like(kl)
         for j in passive:
             if used[j] > _paid(_ON):
-                cause[j] = "the decoder uses it, but the encoder does not infer it (it lags behind)"
+                cause[j] = (
+                    "used by the decoder, but not inferred by the encoder (which lags behind)"
+                )
             elif residual is None:
-                cause[j] = "the decoder does not use it"
+                cause[j] = "not used by the decoder"
             elif residual > beta:
                 cause[j] = (
-                    "the decoder does not use it, though a dimension would pay: a direction of "
-                    f"what is left unexplained has {residual:.3g} times the likelihood's variance "
+                    "not used by the decoder, though a dimension would pay: a direction of what "
+                    f"is left unexplained has {residual:.3g} times the likelihood's variance "
                     f"(train longer, or it is a local optimum)"
                 )
             else:

@@ -22,6 +22,7 @@ from .rotations import Turn, best_rotation
 __all__ = ["Orthogonality", "active_dimensions", "orthogonality", "orthogonality_of"]
 
 _ACTIVE, _SMALL = 0.1, 0.01  # nats
+_MOST = 0.9  # of the seam gap: a rotation that leaves more changes nothing
 
 
 @dataclass(frozen=True, repr=False, kw_only=True)
@@ -100,10 +101,17 @@ class Orthogonality(Finding):
         ]
         if self.turn is not None and self.gap.value > _SMALL:
             i, j = self.turn.dims
-            lines.append(
-                f"Rotating the code (most of all z{i} and z{j}, by {self.turn.degrees:.0f} "
-                f"degrees) would leave {Estimate.of(self.rotated)} of it."
-            )
+            left = Estimate.of(self.rotated)
+            if left.value < _MOST * self.gap.value:
+                lines.append(
+                    f"Rotating the code (most of all z{i} and z{j}, by {self.turn.degrees:.0f} "
+                    f"degrees) would leave {left} of it."
+                )
+            else:
+                lines.append(
+                    f"No single rotation of the code removes it (the best leaves {left}): "
+                    "directions change from place to place."
+                )
         if self.covariance_kl is not None:
             lines.append(
                 f"The learned {kind} posteriors are {Estimate.of(self.covariance_kl)} nats from "

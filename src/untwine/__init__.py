@@ -25,6 +25,7 @@ __all__ = [
     "distributions",
     "encode",
     "evaluate",
+    "explore",
     "fit",
     "functional",
     "methods",
@@ -48,6 +49,7 @@ _WHERE = {
     "compare": "report:compare_runs",
     "encode": "encoding",
     "evaluate": "evaluation",
+    "explore": "explore",
     "fit": "training",
     "report": "report",
 }
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
     from .data import FactorDataset, FactorSpace
     from .encoding import Codes, encode
     from .evaluation import evaluate
+    from .explore import explore
     from .methods import Method
     from .metrics.score import Score
     from .report import compare_runs as compare, report

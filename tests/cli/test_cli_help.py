@@ -15,7 +15,7 @@ from untwine.methods.method import hyperparameter_names
 def test_help_lists_the_commands(untwine):
     status, out, _ = untwine("--help")
     assert status == 0
-    for command in ("demo", "train", "measure", "report", "diagnose", "methods", "data"):
+    for command in ("demo", "train", "measure", "report", "explore", "diagnose", "methods", "data"):
         assert f"\n  {command}" in out
     assert main([]) == 0
 
@@ -98,7 +98,9 @@ def test_data_sets_are_listed_and_explained(untwine):
     assert "--data.path" in untwine("data Npz")[1]
 
 
-@pytest.mark.parametrize("command", ["demo", "measure", "report", "diagnose", "methods", "data"])
+@pytest.mark.parametrize(
+    "command", ["demo", "measure", "report", "explore", "diagnose", "methods", "data"]
+)
 def test_every_command_has_help(untwine, command):
     status, out, _ = untwine(f"{command} --help")
     assert status == 0

@@ -97,6 +97,7 @@ def test_commands_run(page, text, tmp_path, monkeypatch):
     from untwine.cli import main
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("untwine.explore.Explorer.wait", lambda explorer: None)
     np.savez(
         "mine.npz",
         images=np.random.default_rng(0).integers(0, 256, (120, 16, 16, 3), dtype=np.uint8),
@@ -121,6 +122,8 @@ def test_commands_run(page, text, tmp_path, monkeypatch):
             words += ["--metrics", "mig", "modularity", "--n", "300"]
         elif words[1] == "report":
             words += ["--n", "300", "--no-scores"]
+        elif words[1] == "explore":
+            words = [w for w in words if w != "--open"] + ["--n", "300"]
         elif words[1:3] == ["study", "run"] and "--dry_run" not in words:
             words += ["--runner", "sequential", "--no-figures", "--no-progress"]
         elif words[1] == "diagnose":

@@ -1,4 +1,4 @@
-"""The command line: ``untwine demo | train | measure | report | diagnose | study | ...``."""
+"""The command line: ``untwine demo | train | measure | report | explore | study | ...``."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(words: list[str]) -> int:
     from ..settings.docstrings import Docstring
-    from . import demo, diagnose, listing, results, study, train
+    from . import demo, diagnose, explore, listing, results, study, train
     from .line import call, entries
 
     commands: dict[str, Callable[..., int]] = {
@@ -62,6 +62,7 @@ def _dispatch(words: list[str]) -> int:
         "measure": results.measure,
         "report": results.report,
         "compare": results.compare,
+        "explore": explore.explore,
         "diagnose": diagnose.diagnose,
         "study": study.study,
         "methods": listing.methods,

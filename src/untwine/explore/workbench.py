@@ -216,6 +216,18 @@ class Workbench:
         Raises:
             ValueError: for codes of another shape, or not finite.
         """
+        array = self.check(codes)
+        self.atlas.wait()
+        with self._lock, torch.no_grad():
+            decoded = self._decoded(torch.from_numpy(array), self._covariate(row))
+        return pictures(decoded, 1, self._bounds)
+
+    def check(self, codes: Any) -> np.ndarray:
+        """Codes as an array, ``(B, D)``.
+
+        Raises:
+            ValueError: for codes of another shape or number, or not finite.
+        """
         array = np.asarray(codes, np.float32)
         if array.ndim != 2 or array.shape[1] != self.code_dim or not 0 < len(array) <= _MOST_CODES:
             raise ValueError(
@@ -224,10 +236,7 @@ class Workbench:
             )
         if not (np.abs(array) <= _LARGEST).all():
             raise ValueError(f"codes are not finite, or beyond {_LARGEST:g}")
-        self.atlas.wait()
-        with self._lock, torch.no_grad():
-            decoded = self._decoded(torch.from_numpy(array), self._covariate(row))
-        return pictures(decoded, 1, self._bounds)
+        return array
 
     def film(self, codes: Any, row: int | None = None, milliseconds: int = 60) -> bytes:
         """Pictures of codes as an animated GIF, 256 pixels or more at the longer side.

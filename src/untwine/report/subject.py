@@ -22,7 +22,7 @@ from ..training import Run
 from .findings import Findings
 from .settings import hyperparameters, plain_text, written
 
-__all__ = ["Subject", "about"]
+__all__ = ["Subject", "about", "data_name"]
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def about(subject: Subject, findings: Findings) -> dict[str, Any]:
     return {
         "name": type(method).__name__,
         "summary": doc,
-        "data_name": _name(data),
+        "data_name": data_name(data),
         "data_factors": [f"{n} ({s})" for n, s in _sizes(data)],
         "facts": facts,
         "unfinished": subject.unfinished,
@@ -109,18 +109,18 @@ def _rules(method: Any, data: Any) -> dict[str, str]:
         return method.penalty.rules(q, method.prior())
 
 
-def _name(data: Any) -> str:
+def data_name(data: Any) -> str:
     """Of the class; a slice, or smaller images, are called by the data set they are of."""
     if isinstance(data, Downsampled):
         height, width = data.shape[1:]
-        return f"{_name(data.data)} {height}x{width}"
+        return f"{data_name(data.data)} {height}x{width}"
     if not isinstance(data, Slice):
         return type(data).__name__
     values = ", ".join(
         f"{factor} {data.data.values[factor][value] if factor in data.data.values else value}"
         for factor, value in data.at.items()
     )
-    return f"{_name(data.data)} ({values})"
+    return f"{data_name(data.data)} ({values})"
 
 
 def _sizes(data: Any) -> list[tuple[str, int]]:

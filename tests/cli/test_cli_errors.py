@@ -107,6 +107,8 @@ def test_a_mistake_in_train(untwine, folder, line, said):
         ("measure small.npz --factors factors --codes x --seed -1", "seed is -1"),
         ("report . --seed -1", "seed is -1"),
         ("diagnose", "needs a run's folder"),
+        ("export", "needs a run's folder"),
+        ("export runs/none --to tflite", "onnx"),
         ("diagnose nowhere", "nowhere is no run"),
         ("methods BetaTCVEA", "did you mean BetaTCVAE?"),
         ("data DSprits", "did you mean DSprites?"),

@@ -15,7 +15,17 @@ from untwine.methods.method import hyperparameter_names
 def test_help_lists_the_commands(untwine):
     status, out, _ = untwine("--help")
     assert status == 0
-    for command in ("demo", "train", "measure", "report", "explore", "diagnose", "methods", "data"):
+    for command in (
+        "demo",
+        "train",
+        "measure",
+        "report",
+        "explore",
+        "diagnose",
+        "export",
+        "methods",
+        "data",
+    ):
         assert f"\n  {command}" in out
     assert main([]) == 0
 
@@ -99,7 +109,7 @@ def test_data_sets_are_listed_and_explained(untwine):
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "measure", "report", "explore", "diagnose", "methods", "data"]
+    "command", ["demo", "measure", "report", "explore", "diagnose", "export", "methods", "data"]
 )
 def test_every_command_has_help(untwine, command):
     status, out, _ = untwine(f"{command} --help")

@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(words: list[str]) -> int:
     from ..settings.docstrings import Docstring
-    from . import demo, diagnose, explore, listing, results, study, train
+    from . import demo, diagnose, explore, export, listing, results, study, train
     from .line import call, entries
 
     commands: dict[str, Callable[..., int]] = {
@@ -64,6 +64,7 @@ def _dispatch(words: list[str]) -> int:
         "compare": results.compare,
         "explore": explore.explore,
         "diagnose": diagnose.diagnose,
+        "export": export.export,
         "study": study.study,
         "methods": listing.methods,
         "data": listing.data,

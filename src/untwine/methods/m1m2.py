@@ -99,6 +99,7 @@ class M1M2(Swaps):
         if features not in ("sample", "mean"):
             raise ValueError(f"features is {features!r}; expected 'sample' or 'mean'")
         self.m1, self.m2, self.features = m1, m2, features
+        self.classes_beside_code = m2.classes
         self.register_buffer("shift", torch.zeros(m1.model.latent_dim))
         self.register_buffer("scale", torch.ones(()))
 

@@ -86,6 +86,7 @@ class M2(ModelMethod, Swaps):
     ) -> None:
         super().__init__(model)
         self.classifier, self.classes, self.label = classifier, label.size, label.name
+        self.classes_beside_code = label.size
         self.penalty = KL() if penalty is None else penalty
         self.alpha, self.labelled, self.optimizer = alpha, labelled, optimizer
 
@@ -239,7 +240,8 @@ class M2(ModelMethod, Swaps):
     def _every_class(self, batch: Batch) -> tuple[Images, Tensor]:
         """Each example under each class, classes slowest: ``(K B, ...)`` and ``(K B, K)``."""
         x, c = batch.tensor, batch.c
-        y = torch.eye(self.classes, device=x.device).repeat_interleave(len(x), 0)
+        eye = torch.eye(self.classes, device=x.device)
+        y = eye.unsqueeze(1).expand(-1, len(x), -1).flatten(0, 1)
         repeated = x.repeat(self.classes, *[1] * (x.ndim - 1))
         return Images(repeated, None if c is None else c.repeat(self.classes, 1)), y
 

@@ -139,6 +139,9 @@ class Method(Recorded, nn.Module, metaclass=Noted):
     without_covariates: ClassVar[str | None] = None
     """Why the method takes no covariates, if it takes none."""
 
+    classes_beside_code: int | None = None
+    """How many classes ``decode`` takes as ``y`` because the code does not hold them, if any."""
+
     snapshot: Snapshot
     """What it was when its constructor was done, so that a run can say what was changed since."""
 

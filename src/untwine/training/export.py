@@ -24,7 +24,7 @@ from ..methods.abilities import Decodes
 from ..methods.method import Method
 from .files import explained, replace_file
 
-__all__ = ["FORMATS", "TOLERANCE", "Exported", "Format", "Graph", "export_method", "graphs"]
+__all__ = ["FORMATS", "TOLERANCE", "Exported", "Format", "TensorGraph", "export_method", "graphs"]
 
 Format = Literal["onnx", "torch"]
 FORMATS: tuple[Format, ...] = ("onnx", "torch")
@@ -54,7 +54,7 @@ class Exported:
 
 
 @dataclass(frozen=True)
-class Graph:
+class TensorGraph:
     """A part of a method as a function of tensors.
 
     Attributes:
@@ -106,7 +106,7 @@ class _Decoder(nn.Module):
         return tuple(mean.values()) if isinstance(mean, Mapping) else (mean,)
 
 
-def graphs(method: Method, batch: Batch) -> dict[str, Graph | str]:
+def graphs(method: Method, batch: Batch) -> dict[str, TensorGraph | str]:
     """Encoder and decoder of a method, or why there is none, in a line.
 
     Args:
@@ -124,7 +124,7 @@ def graphs(method: Method, batch: Batch) -> dict[str, Graph | str]:
         inputs["y"] = torch.arange(len(z)) % method.classes_beside_code
     module = _Decoder(method, list(inputs))
     names = tuple(batch.x) if isinstance(batch.x, Mapping) else ("x",)
-    return {"encoder": encoder, "decoder": Graph(module, inputs, names)}
+    return {"encoder": encoder, "decoder": TensorGraph(module, inputs, names)}
 
 
 def export_method(method: Method, batch: Batch, to: Format, out: Path) -> Exported:
@@ -178,15 +178,15 @@ def export_method(method: Method, batch: Batch, to: Format, out: Path) -> Export
     return Exported(out, files, deviations, refused)
 
 
-def _encoder(method: Method, batch: Batch) -> Graph:
+def _encoder(method: Method, batch: Batch) -> TensorGraph:
     c = {} if batch.c is None else {"c": batch.c}
     if isinstance(batch, Modalities):
         masks = {f"{name}_present": mask for name, mask in batch.present.items()}
-        return Graph(_Encoder(method, list(batch.x)), {**batch.x, **masks, **c}, ("z",))
-    return Graph(_Encoder(method), {"x": batch.tensor, **c}, ("z",))
+        return TensorGraph(_Encoder(method, list(batch.x)), {**batch.x, **masks, **c}, ("z",))
+    return TensorGraph(_Encoder(method), {"x": batch.tensor, **c}, ("z",))
 
 
-def _program(part: Graph) -> torch.export.ExportedProgram:
+def _program(part: TensorGraph) -> torch.export.ExportedProgram:
     """A part as a graph of tensor operations, for batches of any size."""
     size = torch.export.Dim("batch")
     dims = (tuple({0: size} for _ in part.inputs),)  # the inputs are one starred argument
@@ -196,7 +196,7 @@ def _program(part: Graph) -> torch.export.ExportedProgram:
         )
 
 
-def _write_torch(part: Graph, file: Path) -> Callable[[dict[str, Tensor]], list[Tensor]]:
+def _write_torch(part: TensorGraph, file: Path) -> Callable[[dict[str, Tensor]], list[Tensor]]:
     torch.export.save(_program(part), file)
     module = torch.export.load(file).module()
 
@@ -207,7 +207,7 @@ def _write_torch(part: Graph, file: Path) -> Callable[[dict[str, Tensor]], list[
     return run
 
 
-def _write_onnx(part: Graph, file: Path) -> Callable[[dict[str, Tensor]], list[Tensor]]:
+def _write_onnx(part: TensorGraph, file: Path) -> Callable[[dict[str, Tensor]], list[Tensor]]:
     import onnxruntime
 
     names = [*part.inputs]
@@ -226,7 +226,7 @@ def _write_onnx(part: Graph, file: Path) -> Callable[[dict[str, Tensor]], list[T
     return run
 
 
-def _deviation(part: Graph, run: Callable[[dict[str, Tensor]], list[Tensor]]) -> float:
+def _deviation(part: TensorGraph, run: Callable[[dict[str, Tensor]], list[Tensor]]) -> float:
     """The largest deviation of an exported part, over batches of several sizes."""
     largest = 0.0
     for size in (*_BATCHES, len(next(iter(part.inputs.values())))):
@@ -241,7 +241,7 @@ def _deviation(part: Graph, run: Callable[[dict[str, Tensor]], list[Tensor]]) ->
 
 def _description(
     method: Method,
-    parts: Mapping[str, Graph | str],
+    parts: Mapping[str, TensorGraph | str],
     to: Format,
     deviations: Mapping[str, float],
 ) -> dict[str, object]:

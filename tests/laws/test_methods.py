@@ -165,7 +165,7 @@ def test_docstring_has_equation_and_reference(cls):
 
 
 def test_overfits_one_batch(method, cls, images):
-    """Three hundred steps on one batch bring the (first) reconstruction term well down."""
+    """Within 300 steps on one batch the (first) reconstruction term is halved, for ten of them."""
     if issubclass(cls, ut.methods.InfoGAN | ut.methods.VAEGAN):
         pytest.skip("no pixels are compared; see tests/regressions and tests/oracles")
     torch.manual_seed(0)
@@ -179,7 +179,9 @@ def test_overfits_one_batch(method, cls, images):
         moves = stage.moves(batch, Context(torch.tensor(step), 60))
         name, loss = next(iter(list(play(moves, opts))))
         seen.append(loss.terms[term.get(name, "nll")].item())
-    assert sum(seen[-10:]) / 10 < 0.6 * seen[0]
+        if step >= 10 and max(seen[-10:]) < 0.5 * seen[0]:
+            break
+    assert max(seen[-10:]) < 0.5 * seen[0]
 
 
 def test_vectors_too(cls):

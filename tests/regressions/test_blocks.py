@@ -41,7 +41,7 @@ def test_a_class_finds_four_clusters(seed):
 
 
 def test_an_angle_finds_a_circle(seed):
-    """The best of three starts; from one of them the circle may be folded (agreement 0.45)."""
+    """One of three starts, for from one of them the circle may be folded (agreement 0.45)."""
     rng = np.random.default_rng(0)
     true = rng.uniform(0, 2 * np.pi, 600)
     curve = np.stack([np.cos(true), np.sin(true), np.cos(2 * true), np.sin(2 * true)], 1)
@@ -53,4 +53,4 @@ def test_an_angle_finds_a_circle(seed):
         found = q.loc.detach().numpy()[:, 0]
         return max(abs(np.exp(1j * (found - s * true)).mean()) for s in (1, -1))
 
-    assert max(agreement(3 * seed + start) for start in range(3)) > 0.95
+    assert any(agreement(3 * seed + start) > 0.95 for start in range(3))

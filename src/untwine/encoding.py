@@ -22,7 +22,7 @@ from torch.distributions import (
 from .data.batches import Batch, Images
 from .data.modalities import check_data
 from .data.seeds import check_seed
-from .distributions import Blocks, Point
+from .distributions import Blocks, Chain, Point
 from .methods.abilities import HasPrior, Represents
 
 if TYPE_CHECKING:
@@ -278,6 +278,8 @@ def _gaussian(q: Distribution) -> bool:
 
 
 def _standard_normal(prior: Distribution) -> bool:
+    if isinstance(prior, Chain):
+        return False
     if isinstance(prior, Blocks):
         return all(_standard_normal(part) for part in prior.parts.values())
     if isinstance(prior, MultivariateNormal | LowRankMultivariateNormal):
@@ -295,6 +297,8 @@ def _standard_normal(prior: Distribution) -> bool:
 
 def _called(distribution: Distribution) -> str:
     """What a distribution is called, by its class."""
+    if isinstance(distribution, Chain):
+        return f"Chain of {len(distribution.names)} levels"
     if isinstance(distribution, Blocks):
         return f"Blocks of {', '.join(_called(part) for part in distribution.parts.values())}"
     if isinstance(distribution, Independent):

@@ -77,6 +77,7 @@ from .shapes3d import Shapes3D as Shapes3D
 from .smallnorb import SmallNORB as SmallNORB
 from .space import Factor as Factor, FactorSpace as FactorSpace
 from .variants import (
+    Binarized as Binarized,
     ColorDSprites as ColorDSprites,
     Colored as Colored,
     Noisy as Noisy,

@@ -27,6 +27,7 @@ from .files import existing_file
 from .seeds import check_seed, noise_for
 
 __all__ = [
+    "Binarized",
     "ColorDSprites",
     "Colored",
     "Noisy",
@@ -79,6 +80,37 @@ class Transformed(FactorDataset):
         Shape:
             x ``(B, 3, H, W)``; B generators; returns ``(B, 3, H, W)``.
         """
+
+
+class Binarized(Transformed):
+    r"""Every pixel 1 or 0, with its grey value for the probability of 1: :math:`x' \sim B(x)`.
+
+    With a `Loader` it is dynamic binarization: pixels are drawn anew at each step.
+
+    Args:
+        data: The data set, of grey images.
+        seed: Of the draws.
+
+    Raises:
+        ValueError: for images that are not grey.
+
+    References:
+        On the Quantitative Analysis of Deep Belief Networks, Salakhutdinov and Murray, 2008,
+        https://doi.org/10.1145/1390156.1390266, section 5.
+    """
+
+    needs = "a data set"
+
+    def __init__(self, data: FactorDataset, seed: int = 0) -> None:
+        super().__init__(data, seed)
+        self.shape = data.shape
+
+    def observations(self, index: Index, draw: int = 0) -> Tensor:
+        return super().observations(index, draw)[:, :1]
+
+    def transform(self, x: Tensor, generators: list[np.random.Generator]) -> Tensor:
+        noise = [g.random(self.shape, dtype=np.float32) for g in generators]
+        return (_stack(noise, self.shape) < x).to(x.dtype)
 
 
 class Colored(Transformed):

@@ -32,6 +32,14 @@ from .entanglement import Entanglement
 from .estimates import Estimate, Finding
 from .geometry import Metric, metric_at
 from .independence import Independence, independence, independence_at
+from .levels import (
+    LevelRates,
+    LevelTable,
+    level_cuts,
+    level_rates,
+    level_table,
+    level_traversal,
+)
 from .linear import LinearGaussian, RatePoint, principal_angles
 from .linear_case import LinearCase, linear_case
 from .models import Adapter, Encoded, LatentModel, NoDensity, encode_for
@@ -64,6 +72,8 @@ __all__ = [
     "Independence",
     "InferenceGaps",
     "LatentModel",
+    "LevelRates",
+    "LevelTable",
     "LinearCase",
     "LinearGaussian",
     "Metric",
@@ -94,6 +104,10 @@ __all__ = [
     "independence",
     "independence_at",
     "inference_gaps",
+    "level_cuts",
+    "level_rates",
+    "level_table",
+    "level_traversal",
     "linear_case",
     "local_axes",
     "metric_at",

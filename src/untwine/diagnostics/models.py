@@ -20,7 +20,7 @@ from torch.distributions import (
 from ..data import FactorDataset, Multimodal
 from ..data.batches import Batch, Images
 from ..data.seeds import check_seed
-from ..distributions import Blocks, Point, Quantized, diagonal_normal
+from ..distributions import Blocks, Chain, Point, Quantized, diagonal_normal
 from ..encoding import carried, evaluating, placement
 from ..functional.schedules import at
 from ..methods import KL, VAE
@@ -349,6 +349,8 @@ def _is_normal(q: Distribution) -> bool:
 def _stacked(parts: list[Distribution]) -> Distribution:
     """Posteriors of several batches as one distribution, Gaussians in float64."""
     first = parts[0]
+    if isinstance(first, Chain):
+        return Chain.joined([q for q in parts if isinstance(q, Chain)])
     if _is_bare_normal(first) or _is_normal(first):
         mean, scale = (
             torch.cat([getattr(_inside(q), name) for q in parts]).double()
@@ -384,6 +386,8 @@ def _prior(prior: Distribution, q: Distribution) -> Distribution:
     if isinstance(prior, _StandardNormal):
         return diagonal_normal(torch.zeros_like(q.mean[0]), torch.ones_like(q.mean[0]))
     base = _inside(prior)
+    if isinstance(prior, Chain):
+        return prior
     if isinstance(base, Normal):
         loc, scale = (v.double().expand(q.event_shape) for v in (base.loc, base.scale))
         return diagonal_normal(loc, scale)

@@ -5,6 +5,7 @@ from . import kl_pairs as kl_pairs
 from .angles import Angles
 from .block_kinds import AngleBlock, CategoricalBlock, GaussianBlock
 from .blocks import Block, Blocks
+from .chain import Chain
 from .conditional import Conditional
 from .gaussians import diagonal_normal
 from .heads import HeadAndStyle
@@ -79,6 +80,7 @@ __all__ = [
     "BoxPrior",
     "Categorical",
     "CategoricalBlock",
+    "Chain",
     "ClusteredPrior",
     "Conditional",
     "ContinuousBernoulli",

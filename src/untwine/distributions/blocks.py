@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -91,6 +91,34 @@ class Blocks(Distribution):
     def split(self, z: Tensor) -> dict[str, Tensor]:
         """``(..., D)`` to each block's own entries."""
         return {name: z[..., columns] for name, columns in self.slices.items()}
+
+    def complete(
+        self,
+        known: Mapping[str, Tensor],
+        rest: Literal["mean", "sample"] = "mean",
+        rows: int | None = None,
+    ) -> Tensor:
+        """A whole code of which some parts are given.
+
+        Args:
+            known: Values by name, ``(R, D_b)`` each.
+            rest: What the other parts are: their means, or samples.
+            rows: How many codes, where nothing is known and the batch shape is empty.
+
+        Returns:
+            ``(R, D)``.
+        """
+        rows = next((len(z) for z in known.values()), rows)
+        shape = () if self.batch_shape else (rows,)
+        values = []
+        for name, part in self.parts.items():
+            if name in known:
+                values.append(known[name])
+            elif rest == "mean":
+                values.append(part.mean.expand(*shape, *part.mean.shape))
+            else:
+                values.append(part.sample(torch.Size(shape)))
+        return torch.cat(values, -1)
 
     def snap(self, z: Tensor) -> Tensor:
         """The exact sample that a relaxed one stands for; see `OneHot.snap`."""

@@ -9,7 +9,7 @@ from torch.distributions import Distribution
 
 from .likelihoods.base import Likelihood
 
-__all__ = ["Conditional", "check_observations"]
+__all__ = ["Conditional", "check_covariates", "check_observations"]
 
 
 class Conditional(nn.Module):
@@ -37,14 +37,30 @@ class Conditional(nn.Module):
         Raises:
             ValueError: for covariates that are missing, not expected, or of another number.
         """
-        number = 0 if c is None else c.shape[-1]
-        if self.covariates is not None and number != self.covariates:
-            raise ValueError(_refusal(self.covariates, number))
-        features = self.net(x) if c is None else self.net(x, c)
+        check_covariates(self.covariates, c)
+        return self.parameterized(self.net(x) if c is None else self.net(x, c), c)
+
+    def parameterized(self, features: Tensor, c: Tensor | None = None) -> Distribution:
+        """The distribution of the network's output, which has been computed."""
         features = features.float() if features.dtype.itemsize < 4 else features
         if getattr(self.head, "takes_covariates", False):
             return self.head(features, c)
         return self.head(features)
+
+
+def check_covariates(expected: int | None, c: Tensor | None) -> None:
+    """Refuses covariates that are missing, not expected, or of another number.
+
+    Args:
+        expected: How many there are; ``None`` if that is not to be checked.
+        c: The covariates, ``(B, C)``.
+
+    Raises:
+        ValueError: naming both numbers, and what to do.
+    """
+    number = 0 if c is None else c.shape[-1]
+    if expected is not None and number != expected:
+        raise ValueError(_refusal(expected, number))
 
 
 def check_observations(decoder: nn.Module, observations: Mapping[str, Tensor]) -> None:

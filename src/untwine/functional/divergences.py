@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.distributions import Distribution, kl_divergence
 
 from ..distributions.blocks import Blocks
+from ..distributions.chain import Chain
 from ..distributions.kl_pairs import same_blocks
 
 __all__ = ["kl", "kl_blocks", "kl_rule"]
@@ -49,6 +50,9 @@ def kl(q: Distribution, p: Distribution, z: Tensor | None = None) -> Tensor:
 def kl_blocks(q: Blocks, p: Blocks, z: Tensor | None = None) -> dict[str, Tensor]:
     r"""The divergence of every block, :math:`D_{KL}(q_b \,\|\, p_b)`; `kl` is their sum.
 
+    Of a `Chain`, :math:`D_{KL}(q_l(z_l | z_{<l}) \,\|\, p_l(z_l | z_{<l}))` at the sample ``z`` of
+    the levels before: in closed form for each, on average that of the whole.
+
     Args:
         q: A code in blocks.
         p: Its prior, of the same blocks.
@@ -58,8 +62,18 @@ def kl_blocks(q: Blocks, p: Blocks, z: Tensor | None = None) -> dict[str, Tensor
         ValueError: if the blocks are not the same.
     """
     same_blocks(q, p)
+    if isinstance(q, Chain) or isinstance(p, Chain):
+        return _kl_levels(q, p, q.rsample() if z is None else z)
     samples = dict.fromkeys(q.names) if z is None else q.split(z)
     return {name: kl(q[name], p[name], samples[name]) for name in q.names}
+
+
+def _kl_levels(q: Blocks, p: Blocks, z: Tensor) -> dict[str, Tensor]:
+    """Of the levels of a hierarchy, each given the sample of those above it."""
+    shape, rows = z.shape[:-1], z.reshape(-1, z.shape[-1])
+    q = q.given(z) if isinstance(q, Chain) else q
+    p = p.given(rows) if isinstance(p, Chain) else p
+    return {n: v.reshape(shape) for n, v in kl_blocks(q, p, rows).items()}
 
 
 @torch.no_grad()

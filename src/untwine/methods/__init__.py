@@ -33,15 +33,19 @@ from .factorized_support import FactorizedSupport as FactorizedSupport
 from .few_labels_vae import FewLabelsVAE as FewLabelsVAE
 from .gaussian_mixture_vae import GaussianMixtureVAE as GaussianMixtureVAE
 from .generalized_m2 import GeneralizedM2 as GeneralizedM2
+from .gradient_guard import GradientGuard as GradientGuard
 from .graph import Graph as Graph, Variable as Variable
 from .gvae import GVAE as GVAE
 from .hierarchical_mixture_vae import HierarchicalMixtureVAE as HierarchicalMixtureVAE
+from .hierarchical_model import HierarchicalModel as HierarchicalModel, TopDown as TopDown
 from .info_vae import InfoVAE as InfoVAE
 from .infogan import InfoGAN as InfoGAN
 from .infogan_cr import Contrast as Contrast, InfoGANCR as InfoGANCR
 from .jacobian_penalties import OrthogonalJacobian as OrthogonalJacobian, SeamGap as SeamGap
 from .joint_vae import JointVAE as JointVAE
 from .labelled_mixture_vae import LabelledMixtureVAE as LabelledMixtureVAE
+from .ladder_vae import LadderVAE as LadderVAE
+from .level_kl import LevelKL as LevelKL
 from .lord import LORD as LORD
 from .loss import Loss as Loss
 from .m1 import M1 as M1, classify_codes as classify_codes
@@ -75,6 +79,8 @@ from .vade import MixtureBound as MixtureBound, VaDE as VaDE
 from .vae import VAE as VAE
 from .vaegan import VAEGAN as VAEGAN
 from .vamp_vae import VampVAE as VampVAE
+from .very_deep_vae import VeryDeepVAE as VeryDeepVAE
+from .vlae import VLAE as VLAE
 
 __all__ = sorted(  # the methods that can be built, so that one line adds one
     name

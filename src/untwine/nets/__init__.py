@@ -10,6 +10,7 @@ from .default import default_architecture
 from .features import VGG16, Features, FrozenNet, MultiScale
 from .mlp import MLP, mlp
 from .recurrent import Recurrent
+from .rungs import Rungs
 
 __all__ = [
     "DCGAN",
@@ -27,6 +28,7 @@ __all__ = [
     "MultiScale",
     "RandomAffine",
     "Recurrent",
+    "Rungs",
     "adain",
     "default_architecture",
     "mlp",

@@ -30,6 +30,7 @@ from .rates import Rates, Steering
 from .record import merged, numbers
 from .replicas import Replicas
 from .run_folder import RunFolder
+from .skips import SkipWatch
 from .stages import Batches, optimizers_of
 
 __all__ = ["Loop"]
@@ -102,6 +103,7 @@ class Loop:
         self._began = time.monotonic() - start.seconds
         self._examples, self._since = 0, time.monotonic()
         self._shown: dict[str, float] = {}
+        self._skips = SkipWatch()
 
     def run(self) -> int:
         """Makes the moves; returns how many there are now, of all stages."""
@@ -342,6 +344,7 @@ class Loop:
     def _log(self, losses: Mapping[str, Loss], held_out: Mapping[str, float]) -> None:
         position, now = self.state.position, time.monotonic()
         values = numbers(losses, self.replicas.average)
+        self._skips.see(values)
         speed = self._examples / max(now - self._since, 1e-9)
         self._examples, self._since = 0, now
         values |= self._rates.row()

@@ -60,7 +60,7 @@ def data_of(options: argparse.Namespace) -> tuple[ut.FactorDataset, ut.FactorDat
     names = [str(name) for name in z["factor_names"]]
     x = z["images"].transpose(0, 3, 1, 2) if z["images"].shape[-1] == 3 else z["images"]
     data = ut.FactorDataset.from_arrays(x, z["factors"], names=names)
-    return data.split(0.1, seed=1)
+    return data.split(0.9, seed=1)
 
 
 def build(options: argparse.Namespace, data: ut.FactorDataset, seed: int) -> m.Method:
@@ -130,7 +130,9 @@ def train_one(options: argparse.Namespace, seed: int) -> dict[str, Any]:
     row["levels"] = {n: round(float(v), 3) for n, v in zip(rates.names, rates.nats, strict=True)}
     if "vae/skipped" in run.log:
         row["skipped"] = float(method.guard.skipped / method.guard.steps)
-    table = level_table(ut.encode(method, test, n=5000), metrics=("mig", "dci"), chance=5)
+    judged = test if options.part == "mnist" else test.data  # all pictures: probes split them
+    codes = ut.encode(method, judged, n=5000)
+    table = level_table(codes, metrics=("mig", "dci"), chance=5)
     row["readout"], row["chance"] = table.readout.round(3).tolist(), table.chance.round(3).tolist()
     row["balanced"] = table.balanced.round(3).tolist()
     row["factors"] = list(table.factors)
@@ -150,10 +152,8 @@ def pictures(options: argparse.Namespace, seed: int) -> None:
     rows = np.linspace(0, len(test) - 1, 8).astype(int)
     x = test.observations(rows)
     images = level_cuts(method, x)
-    names = method.represent(x).names
-    labels = ["all from the prior", *[f"data down to {name}" for name in names]]
-    shown = torch.cat([x[None], images]).numpy()
-    figure = plots.traversal_grid(shown, ["data", *labels])
+    names = method.levels
+    figure = plots.level_cuts(images.numpy(), names, x.numpy())
     common.save(figure, options.pictures / f"hierarchies_{options.part}_cuts.png", 110)
     for level in (names[1], names[2]):
         moved, dims = level_traversal(method, x[:1], level, dims=5, steps=9)

@@ -283,9 +283,11 @@ def test_every_method_has_a_report(name: str, tmp_path: Path) -> None:
     run = ut.Run(tmp_path / "run", method=method.eval(), data=data)
     page = Page(ut.report(run, n=80, scores=False))
     swaps = issubclass(cls, ut.methods.Swaps)
-    shown = [*SECTIONS[:5], *["swaps"] * swaps, *SECTIONS[5:]]
+    levels = isinstance(method, ut.methods.HasLevels)
+    shown = [*SECTIONS[:5], *["levels"] * levels, *["swaps"] * swaps, *SECTIONS[5:]]
     assert [s["id"] for s in page.all("section")] == shown
     assert len([i for i in page.all("img") if i.get("class") == "swaps"]) == swaps
+    assert len([i for i in page.all("img") if i.get("class") == "levels"]) == levels
     draws = hasattr(method, "decode") and cls.supervision is not ut.data.Modalities
     assert (len(page.all("canvas")) >= 3) == draws
     reasons = re.findall(r"Not shown: ([^<]*)\.<", page.html)

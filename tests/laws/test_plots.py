@@ -73,6 +73,14 @@ FIGURES = {
     "latents_against_factors of one": lambda: plots.latents_against_factors(
         RNG.normal(size=(400, 1)), RNG.integers(0, 9, 400), ["orientation"]
     ),
+    "level_rates": lambda: plots.level_rates(
+        RNG.random(12) * 30, [f"z_28x28_{i}" for i in range(12)]
+    ),
+    "level_cuts": lambda: plots.level_cuts(
+        RNG.random((6, 8, 3, 16, 16)),
+        [f"z_28x28_{i}" for i in range(5)],
+        RNG.random((8, 3, 16, 16)),
+    ),
     "mutual_information of one": lambda: plots.mutual_information([[0.0]], ["orientation"]),
     "dimension_kl of one": lambda: plots.dimension_kl([0.0]),
     "cross_modal": lambda: plots.cross_modal(

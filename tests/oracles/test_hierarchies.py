@@ -304,7 +304,7 @@ def test_at_first_every_prior_is_standard_normal():
     for part in method.prior().given(torch.randn(4, q.event_shape[0])).parts.values():
         assert not part.mean.any()
         assert (part.stddev == 1).all()
-    assert method.model.levels == (
+    assert method.levels == (
         "z_1x1_0", "z_1x1_1", "z_4x4_0", "z_4x4_1", "z_8x8_0",
     )  # fmt: skip
 

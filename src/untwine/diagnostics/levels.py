@@ -37,6 +37,7 @@ __all__ = [
 _ROWS = 128
 _ACTIVE = 0.1  # nats
 _WIDEST = 32  # columns of a level that metrics see
+_FITTED = 2000  # rows that principal components are of
 
 
 @dataclass(frozen=True)
@@ -360,10 +361,10 @@ def _narrow(z: np.ndarray, widest: int) -> np.ndarray:
     """A level, or its first principal components."""
     if z.shape[1] <= widest:
         return z
-    centered = z - z.mean(0)
-    left, values, _ = np.linalg.svd(centered, full_matrices=False)
-    number = min(widest, len(values))
-    return left[:, :number] * values[:number]
+    some = z[np.linspace(0, len(z) - 1, min(_FITTED, len(z))).astype(int)]
+    center = some.mean(0)
+    _, _, axes = np.linalg.svd(some - center, full_matrices=False)
+    return (z - center) @ axes[:widest].T
 
 
 def _each_kl(m: Tensor, s: Tensor, mean: Tensor, scale: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from .abilities import (
     Classifies as Classifies,
     Clusters as Clusters,
     Decodes as Decodes,
+    HasLevels as HasLevels,
     HasPrior as HasPrior,
     Represents as Represents,
     Samples as Samples,

@@ -14,7 +14,7 @@ from torch.distributions import Categorical, Distribution
 
 from ..data.batches import Batch
 
-__all__ = ["Classifies", "Clusters", "Decodes", "HasPrior", "Represents", "Samples"]
+__all__ = ["Classifies", "Clusters", "Decodes", "HasLevels", "HasPrior", "Represents", "Samples"]
 
 
 @runtime_checkable
@@ -33,6 +33,15 @@ class Decodes(Protocol):
         self, z: Tensor, /, *, c: Tensor | None = None, y: Tensor | None = None
     ) -> Distribution:
         """p(x|z), given covariates and classes where there are any."""
+
+
+@runtime_checkable
+class HasLevels(Protocol):
+    """Has a code that is a hierarchy."""
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Names of the levels, blocks of the code, the uppermost first."""
 
 
 @runtime_checkable

@@ -181,11 +181,6 @@ class HierarchicalModel(Model):
         """The way down."""
         return self.decoder.net  # type: ignore[return-value, union-attr]
 
-    @property
-    def levels(self) -> tuple[str, ...]:
-        """Names of the levels, the uppermost first."""
-        return tuple(self.top_down.dims)
-
     def trace(
         self, batch: Batch | Tensor, q: Distribution | None = None, *, y: Tensor | None = None
     ) -> Trace:

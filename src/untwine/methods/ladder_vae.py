@@ -73,6 +73,11 @@ class LadderVAE(VAE):
         super().__init__(model, penalty=LevelKL(beta, free_bits), optimizer=optimizer)
         self.beta, self.free_bits = beta, free_bits
 
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Names of the levels, the uppermost first."""
+        return tuple(self.model.prior().names)
+
     @classmethod
     def parts(  # type: ignore[override]
         cls,

@@ -90,6 +90,11 @@ class VeryDeepVAE(VAE):
         self.beta, self.free_bits, self.clip, self.skip = beta, free_bits, clip, skip
         self.guard = GradientGuard(clip, skip)
 
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Names of the levels, the uppermost first."""
+        return tuple(self.model.prior().names)
+
     @classmethod
     def parts(  # type: ignore[override]
         cls,

@@ -19,6 +19,7 @@ from .diagnostics import (
 )
 from .factors import latents_against_factors, position_pairs
 from .images import reconstructions, samples, swap_grid, traversal_grid
+from .levels import level_cuts, level_rates
 from .matrices import importance, mutual_information
 from .modalities import batch_mixing, cross_modal, feature_correlations
 from .studies import correlations, curves, shares, violins
@@ -38,6 +39,8 @@ __all__ = [
     "importance",
     "intervals",
     "latents_against_factors",
+    "level_cuts",
+    "level_rates",
     "mutual_information",
     "position_pairs",
     "posterior_span",

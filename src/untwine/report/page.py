@@ -22,6 +22,7 @@ from ..training.scores import kept
 from .adversaries import adversaries
 from .film import film, rates
 from .findings import Findings, find
+from .levels import levels
 from .sections import curves_left_out, figures, part_rows, score_rows, skipped, tiles
 from .subject import Subject, about
 from .summary import sentences, yardsticks
@@ -99,6 +100,7 @@ def report(
         **why(subject, seed),
         curves_left_out=curves_left_out(subject),
         adversaries=adversaries(subject, seed),
+        levels=levels(subject, findings, seed),
         tiles=tiles(findings),
         film=film(subject.folder),
         rates_figure=rates(subject.folder),

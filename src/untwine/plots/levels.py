@@ -92,4 +92,6 @@ def level_cuts(images: Any, names: Sequence[str], x: Any = None) -> Figure:
     rows = np.asarray(images)
     if x is not None:
         rows, labels = np.concatenate([np.asarray(x)[None], rows]), ["data", *labels]
-    return traversal_grid(rows, labels)
+    canvas = traversal_grid(rows, labels)
+    canvas.set_figwidth(canvas.get_figwidth() + 0.02 * max(map(len, labels)))  # names are wide
+    return canvas

@@ -287,7 +287,7 @@ def level_traversal(
         if below == "prior":
             codes = prior.complete(known)
         else:
-            again = Batch.of(batch.x.repeat_interleave(many, 0), _repeated(batch.c, many))
+            again = Batch.of(batch.tensor.repeat_interleave(many, 0), _repeated(batch.c, many))
             codes = _posterior(method, again).complete(known)
         images = decoding(method, codes, _repeated(batch.c, many)).mean
     return images.unflatten(0, (rows, paths, steps)), chosen

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .posteriors.base import Posterior
     from .priors.base import Prior
 
-__all__ = ["Block", "Blocks", "Snaps", "check_blocks"]
+__all__ = ["Block", "Blocks", "Snaps", "check_blocks", "rows_of"]
 
 
 @runtime_checkable
@@ -107,9 +107,11 @@ class Blocks(Distribution):
 
         Returns:
             ``(R, D)``.
+
+        Raises:
+            ValueError: if nothing says how many codes.
         """
-        rows = next((len(z) for z in known.values()), rows)
-        shape = () if self.batch_shape else (rows,)
+        shape = torch.Size([] if self.batch_shape else [rows_of(known, rows)])
         values = []
         for name, part in self.parts.items():
             if name in known:
@@ -117,7 +119,7 @@ class Blocks(Distribution):
             elif rest == "mean":
                 values.append(part.mean.expand(*shape, *part.mean.shape))
             else:
-                values.append(part.sample(torch.Size(shape)))
+                values.append(part.sample(shape))
         return torch.cat(values, -1)
 
     def snap(self, z: Tensor) -> Tensor:
@@ -179,6 +181,18 @@ class Blocks(Distribution):
     def _join(self, values: list[Tensor], shape: Sequence[int] = ()) -> Tensor:
         batch = (*shape, *self.batch_shape)
         return torch.cat([value.expand(*batch, value.shape[-1]) for value in values], -1)
+
+
+def rows_of(known: Mapping[str, Tensor], rows: int | None) -> int:
+    """How many rows the values that are known have; without any, as many as were asked for.
+
+    Raises:
+        ValueError: if neither says it.
+    """
+    number = next((len(z) for z in known.values()), rows)
+    if number is None:
+        raise ValueError("nothing is known: say how many rows there are, rows=")
+    return number
 
 
 class Block(Recorded):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, register_kl
 
-from .blocks import Blocks
+from .blocks import Blocks, rows_of
 from .gaussians import diagonal_normal
 
 __all__ = ["Chain", "Choose", "Walk"]
@@ -106,7 +106,7 @@ class Chain(Blocks):
         rows: int | None = None,
     ) -> Tensor:
         """See `Blocks.complete`; what is not known is drawn given the values before it."""
-        shape = self.batch_shape or torch.Size([_rows(known, rows)])
+        shape = self.batch_shape or torch.Size([rows_of(known, rows)])
 
         def choose(name: str, q: Distribution) -> Tensor:
             if name in known:
@@ -174,10 +174,3 @@ def _chains(q: Blocks, p: Blocks) -> Tensor:
 def _first(part: Distribution) -> Distribution:
     """The only row of a diagonal Gaussian, without its batch axis."""
     return diagonal_normal(part.mean[0], part.stddev[0])
-
-
-def _rows(known: Mapping[str, Tensor], rows: int | None) -> int:
-    number = next((len(z) for z in known.values()), rows)
-    if number is None:
-        raise ValueError("nothing is known: say how many rows there are, rows=")
-    return number

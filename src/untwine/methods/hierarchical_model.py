@@ -179,7 +179,7 @@ class HierarchicalModel(Model):
     @property
     def top_down(self) -> TopDown:
         """The way down."""
-        return self.decoder.net  # type: ignore[return-value, union-attr]
+        return self.decoder.net  # type: ignore[return-value]
 
     def trace(
         self, batch: Batch | Tensor, q: Distribution | None = None, *, y: Tensor | None = None

@@ -57,8 +57,8 @@ class Bottleneck(nn.Module):
         )
         with torch.no_grad():
             for conv in self.convs:
-                conv.bias.zero_()  # type: ignore[operator, union-attr]
-            self.convs[-1].weight.mul_(scale)  # type: ignore[operator, union-attr]
+                conv.bias.zero_()  # type: ignore[operator]
+            self.convs[-1].weight.mul_(scale)  # type: ignore[operator]
         channels_last(self)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -89,7 +89,7 @@ class BottomUp(nn.Module):
         blocks: Sequence[int],
     ) -> None:
         super().__init__()
-        self.sizes = [tuple(size) for size in sizes]
+        self.sizes = [(size[0], size[1]) for size in sizes]
         kernel = 3 if min(sizes[0]) > 2 else 1
         self.first = nn.Conv2d(channels, width, kernel, padding=kernel // 2)
         scale = sum(blocks) ** -0.5

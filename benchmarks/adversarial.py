@@ -6,7 +6,8 @@ Trains on the first 10,000 training digits, measures on the standard 10,000 test
 
 With --pictures FOLDER what the first seed learned is drawn. Every setting is an option, a row is
 kept for each choice of them in benchmarks/results/adversarial.jsonl, and what is there is not
-trained again.
+trained again. With --validation 2,000 of the training digits are kept back and measured in the
+place of the test digits, and nothing is written: settings are chosen so.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ OF_AAE = (
     "hidden",
     "input_noise",
     "degrees",
+    "zoom",
+    "shift",
     "dim",
     "critic",
     "noise",
@@ -53,10 +56,21 @@ OF_AAE = (
     "batch",
     "steps",
 )
-OF_GAN = ("width", "norm", "info", "generator_lr", "discriminator_lr", "batch", "steps")
+OF_GAN = (
+    "width",
+    "norm",
+    "info",
+    "generator_lr",
+    "discriminator_lr",
+    "degrees",
+    "zoom",
+    "shift",
+    "batch",
+    "steps",
+)
 SETTINGS = {
     "priors": OF_AAE,
-    "semi": (*OF_AAE, "labels", "labelled"),
+    "semi": (*OF_AAE, "labels", "labelled", "classifier_lr"),
     "clusters": (*OF_AAE, "clusters"),
     "map": (*OF_AAE, "clusters", "distance"),
     "infogan": (*OF_GAN, "dim", "imbalance"),
@@ -65,25 +79,30 @@ SETTINGS = {
 
 
 class Disturbed(nets.Architecture):
-    """An architecture whose encoder sees images through noise and a turn, in training.
+    """A perceptron for a decoder, and an encoder that sees images changed, in training.
 
     Args:
-        net: The architecture.
+        hidden: Widths of the decoder's hidden layers, in reverse, and of the encoder's.
+        convolutions: Whether the encoder has two convolutions with batch norm before one layer of
+            the last width.
         noise: Standard deviation of Gaussian noise on pixels.
-        degrees: The most that an image is turned, either way, with up to 5 % of zoom and shift.
+        affine: How an image is turned, zoomed and shifted.
     """
 
-    def __init__(self, net: nets.Architecture, noise: float, degrees: float) -> None:
-        self.net, self.noise, self.degrees = net, noise, degrees
+    def __init__(
+        self, hidden: Sequence[int], convolutions: bool, noise: float, affine: nn.Module
+    ) -> None:
+        self.decoding = nets.MLP(hidden)
+        last = tuple(hidden[-1:])
+        self.encoding = nets.DCGAN(16, last, norm=True) if convolutions else self.decoding
+        self.changes = nn.Sequential(affine, nets.GaussianNoise(noise))
 
     def encoder(self, shape: Sequence[int], features: int, covariates: int = 0) -> nn.Module:
-        layers = [nets.GaussianNoise(self.noise), self.net.encoder(shape, features, covariates)]
-        if self.degrees:
-            layers.insert(0, OnlyInTraining(nets.RandomAffine(self.degrees, 0.05, 0.05)))
-        return nn.Sequential(*layers)
+        net = self.encoding.encoder(shape, features, covariates)
+        return nn.Sequential(OnlyInTraining(self.changes), net)
 
     def decoder(self, latent_dim: int, shape: Sequence[int], covariates: int = 0) -> nn.Module:
-        return self.net.decoder(latent_dim, shape, covariates)
+        return self.decoding.decoder(latent_dim, shape, covariates)
 
 
 class OnlyInTraining(nn.Module):
@@ -101,11 +120,9 @@ def adam(lr: float, beta1: float = 0.9) -> Callable[..., Adam]:
 
 def of_aae(part: str, options: argparse.Namespace, train: ut.FactorDataset, seed: int) -> m.Method:
     """A method of a class and a style."""
-    conv = options.net == "conv"
+    affine = nets.RandomAffine(options.degrees, options.zoom, options.shift)
     settings: dict[str, Any] = {
-        "net": nets.Conv(options.hidden[0], options.hidden[1:])
-        if conv
-        else nets.MLP(options.hidden),
+        "net": Disturbed(options.hidden, options.net == "conv", options.input_noise, affine),
         "likelihood": Bernoulli(),
         "adversarial": m.Adversarial(noise=options.noise, width=options.critic),
         "optimizer": adam(options.lr),
@@ -124,7 +141,7 @@ def of_aae(part: str, options: argparse.Namespace, train: ut.FactorDataset, seed
         train,
         options.dim,
         labelled=options.labelled,
-        classifier_optimizer=adam(options.lr),
+        classifier_optimizer=adam(options.classifier_lr),
         **settings,
     )
 
@@ -148,7 +165,10 @@ PRIORS = {
 
 def of_gan(part: str, options: argparse.Namespace, train: ut.FactorDataset, seed: int) -> m.Method:
     """InfoGAN, or its elastic kin."""
+    affine = nets.RandomAffine(options.degrees, options.zoom, options.shift)
+    changed = options.degrees or options.zoom or options.shift
     settings: dict[str, Any] = {
+        "augment": affine if changed else None,
         "net": nets.DCGAN(options.width, (8 * options.width,), norm=options.norm),
         "spectral": not options.norm,
         "info": options.info,
@@ -213,7 +233,20 @@ def imbalanced(data: ut.FactorDataset, most: float, seed: int) -> ut.FactorDatas
         random.choice(np.flatnonzero(y == digit), int(count * most ** (-place / 9)), replace=False)
         for place, digit in enumerate(order)
     ]
-    rows = np.sort(np.concatenate(rows))
+    return some(data, np.sort(np.concatenate(rows)))
+
+
+def digits(options: argparse.Namespace) -> tuple[ut.FactorDataset, ut.FactorDataset]:
+    """What is trained on, and what is measured: test digits, or training digits kept back."""
+    train, test = common.mnist(options.data)
+    if not options.validation:
+        return train, test
+    rows = np.random.default_rng(0).permutation(len(train))
+    return some(train, rows[2000:]), some(train, rows[:2000])
+
+
+def some(data: ut.FactorDataset, rows: np.ndarray) -> ut.FactorDataset:
+    """Some digits of a data set."""
     return ut.FactorDataset.from_arrays(
         (data.observations(rows) * 255).round().to(torch.uint8).numpy(),
         data.factors[rows],
@@ -226,7 +259,7 @@ def train_one(part: str, options: argparse.Namespace, seed: int) -> dict[str, An
     if part == "priors":
         return train_priors(options, seed)
     aae = part in ("semi", "clusters", "map")
-    train, test = common.mnist(options.data)
+    train, test = digits(options)
     sampler = None
     if part == "semi":
         sampler = FewLabelsSampler("digit", labelled=options.labels, seed=seed)
@@ -259,7 +292,7 @@ def train_one(part: str, options: argparse.Namespace, seed: int) -> dict[str, An
 
 def train_priors(options: argparse.Namespace, seed: int) -> dict[str, Any]:
     """An AAE of two dimensions under each prior: how far codes of test digits are from it."""
-    train, test = common.mnist(options.data)
+    train, test = digits(options)
     made, row = {}, {"seconds": 0}
     for name in PRIORS:
         made[name] = of_aae(name, options, train, seed)
@@ -317,26 +350,30 @@ def main() -> None:
     parser = common.parser(__doc__, seeds=[0, 1, 2], data=common.SHARED, results=common.RESULTS)
     parser.add_argument("--parts", nargs="+", choices=NAMES, default=list(NAMES))
     parser.add_argument("--pictures", type=Path, help="a folder")
+    parser.add_argument("--validation", action="store_true", help="on training digits kept back")
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--dim", type=int, default=10, help="dimensions beside the class")
+    parser.add_argument("--degrees", type=float, default=0.0, help="that images are turned at most")
+    parser.add_argument("--zoom", type=float, default=0.0, help="that they are zoomed, as a share")
+    parser.add_argument("--shift", type=float, default=0.0, help="that they are shifted, likewise")
     parser.add_argument("--curve", type=int, default=500, help="measured every so many steps")
     of_aae = parser.add_argument_group("of adversarial autoencoders")
     of_aae.add_argument("--net", choices=["mlp", "conv"], default="mlp")
-    of_aae.add_argument("--hidden", type=int, nargs="+", default=[256, 256])
+    of_aae.add_argument("--hidden", type=int, nargs="+", default=[200, 200])
     of_aae.add_argument("--input-noise", type=float, default=0.0, help="on the encoder's input")
-    of_aae.add_argument("--degrees", type=float, default=0.0, help="that it is turned, at most")
     of_aae.add_argument("--critic", type=int, default=100, help="width of the critics")
     of_aae.add_argument("--noise", type=float, default=0.3, help="on what the critics see")
     of_aae.add_argument("--lr", type=float, default=1e-3)
     of_aae.add_argument("--adversarial-lr", type=float, default=5e-4)
     of_aae.add_argument("--labels", type=int, default=100)
     of_aae.add_argument("--labelled", type=float, default=1.0, help="weight of the labelled part")
+    of_aae.add_argument("--classifier-lr", type=float, default=1e-3)
     of_aae.add_argument("--clusters", type=int, default=30)
     of_aae.add_argument("--distance", type=float, default=6.0, help="between heads of the map")
     of_gan = parser.add_argument_group("of InfoGAN")
     of_gan.add_argument("--width", type=int, default=16, help="channels of the first convolution")
-    of_gan.add_argument("--norm", action="store_true", help="batch norm in the discriminator")
+    of_gan.add_argument("--norm", action="store_true", help="batch norm in place of spectral norm")
     of_gan.add_argument("--info", type=float, default=1.0)
     of_gan.add_argument("--generator-lr", type=float, default=1e-3)
     of_gan.add_argument("--discriminator-lr", type=float, default=2e-4)
@@ -344,9 +381,13 @@ def main() -> None:
     of_gan.add_argument("--entropy", type=float, default=1.0)
     of_gan.add_argument("--contrast", type=float, default=10.0)
     options = parser.parse_args()
+    torch.set_flush_denormal(True)
     rows = common.Rows(options.results / "adversarial.jsonl")
     for part in options.parts:
         for seed in options.seeds:
+            if options.validation:
+                print(train_one(part, options, seed), flush=True)
+                continue
             settings = common.chosen(options, SETTINGS[part])
             key = {"part": part, "seed": seed, "settings": settings}
             rows.once(key, partial(train_one, part, options, seed))

@@ -19,7 +19,7 @@ from torch.optim import Adam
 
 import untwine as ut
 from untwine import methods as m
-from untwine.functional import Linear, sliced_wasserstein
+from untwine.functional import InverseMultiquadric, Linear, sliced_wasserstein
 from untwine.nets import MLP
 
 FAST = partial(Adam, lr=1e-3, fused=True)
@@ -47,6 +47,14 @@ METHODS: dict[str, tuple[type[m.Method], dict[str, Any]]] = {
         {"alpha": 0.5, "lambda_": 100.0, "divergence": m.SlicedWasserstein()},
     ),
     "InfoVAE, MMD, alpha 0, lambda 1000": (m.InfoVAE, {"alpha": 0.0, "lambda_": 1000.0}),
+    "InfoVAE, MMD of inverse multiquadrics, alpha 0.9, lambda rising to 500": (
+        m.InfoVAE,
+        {
+            "alpha": 0.9,
+            "lambda_": Linear(0.1, 500.0, 1000),
+            "divergence": m.MMD(kernel=InverseMultiquadric()),
+        },
+    ),
 }
 
 
@@ -116,6 +124,7 @@ def main() -> None:
     parser.add_argument("--latent_dim", type=int, default=10)
     parser.add_argument("--batch", type=int, default=128)
     options = parser.parse_args()
+    torch.set_flush_denormal(True)
     data = common.mnist(options.data)
     rows = common.Rows(options.results / "divergences.jsonl")
     for seed in options.seeds:

@@ -20,7 +20,11 @@ import untwine as ut
 from untwine import methods as m, nets
 from untwine.metrics import infomec
 
-SETTINGS = ("steps", "batch", "width", "hidden", "dim", "values", "commitment", "decay", "beta")
+EVERYONES = ("steps", "batch", "width", "hidden", "dim")
+SETTINGS = {
+    "BetaTCVAE": (*EVERYONES, "beta"),
+    "QLAE": (*EVERYONES, "values", "commitment", "decay"),
+}
 
 
 def build(name: str, data: ut.FactorDataset, options: argparse.Namespace, seed: int) -> m.Method:
@@ -60,47 +64,40 @@ def train_one(name: str, options: argparse.Namespace, seed: int) -> dict[str, An
 
 
 def report(rows: common.Rows) -> str:
+    columns = ("infom", "infoe", "infoc", "infom, labels", "infoe, labels", "infoc, labels")
     text = ["# Quantized codes on dSprites", "", __doc__.split("\n\n")[1]]
-    for group in common.grouped(rows, "settings"):
-        flags = common.flags(group[0]["settings"])
-        seeds = sorted({row["seed"] for row in group})
-        text += [
-            "",
-            f"`python benchmarks/quantized.py --seeds {' '.join(map(str, seeds))} {flags}`",
-            "",
-        ]
-        columns = ("infom", "infoe", "infoc", "infom, labels", "infoe, labels", "infoc, labels")
+    for group in common.grouped(rows, "method", "settings"):
+        name, settings = group[0]["method"], group[0]["settings"]
+        seeds = " ".join(map(str, sorted(row["seed"] for row in group)))
+        command = f"python benchmarks/quantized.py --methods {name} --seeds {seeds}"
         cells = [
-            [
-                part[0]["method"],
-                len(part),
-                *(common.mean_sd([r[c] for r in part if c in r], 3) for c in columns),
-                common.mean_sd([r["nll"] for r in part], 1),
-                round(sum(r["seconds"] for r in part) / len(part)),
-            ]
-            for part in common.grouped(group, "method")
+            len(group),
+            *(common.mean_sd([r[c] for r in group if c in r], 3) for c in columns),
+            common.mean_sd([r["nll"] for r in group], 1),
+            round(sum(r["seconds"] for r in group) / len(group)),
         ]
-        text += common.table(("method", "seeds", *columns, "NLL", "s"), cells)
+        text += ["", f"## {name}", "", f"`{command} {common.flags(settings)}`", ""]
+        text += common.table(("seeds", *columns, "NLL", "s"), [cells])
     return "\n".join([*text, ""])
 
 
 def main() -> None:
     parser = common.parser(__doc__, seeds=[0, 1, 2], results=common.RESULTS)
-    parser.add_argument("--methods", nargs="+", default=["BetaTCVAE", "QLAE"])
+    parser.add_argument("--methods", nargs="+", choices=SETTINGS, default=list(SETTINGS))
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--width", type=int, default=8)
     parser.add_argument("--hidden", type=int, default=128)
     parser.add_argument("--dim", type=int, default=10)
     parser.add_argument("--values", type=int, default=10, help="of a dimension of QLAE")
-    parser.add_argument("--commitment", type=float, default=0.01, help="and weight of codebooks")
+    parser.add_argument("--commitment", type=float, default=0.001, help="and weight of codebooks")
     parser.add_argument("--decay", type=float, default=0.1, help="of QLAE's weights")
     parser.add_argument("--beta", type=float, default=6.0, help="of beta-TCVAE")
     options = parser.parse_args()
     rows = common.Rows(options.results / "quantized.jsonl")
     for seed in options.seeds:
         for name in options.methods:
-            settings = common.chosen(options, SETTINGS)
+            settings = common.chosen(options, SETTINGS[name])
             key = {"method": name, "seed": seed, "settings": settings}
             rows.once(key, partial(train_one, name, options, seed))
             (options.results / "quantized.md").write_text(report(rows))

@@ -47,6 +47,8 @@ def test_distances_and_widths_of_points():
     x, y = normal(7, 3), normal(5, 3, seed=1)
     expected = [[((a - b) ** 2).sum().item() for b in y] for a in x]
     np.testing.assert_allclose(squared_distances(x, y).numpy(), expected)
+    far = squared_distances(x.float() + 1000, y.float() + 1000)  # little is lost to rounding
+    np.testing.assert_allclose(far.numpy(), expected, rtol=2e-3)
     pairs = [((x[i] - x[j]) ** 2).sum().item() for i in range(7) for j in range(i)]
     median = RBF("median").width(x)
     assert median.item() == pytest.approx(np.median(pairs) / 2, rel=0.2)

@@ -33,6 +33,21 @@ def moves_of(method, data):
     return [dict(move) for move in method.moves(data.batch(range(16)), CTX)]
 
 
+def test_without_spectral_norm_there_is_batch_norm_as_released(data):
+    """In the trunk after every hidden layer but the first, in Q, and in the generator."""
+    kinds = nn.BatchNorm1d | nn.BatchNorm2d
+    method = m.InfoGAN.build(data, 2, spectral=False, seed=0)
+    counts = {
+        name: sum(isinstance(part, kinds) for part in getattr(method, name).modules())
+        for name in ("trunk", "reader", "generator")
+    }
+    default = m.InfoGAN.build(data, 2, seed=0)
+    assert isinstance(method.trunk[1], kinds)
+    assert isinstance(method.reader[1], kinds)
+    assert min(counts["trunk"], counts["generator"]) >= 3
+    assert not any(isinstance(p, kinds) for n in (default.trunk, default.reader) for p in n)
+
+
 # The bound on information
 
 

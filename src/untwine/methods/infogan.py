@@ -149,8 +149,8 @@ class InfoGAN(Method):
             learned_variance: Whether Q tells the variance of continuous codes, too, in place of 1.
             net: The architecture of all networks; `nets.DCGAN` by default.
             noise_dim: The number of noise inputs beside the codes.
-            spectral: Whether trunk and discriminator have spectral norm; without it take
-                ``net=nets.DCGAN(norm=True)``, which has batch norm, as released.
+            spectral: Whether trunk and discriminator have spectral norm. Without it they have batch
+                norm, as released: in the default net, after it, and in the reader.
 
         Raises:
             ValueError: for data other than images, or for no codes at all.
@@ -167,17 +167,19 @@ class InfoGAN(Method):
                 blocks["continuous"] = box_block(latent_dim, learned_variance)
         if not blocks:
             raise ValueError("latent_dim and classes are 0: there are no codes to learn")
-        net = DCGAN() if net is None else net
+        net = DCGAN(norm=not spectral) if net is None else net
         posterior, width = BlocksPosterior(blocks), sum(b.dim for b in blocks.values())
-        trunk = nn.Sequential(net.encoder(data.shape, _WIDTH), nn.LeakyReLU(0.1))
+        norm = [] if spectral else [nn.BatchNorm1d(_WIDTH)]
+        trunk = nn.Sequential(net.encoder(data.shape, _WIDTH), *norm, nn.LeakyReLU(0.1))
         features = posterior.features(width)
+        again = [] if spectral else [nn.BatchNorm1d(_WIDTH)]
         normalized = spectral_norm if spectral else nn.Identity()
         return {
             "generator": net.decoder(width + noise_dim, data.shape),
             "trunk": spectrally_normalized(trunk) if spectral else trunk,
             "head": normalized(nn.Linear(_WIDTH, 1)),
             "reader": nn.Sequential(
-                nn.Linear(_WIDTH, _WIDTH), nn.LeakyReLU(0.1), nn.Linear(_WIDTH, features)
+                nn.Linear(_WIDTH, _WIDTH), *again, nn.LeakyReLU(0.1), nn.Linear(_WIDTH, features)
             ),
             "posterior": posterior,
             "prior": BlocksPrior(blocks),

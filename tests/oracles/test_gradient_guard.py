@@ -10,7 +10,7 @@ from torch import nn
 
 import untwine as ut
 from untwine.data import FactorDataset
-from untwine.methods import GradientGuard, VeryDeepVAE
+from untwine.methods import VLAE, GradientGuard, LadderVAE, VeryDeepVAE
 
 from ..laws.test_methods import NoSync
 
@@ -124,9 +124,10 @@ def deep(**settings):
     return VeryDeepVAE.build(digits(), latent_dim=2, blocks=(1, 1), width=8, seed=0, **settings)
 
 
-def test_a_run_that_is_resumed_has_the_same_weights_and_the_same_record(tmp_path):
+@pytest.mark.parametrize("cls", [LadderVAE, VeryDeepVAE, VLAE])
+def test_a_run_that_is_resumed_has_the_same_weights_and_the_same_record(cls, tmp_path):
     def fit(steps, name):
-        method = deep()
+        method = deep() if cls is VeryDeepVAE else cls.build(digits(), latent_dim=3, seed=0)
         ut.fit(method, digits(), steps=steps, batch_size=8, out=tmp_path / name,
                checkpoint_every=3, progress=False)  # fmt: skip
         return method
@@ -136,7 +137,8 @@ def test_a_run_that_is_resumed_has_the_same_weights_and_the_same_record(tmp_path
     parts = fit(8, "parts")
     for (name, a), b in zip(whole.state_dict().items(), parts.state_dict().values(), strict=True):
         assert torch.equal(a, b), name
-    assert parts.guard.steps.item() == 8
+    if cls is VeryDeepVAE:
+        assert parts.guard.steps.item() == 8
 
 
 def test_the_skipped_share_is_logged_and_warned_of():

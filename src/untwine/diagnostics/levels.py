@@ -296,7 +296,7 @@ def level_traversal(
 def level_table(
     codes: Codes,
     *,
-    metrics: Sequence[str] = ("mig", "dci", "infomec"),
+    metrics: str | Sequence[str] = ("mig", "dci", "infomec"),
     chance: int | None = None,
     widest: int = _WIDEST,
     seed: int = 0,
@@ -310,7 +310,7 @@ def level_table(
 
     Args:
         codes: With `Codes.blocks`, as `untwine.encode` gives them.
-        metrics: Names of metrics, see `untwine.evaluate`; none is fine.
+        metrics: Names of metrics, or ``"default"``, see `untwine.evaluate`; none is fine.
         chance: So many permutations of the factors' rows for each metric's chance; none without.
         widest: The most columns of a level.
         seed: Of splits and permutations.
@@ -344,7 +344,7 @@ def level_table(
     )
     scores: dict[str, dict[str, tuple[float, float]]] = {}
     for level, part in levels.items() if metrics else ():
-        table = evaluate(part, factors, list(metrics), chance=chance, names=names, kinds=kinds,
+        table = evaluate(part, factors, metrics, chance=chance, names=names, kinds=kinds,
                          seed=seed, progress=False)  # fmt: skip
         by_chance = table.beside.get("chance", {})
         scores[level] = {

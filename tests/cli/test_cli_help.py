@@ -23,6 +23,7 @@ def test_help_lists_the_commands(untwine):
         "explore",
         "diagnose",
         "export",
+        "sample",
         "methods",
         "data",
     ):
@@ -109,7 +110,8 @@ def test_data_sets_are_listed_and_explained(untwine):
 
 
 @pytest.mark.parametrize(
-    "command", ["demo", "measure", "report", "explore", "diagnose", "export", "methods", "data"]
+    "command",
+    ["demo", "measure", "report", "explore", "diagnose", "export", "sample", "methods", "data"],
 )
 def test_every_command_has_help(untwine, command):
     status, out, _ = untwine(f"{command} --help")

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import untwine as ut
+from untwine.explore.server import Explorer
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -97,7 +98,7 @@ def test_commands_run(page, text, tmp_path, monkeypatch):
     from untwine.cli import main
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("untwine.explore.Explorer.wait", lambda explorer: None)
+    monkeypatch.setattr(Explorer, "wait", lambda explorer: None)
     np.savez(
         "mine.npz",
         images=np.random.default_rng(0).integers(0, 256, (120, 16, 16, 3), dtype=np.uint8),

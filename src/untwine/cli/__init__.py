@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(words: list[str]) -> int:
     from ..settings.docstrings import Docstring
-    from . import demo, diagnose, explore, export, listing, results, study, train
+    from . import demo, diagnose, explore, export, listing, results, sample, study, train
     from .line import call, entries
 
     commands: dict[str, Callable[..., int]] = {
@@ -65,6 +65,7 @@ def _dispatch(words: list[str]) -> int:
         "explore": explore.explore,
         "diagnose": diagnose.diagnose,
         "export": export.export,
+        "sample": sample.sample,
         "study": study.study,
         "methods": listing.methods,
         "data": listing.data,

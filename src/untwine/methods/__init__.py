@@ -11,6 +11,7 @@ from .abilities import (
     HasPrior as HasPrior,
     Represents as Represents,
     Samples as Samples,
+    SamplesGiven as SamplesGiven,
 )
 from .ada_gvae import AdaGVAE as AdaGVAE
 from .ada_mlvae import AdaMLVAE as AdaMLVAE

@@ -14,7 +14,16 @@ from torch.distributions import Categorical, Distribution
 
 from ..data.batches import Batch
 
-__all__ = ["Classifies", "Clusters", "Decodes", "HasLevels", "HasPrior", "Represents", "Samples"]
+__all__ = [
+    "Classifies",
+    "Clusters",
+    "Decodes",
+    "HasLevels",
+    "HasPrior",
+    "Represents",
+    "Samples",
+    "SamplesGiven",
+]
 
 
 @runtime_checkable
@@ -50,6 +59,19 @@ class Samples(Protocol):
 
     def sample(self, n: int, /) -> Tensor | Mapping[str, Tensor]:
         """``(n, ...)`` observations."""
+
+
+@runtime_checkable
+class SamplesGiven(Protocol):
+    """Makes observations of a class, a component, or another value that it can be given."""
+
+    def conditions(self) -> Mapping[str, int]:
+        """Names of what can be given, and how many values each has."""
+
+    def sample_given(
+        self, n: int, condition: Mapping[str, int], /, *, c: Tensor | None = None
+    ) -> Tensor | Mapping[str, Tensor]:
+        """``(n, ...)`` observations, given values by name and covariates ``(n, C)``."""
 
 
 @runtime_checkable

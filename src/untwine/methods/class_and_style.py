@@ -13,6 +13,7 @@ from ..data.batches import Batch, FewLabels, Images
 from ..data.space import Factor
 from ..distributions import Blocks, OneHot
 from ..functional import Schedule, at, one_hot
+from .conditions import repeated
 from .divergences import ADVERSARIAL_ADAM, Adversarial
 from .label_checks import check_batches
 from .loss import Loss, Terms
@@ -137,6 +138,15 @@ class ClassAndStyle(ModelMethod, Swaps):
         classes = of_class.sample((n,)) if y is None else one_hot(y, self.classes)
         style = of_style.sample((n,))
         return self.model.decode(self.join(classes.to(style.dtype), style), c=c).mean
+
+    def conditions(self) -> Mapping[str, int]:
+        """The class: by the name of its factor where some have labels, else ``class``."""
+        return {self.label or "class": self.classes}
+
+    def _decoded(self, n: int, condition: Mapping[str, int], c: Tensor | None) -> Tensor:
+        like = next(self.parameters())
+        y = repeated(next(iter(condition.values())), n, like) if condition else None
+        return self.sample(n, c=c, y=y)
 
     @torch.no_grad()
     def heads(self) -> Tensor:

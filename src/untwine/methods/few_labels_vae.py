@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Literal
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, cast
 
 import torch
 from torch import Tensor
@@ -145,6 +146,34 @@ class FewLabelsVAE(VAE):
         """A look at the labels, and the prior's start."""
         check_batches(batches, self.labels, self.sizes.tolist(), unknown=True)
         super().begin(batches)
+
+    def conditions(self) -> Mapping[str, int]:
+        """The labelled factors, whose dimensions are known, and what the prior tells apart.
+
+        With ``supervised="covariance"`` a dimension has no scale, and none can be given.
+        """
+        factors = dict(zip(self.labels, self.sizes.tolist(), strict=True))
+        known = {} if self.supervised == "covariance" else factors
+        return {**super().conditions(), **known}
+
+    def _decoded(self, n: int, condition: Mapping[str, int], c: Tensor | None) -> Tensor:
+        rest = {name: value for name, value in condition.items() if name not in self.labels}
+        z = cast(Prior, self.prior).sample_given(n, rest)
+        for k, (name, size) in enumerate(zip(self.labels, self.sizes.tolist(), strict=True)):
+            if name in condition:
+                z[:, k] = self.code_of(condition[name], size)
+        return self.decode(z, c=c).mean
+
+    def code_of(self, value: int, size: int) -> float:
+        r"""What the dimension of a factor of ``size`` values is told to be at one of them.
+
+        That is :math:`v = y / n` with squares, and :math:`\mathrm{logit}(v)` with the cross
+        entropy; there the first value's would be minus infinity, and is that of half a step.
+        """
+        if self.supervised == "squares":
+            return value / size
+        share = max(value, 0.5) / size
+        return math.log(share / (1 - share))
 
     def moves(self, batch: Batch, ctx: Context) -> Moves:
         """One turn: the unsupervised loss of the one part, the supervised one of the other."""

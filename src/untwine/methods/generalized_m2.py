@@ -26,6 +26,7 @@ from ..distributions.conditional import check_observations
 from ..functional import Schedule, at, one_hot, self_normalized
 from ..nets import MLP, Architecture, default_architecture
 from ..nets.mlp import mlp
+from .conditions import check_condition, repeated
 from .graph import Graph, Variable
 from .label_checks import check_batches
 from .loss import Loss
@@ -319,9 +320,34 @@ class GeneralizedM2(Method):
     @torch.no_grad()
     def sample(self, n: int) -> Tensor:
         """``(n, ...)`` means of p(x|...) for variables drawn from their priors."""
-        device = next(self.parameters()).device
-        drawn: dict[str, Tensor] = {}
+        return self.sample_given(n, {})
+
+    def conditions(self) -> Mapping[str, int]:
+        """Discrete variables, and supervised continuous ones with the values of their factor."""
+        classes = {n: v.classes for n, v in self.graph.variables.items() if v.classes}
+        return {**classes, **self.sizes}
+
+    @torch.no_grad()
+    def sample_given(
+        self, n: int, condition: Mapping[str, int], *, c: Tensor | None = None
+    ) -> Tensor:
+        """``(n, ...)`` means of p(x|...) with some variables held at a value.
+
+        Variables that come after those are drawn given them; those before are drawn as ever, so
+        that a variable with parents is set, as in an intervention.
+
+        Raises:
+            ValueError: for a name or a value that there is not, and for covariates.
+        """
+        check_condition(condition, self.conditions())
+        if c is not None:
+            raise ValueError(f"covariates cannot be given: {self.without_covariates}")
+        like = next(self.parameters())
+        device, drawn = like.device, dict[str, Tensor]()
         for name in self.graph.prior_order:
+            if name in condition:
+                drawn[name] = self._value(name, repeated(condition[name], n, like), like.dtype)
+                continue
             prior = self._prior(name, drawn, n, device)
             if isinstance(prior, Tensor):
                 classes = Categorical(logits=prior, validate_args=False).sample()

@@ -29,6 +29,7 @@ from ..distributions import (
 )
 from ..functional import r1_penalty
 from ..nets import DCGAN, Architecture
+from .conditions import check_condition
 from .loss import Loss
 from .method import Context, MakeOptimizer, Method, Move, Moves, Observations, Player
 from .verdicts import verdicts
@@ -226,6 +227,24 @@ class InfoGAN(Method):
     def sample(self, n: int) -> Tensor:
         """``(n, ...)`` images of fresh codes and noise."""
         return self.generate(self.prior().sample((n,)), self.noise(n))
+
+    def conditions(self) -> Mapping[str, int]:
+        """The categorical codes, by their names."""
+        return self.prior.conditions()
+
+    @torch.no_grad()
+    def sample_given(
+        self, n: int, condition: Mapping[str, int], *, c: Tensor | None = None
+    ) -> Tensor:
+        """``(n, ...)`` images of classes that are given, of fresh other codes and noise.
+
+        Raises:
+            ValueError: for a name or a value that there is not, and for covariates.
+        """
+        check_condition(condition, self.conditions())
+        if c is not None:
+            raise ValueError("the generator takes no covariates: leave c out")
+        return self.generate(self.prior.sample_given(n, condition), self.noise(n))
 
     def noise(self, n: int) -> Tensor:
         """``(n, noise_dim)``, uniform in [-1, 1]."""

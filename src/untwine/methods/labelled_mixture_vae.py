@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -136,6 +137,18 @@ class LabelledMixtureVAE(VAE):
     def prior(self) -> GaussianMixture:
         """The model's prior, a component for each class."""
         return cast(GaussianMixture, self.model.prior)
+
+    def conditions(self) -> Mapping[str, int]:
+        """The class by the name of its factor, or any ``component``, free ones included."""
+        return {self.label: self.classes, **super().conditions()}
+
+    def _decoded(self, n: int, condition: Mapping[str, int], c: Tensor | None) -> Tensor:
+        if len(condition) > 1 and len(set(condition.values())) > 1:
+            raise ValueError(
+                f"{self.label} and component are given, but a class is its component: give one"
+            )
+        component = next(iter(condition.values()), None)
+        return super()._decoded(n, {} if component is None else {"component": component}, c)
 
     def component(self, y: Tensor) -> Distribution:
         """The components of classes ``(L,)``, batch shape ``(L,)``."""

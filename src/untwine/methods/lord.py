@@ -17,6 +17,7 @@ from ..distributions import Blocks, Conditional, Likelihood, Point
 from ..distributions.conditional import check_observations
 from ..distributions.likelihoods import Bernoulli, Gaussian
 from ..nets import AdaIN, Architecture, Features, MultiScale, default_architecture
+from .conditions import check_condition, repeated
 from .loss import Loss
 from .method import Context, MakeOptimizer, Moves, Observations, Player, Stage
 from .swaps import Swaps, swap_grid
@@ -240,6 +241,29 @@ class LORD(Swaps):
         label = ((e - self.classes(batch.label).detach()) ** 2).sum(1)
         imitation = Loss(content=(self.imitation, content), label=(self.imitation, label))
         yield {("encoders", "generator"): terms + imitation}
+
+    def conditions(self) -> Mapping[str, int]:
+        """The class, by the name of its factor."""
+        return {self.label: self.classes.num_embeddings}
+
+    @torch.no_grad()
+    def sample_given(
+        self, n: int, condition: Mapping[str, int], *, c: Tensor | None = None
+    ) -> Tensor:
+        """``(n, ...)`` means of p(x|c,e): a class in contents of training examples at random.
+
+        Raises:
+            ValueError: for a name or a value that there is not, and for covariates.
+        """
+        check_condition(condition, self.conditions())
+        if c is not None:
+            raise ValueError("LORD's generator takes no covariates: leave c out")
+        contents, classes = self.contents.weight, self.classes.weight
+        rows = torch.randint(len(contents), (n,), device=contents.device)
+        y = torch.randint(len(classes), (n,), device=contents.device)
+        if condition:
+            y = repeated(condition[self.label], n, contents)
+        return self.decoder(contents[rows], classes[y]).mean
 
     @torch.no_grad()
     def swap(self, content_of: Tensor, class_of: Tensor) -> Tensor:

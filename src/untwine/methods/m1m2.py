@@ -17,6 +17,7 @@ from ..distributions import Likelihood, Posterior, Prior, diagonal_normal
 from ..distributions.gaussians import bounded
 from ..functional import Schedule
 from ..nets import MLP, Architecture
+from .conditions import check_condition
 from .m1 import standardize_by
 from .m2 import M2
 from .method import Context, MakeOptimizer, Moves, Observations, Player, Stage
@@ -238,6 +239,19 @@ class M1M2(Swaps):
     def sample(self, n: int, *, c: Tensor | None = None) -> Tensor:
         """``(n, ...)`` means of p(x|z1) for classes and codes drawn from their priors."""
         return self.m1.decode(self.m2.sample(n) * self.scale + self.shift, c=c).mean
+
+    def conditions(self) -> Mapping[str, int]:
+        """Those of M2: the class by the name of its factor, what the prior of z2 tells apart."""
+        return self.m2.conditions()
+
+    @torch.no_grad()
+    def sample_given(
+        self, n: int, condition: Mapping[str, int], *, c: Tensor | None = None
+    ) -> Tensor:
+        """``(n, ...)`` means of p(x|z1), given values of `conditions`."""
+        check_condition(condition, self.conditions())
+        z = self.m2.sample_given(n, condition)
+        return self.m1.decode(z * self.scale + self.shift, c=c).mean
 
     def _codes(self, batch: Batch) -> Tensor:
         q = self.m1.represent(batch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from ..data.space import Factor
 from ..distributions import Likelihood, Posterior, Prior, VampPrior, diagonal_normal
 from ..functional import Schedule, at, kl, one_hot
 from ..nets import Architecture, default_architecture
+from .conditions import repeated
 from .label_checks import check_batches
 from .loss import Loss
 from .method import Context, MakeOptimizer, Moves, Observations, Player, Stage
@@ -194,6 +195,18 @@ class M2(ModelMethod, Swaps):
         """``(n, ...)`` means of p(x|y,z) for classes and codes drawn from their priors."""
         z = self.prior().sample((n,))
         y = torch.randint(self.classes, (n,), device=z.device)
+        return self.decode(z, c=c, y=y).mean
+
+    def conditions(self) -> Mapping[str, int]:
+        """The class by the name of its factor, and what the prior of z tells apart."""
+        return {self.label: self.classes, **super().conditions()}
+
+    def _decoded(self, n: int, condition: Mapping[str, int], c: Tensor | None) -> Tensor:
+        rest = {name: value for name, value in condition.items() if name != self.label}
+        z = cast(Prior, self.prior).sample_given(n, rest)
+        y = torch.randint(self.classes, (n,), device=z.device)
+        if self.label in condition:
+            y = repeated(condition[self.label], n, z)
         return self.decode(z, c=c, y=y).mean
 
     def bound(self, batch: Batch | Observations, y: Tensor) -> Tensor:

@@ -27,6 +27,7 @@ from ..distributions.joint import Joint
 from ..functional import Schedule, at, kl
 from ..functional.experts import mixture_of_experts, product_of_experts
 from ..nets import Architecture
+from .conditions import check_condition
 from .loss import Loss
 from .method import Context, MakeOptimizer, Method, Moves, Observations, Player, Stage
 from .model import autoencoder
@@ -322,6 +323,22 @@ class MultimodalVAE(Method):
     def sample(self, n: int, *, c: Tensor | None = None) -> dict[str, Tensor]:
         """Codes from the prior, decoded into every modality, ``(n, ...)`` each; means of p(x|z)."""
         return self.decode(self.prior().sample((n,)), c=c).mean
+
+    def conditions(self) -> Mapping[str, int]:
+        """What samples can be given: what the prior tells apart."""
+        return self.prior.conditions()
+
+    @torch.no_grad()
+    def sample_given(
+        self, n: int, condition: Mapping[str, int], *, c: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """``(n, ...)`` means of every modality, given values of `conditions`.
+
+        Raises:
+            ValueError: for a name or a value that there is not.
+        """
+        check_condition(condition, self.conditions())
+        return self.decode(self.prior.sample_given(n, condition), c=c).mean
 
     def moves(self, batch: Batch, ctx: Context) -> Moves:
         """One turn: reconstructions in all directions, and the divergence."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from ..data.batches import Batch, Images
 from ..distributions import ClusteredPrior, Likelihood, Posterior, Prior
 from ..distributions.conditional import check_observations
 from ..nets import Architecture
+from .conditions import check_condition
 from .loss import Loss
 from .method import ADAM, Context, MakeOptimizer, Method, Moves, Observations, Player, Stage
 from .model import Model
@@ -119,6 +120,27 @@ class ModelMethod(Method):
     def sample(self, n: int, *, c: Tensor | None = None) -> Tensor:
         """Draws codes from the prior and decodes them, ``(n, ...)``; means of p(x|z)."""
         return self.decode(self.prior().sample((n,)), c=c).mean
+
+    def conditions(self) -> Mapping[str, int]:
+        """What samples can be given, with how many values each has: what the prior tells apart."""
+        return self.prior.conditions() if isinstance(self.prior, Prior) else {}
+
+    @torch.no_grad()
+    def sample_given(
+        self, n: int, condition: Mapping[str, int], *, c: Tensor | None = None
+    ) -> Tensor:
+        """``(n, ...)`` means of p(x|z) for codes drawn given values of `conditions`.
+
+        Raises:
+            ValueError: for a name or a value that there is not.
+        """
+        check_condition(condition, self.conditions())
+        return self._decoded(n, condition, c)
+
+    def _decoded(self, n: int, condition: Mapping[str, int], c: Tensor | None) -> Tensor:
+        if not condition:
+            return self.sample(n, c=c)
+        return self.decode(cast(Prior, self.prior).sample_given(n, condition), c=c).mean
 
 
 class VAE(ModelMethod):

@@ -18,7 +18,7 @@ from .diagnostics import (
     stretch,
 )
 from .factors import latents_against_factors, position_pairs
-from .images import reconstructions, samples, swap_grid, traversal_grid
+from .images import reconstructions, samples, samples_by_class, swap_grid, traversal_grid
 from .levels import level_cuts, level_rates
 from .matrices import importance, mutual_information
 from .modalities import batch_mixing, cross_modal, feature_correlations
@@ -52,6 +52,7 @@ __all__ = [
     "responsibilities",
     "sample",
     "samples",
+    "samples_by_class",
     "seam_gaps",
     "seams",
     "shares",

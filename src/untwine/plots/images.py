@@ -14,7 +14,14 @@ from .style import INK, MUTED, SIZE, bare, figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["reconstructions", "samples", "swap_grid", "swap_mosaic", "traversal_grid"]
+__all__ = [
+    "reconstructions",
+    "samples",
+    "samples_by_class",
+    "swap_grid",
+    "swap_mosaic",
+    "traversal_grid",
+]
 
 _GAP = 2
 
@@ -154,6 +161,35 @@ def samples(images: Any, *, columns: int = 10) -> Figure:
     ]
     cells = np.concatenate(lines)[:, : thumbnails.shape[1]]
     return _grid(mosaic(cells, _GAP), cells.shape[2:4], [""] * len(cells))
+
+
+def samples_by_class(
+    images: Any, labels: Sequence[str] | None = None, *, title: str | None = None
+) -> Figure:
+    """Samples in rows, each drawn given one class, component or other value.
+
+    Where a model has learned its classes, a row has one of them, and its pictures differ in the
+    rest.
+
+    Args:
+        images: ``images[k, s]`` is sample s given value k.
+        labels: Of the rows; numbers by default.
+        title: Written above, such as the name of what was given.
+
+    Shape:
+        - images: ``(K, S, C, H, W)`` with one or three channels, or ``(K, S, F)``.
+
+    Raises:
+        ValueError: for other shapes, or if labels are not one per row.
+
+    Example:
+        >>> figure = samples_by_class(np.zeros((2, 5, 1, 16, 16)), ["cat", "dog"], title="animal")
+        >>> [text.get_text() for text in figure.axes[0].get_yticklabels()]
+        ['cat', 'dog']
+    """
+    cells = pictures(images, 2, vector_bounds(images) if np.ndim(images) == 3 else None)
+    rows = _one_each("labels", labels, len(cells), [str(k) for k in range(len(cells))])
+    return _grid(mosaic(cells, _GAP), cells.shape[2:4], rows, title=title)
 
 
 def swap_grid(

@@ -1,6 +1,16 @@
-"""Uses of a trained method outside of this library."""
+"""Uses of a trained method: codes for other libraries, samples of a condition, what is missing."""
 
 from .annotation import annotate
 from .estimator import CodeTransformer
+from .generation import condition_of, interpolate, sample, sample_like
+from .imputation import impute
 
-__all__ = ["CodeTransformer", "annotate"]
+__all__ = [
+    "CodeTransformer",
+    "annotate",
+    "condition_of",
+    "impute",
+    "interpolate",
+    "sample",
+    "sample_like",
+]

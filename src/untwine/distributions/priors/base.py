@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
@@ -27,6 +28,19 @@ class Prior(Recorded, nn.Module, ABC):
     @abstractmethod
     def forward(self) -> Distribution:
         """The distribution, with empty batch shape and event shape ``(D,)``."""
+
+    def conditions(self) -> dict[str, int]:
+        """Names of what codes can be drawn given, and how many values each has; none here."""
+        return {}
+
+    def sample_given(self, n: int, condition: Mapping[str, int]) -> Tensor:
+        """Codes ``(n, D)`` given values of `conditions`, each from 0 on.
+
+        Args:
+            n: How many.
+            condition: By name; what is not named is drawn.
+        """
+        return self().sample((n,))
 
     def attach(self, data: FactorDataset, encoder: nn.Module) -> None:
         """Called once when a method is built, after its encoder has been made.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from ..blocks import Block, Blocks, check_blocks
 from .base import Prior
+from .one_hot import OneHotPrior
 
 __all__ = ["BlocksPrior"]
 
@@ -31,6 +33,27 @@ class BlocksPrior(Prior):
     def forward(self) -> Blocks:
         """The prior."""
         return Blocks({n: p() for n, p in zip(self.names, self.priors, strict=True)})
+
+    def conditions(self) -> dict[str, int]:
+        """A categorical block's class by the name of the block, and a mixture's component."""
+        sizes: dict[str, int] = {}
+        for name, prior in zip(self.names, self.priors, strict=True):
+            if isinstance(prior, OneHotPrior):
+                sizes[name] = len(prior.logits)
+            elif isinstance(prior, Prior) and "component" in prior.conditions():
+                sizes[name] = prior.conditions()["component"]
+        return sizes
+
+    def sample_given(self, n: int, condition: Mapping[str, int]) -> Tensor:
+        """Codes ``(n, D)`` with the blocks that are named held at a class or a component."""
+        parts = self().split(self().sample((n,)))
+        for name, prior in zip(self.names, self.priors, strict=True):
+            if name in condition and isinstance(prior, OneHotPrior):
+                parts[name] = torch.zeros_like(parts[name])
+                parts[name][:, condition[name]] = 1
+            elif name in condition and isinstance(prior, Prior):
+                parts[name] = prior.sample_given(n, {"component": condition[name]})
+        return torch.cat(list(parts.values()), -1)
 
     def start(self, codes: Tensor) -> None:
         """Shows each block's prior its own entries of the codes."""

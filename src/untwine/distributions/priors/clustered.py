@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution, MixtureSameFamily
 
 from .base import Prior
 
@@ -26,6 +28,20 @@ class ClusteredPrior(Prior):
     @abstractmethod
     def components(self) -> tuple[Tensor, Tensor]:
         """Weights ``(K,)``, which sum to one, and means ``(K, D)``."""
+
+    def each(self) -> Distribution:
+        """The components :math:`p_k(z)`, batch shape ``(K,)``."""
+        return cast(MixtureSameFamily, self()).component_distribution
+
+    def conditions(self) -> dict[str, int]:
+        """``component``, from 0 to K - 1."""
+        return {"component": len(self.components()[0])}
+
+    def sample_given(self, n: int, condition: Mapping[str, int]) -> Tensor:
+        """Codes ``(n, D)`` of one component, or of the mixture."""
+        if "component" not in condition:
+            return super().sample_given(n, condition)
+        return self.each().sample((n,))[:, condition["component"]]
 
     def responsibilities(self, z: Tensor) -> Tensor:
         r"""Soft assignments :math:`p(k | z) \propto \pi_k p_k(z)`.

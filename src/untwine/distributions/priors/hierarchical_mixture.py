@@ -169,11 +169,13 @@ class HierarchicalMixture(ClusteredPrior):
             return self.log_scale.exp()
         return self.loc.new_full((len(self.averaging), self.loc.shape[1]), float(self.sigma))
 
+    def each(self) -> Distribution:
+        """The leaves, batch shape ``(K,)``."""
+        return diagonal_normal(self.loc, self.node_scales()[: len(self.loc)])
+
     def log_joint(self, z: Tensor) -> Tensor:
         """Of the leaves, see `ClusteredPrior`: their level is a mixture on its own."""
-        k = len(self.loc)
-        gaussians = diagonal_normal(self.loc, self.node_scales()[:k])
-        return gaussians.log_prob(z.unsqueeze(-2)) + self.logits.log_softmax(-1)
+        return self.each().log_prob(z.unsqueeze(-2)) + self.logits.log_softmax(-1)
 
     def components(self) -> tuple[Tensor, Tensor]:
         """Weights and means of the leaves."""

@@ -244,7 +244,7 @@ class LORD(Swaps):
 
     def conditions(self) -> Mapping[str, int]:
         """The class, by the name of its factor."""
-        return {self.label: self.classes.num_embeddings}
+        return {str(self.label): self.classes.num_embeddings}
 
     @torch.no_grad()
     def sample_given(
@@ -262,7 +262,7 @@ class LORD(Swaps):
         rows = torch.randint(len(contents), (n,), device=contents.device)
         y = torch.randint(len(classes), (n,), device=contents.device)
         if condition:
-            y = repeated(condition[self.label], n, contents)
+            y = repeated(condition[str(self.label)], n, contents)
         return self.decoder(contents[rows], classes[y]).mean
 
     @torch.no_grad()

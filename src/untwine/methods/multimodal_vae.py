@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -326,7 +326,7 @@ class MultimodalVAE(Method):
 
     def conditions(self) -> Mapping[str, int]:
         """What samples can be given: what the prior tells apart."""
-        return self.prior.conditions()
+        return cast(Prior, self.prior).conditions()
 
     @torch.no_grad()
     def sample_given(
@@ -338,7 +338,7 @@ class MultimodalVAE(Method):
             ValueError: for a name or a value that there is not.
         """
         check_condition(condition, self.conditions())
-        return self.decode(self.prior.sample_given(n, condition), c=c).mean
+        return self.decode(cast(Prior, self.prior).sample_given(n, condition), c=c).mean
 
     def moves(self, batch: Batch, ctx: Context) -> Moves:
         """One turn: reconstructions in all directions, and the divergence."""

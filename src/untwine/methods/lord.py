@@ -257,7 +257,7 @@ class LORD(Swaps):
         """
         check_condition(condition, self.conditions())
         if c is not None:
-            raise ValueError("LORD's generator takes no covariates: leave c out")
+            raise ValueError("the generator takes no covariates: leave c out")
         contents, classes = self.contents.weight, self.classes.weight
         rows = torch.randint(len(contents), (n,), device=contents.device)
         y = torch.randint(len(classes), (n,), device=contents.device)

@@ -42,6 +42,8 @@ class Traversal:
         dims: The moved dimensions, the most active one first.
         values: Positions of the frames, ``(D', S)``.
         size: Width and height of a frame in pixels.
+        codes: To begin with, ``(N, D)``.
+        covariates: Of the observations, ``(N, C)``, if they have any.
     """
 
     sheets: list[str]
@@ -50,6 +52,9 @@ class Traversal:
     dims: list[int]
     values: np.ndarray
     size: tuple[int, int]
+    _: KW_ONLY
+    codes: Tensor
+    covariates: Tensor | None = None
 
 
 @dataclass
@@ -241,6 +246,7 @@ def _traversal(
     sheets: list[str] = []
     initial: list[list[int]] = []
     bounds, bytes_used = None, 0
+    codes: list[Tensor] = []
     for i in range(len(x)):
         traversal = traverse(
             method, x[i : i + 1], span=span, steps=_FRAMES, dims=order,
@@ -259,6 +265,7 @@ def _traversal(
             break
         bytes_used += len(uri)
         sheets.append(uri)
+        codes.append(traversal.start[0])
         away = (traversal.values[: len(order)] - traversal.start[0, order, None]).abs()
         initial.append(away.argmin(1).tolist())
         values = traversal.values[: len(order)].numpy()
@@ -269,6 +276,8 @@ def _traversal(
         order,
         values,
         (cells.shape[-2], cells.shape[-3]),
+        codes=torch.stack(codes),
+        covariates=None if c is None else c[: len(codes)].cpu(),
     )
 
 

@@ -23,6 +23,7 @@ from .adversaries import adversaries
 from .film import film, rates
 from .findings import Findings, find
 from .levels import levels
+from .live import live
 from .sections import curves_left_out, figures, part_rows, score_rows, skipped, tiles
 from .subject import Subject, about
 from .summary import sentences, yardsticks
@@ -46,9 +47,10 @@ def report(
 
     The page shows traversals that move under a slider or the pointer, scores with their protocols,
     codes against factors, reconstructions, samples, the training curves, and the command that
-    repeats the run. What a method cannot show (it has no decoder, the data has no factors) is left
-    out, with the reason in its place. A run that has not finished is shown as of its newest
-    checkpoint, and the page says so.
+    repeats the run. Where observations are images and the decoder is a sequence of layers that the
+    page has kernels for, sliders set any code and the page decodes it. What a method cannot show
+    (it has no decoder, the data has no factors) is left out, with the reason in its place. A run
+    that has not finished is shown as of its newest checkpoint, and the page says so.
 
     Scores are read from the run's ``scores.json`` if they were measured after its training, and
     otherwise measured and, for a finished run, written there. With another method or other data
@@ -101,7 +103,7 @@ def report(
         curves_left_out=curves_left_out(subject),
         adversaries=adversaries(subject, seed),
         levels=levels(subject, findings, seed),
-        tiles=tiles(findings),
+        tiles=tiles(findings, live(subject.method, findings)),
         film=film(subject.folder),
         rates_figure=rates(subject.folder),
         found=findings,
@@ -119,7 +121,7 @@ def report(
 
 def write(template: str, out: Path, **values: Any) -> Path:
     """Fills a template of this package and writes the page; returns its path."""
-    css, js = _resource("report.css"), _resource("report.js")
+    css, js = _resource("report.css"), _resource("decoder.js") + _resource("report.js")
     html = _environment().get_template(template).render(css=css, js=js, **values)
     out.parent.mkdir(parents=True, exist_ok=True)
     replace_file(out, html.encode("utf-8"))

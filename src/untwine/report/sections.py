@@ -101,8 +101,13 @@ def _drawable(log: pandas.DataFrame) -> pandas.DataFrame:
     return curves.drop(columns=[c for c in terms if curves[c].isna().all()])
 
 
-def tiles(findings: Findings) -> dict[str, Any] | None:
-    """What the page's script needs, and what is written under each moving picture."""
+def tiles(findings: Findings, live: dict[str, Any] | None = None) -> dict[str, Any] | None:
+    """What the page's script needs, and what is written under each moving picture.
+
+    Args:
+        findings: With traversals.
+        live: A decoder for the page, see `untwine.report.live`.
+    """
     if findings.traversal is None:
         return None
     t = findings.traversal
@@ -122,6 +127,7 @@ def tiles(findings: Findings) -> dict[str, Any] | None:
         )
     width, height = t.size
     return {
+        "live": live,
         "dims": dims,
         "sheets": t.sheets,
         "thumbnails": t.thumbnails,

@@ -5,7 +5,7 @@
 
   function set(root) {
     const at = (name) => root.querySelector(name);
-    const { frames, width, height, initial, values } = JSON.parse(at("script").textContent);
+    const { frames, width, height, initial, values } = JSON.parse(at('script[type="application/json"]:not(.live-program)').textContent);
     const grid = at(".tiles");
     const grids = [...root.querySelectorAll(".tiles")];
     const folded = at(".folded");
@@ -78,6 +78,7 @@
         tile.frame = initial[start][tile.row];
         draw(tile);
       }
+      turn?.(start);
     }
 
     async function choose(number) {
@@ -134,8 +135,55 @@
     addEventListener("beforeprint", () => { printing = true; lay(); });
     addEventListener("afterprint", () => { printing = false; lay(); });
 
+    const turn = at(".live") ? live(at(".live")) : null;
     const chosen = at(".starts input:checked");
     choose(Number(chosen ? chosen.value : 0)).then(lay);
+  }
+
+  /** Sliders over a decoder that runs here; returns what turns them to the code of a start. */
+  function live(root) {
+    const at = (name) => root.querySelector(name);
+    const program = JSON.parse(at(".live-program").textContent);
+    const decode = untwineDecoder.make(program, at(".live-weights").textContent);
+    const canvas = at("canvas");
+    const sliders = [...root.querySelectorAll("input")];
+    let code = [...program.starts[0]];
+    let waiting = 0;
+    canvas.classList.toggle("fine", Math.max(...program.shape.slice(1)) > 128);
+    root.code = () => code;
+    root.decode = decode;
+
+    function paint() {
+      waiting = 0;
+      untwineDecoder.draw(canvas, decode(code), program.shape);
+    }
+    function show() {
+      for (const slider of sliders) {
+        const value = code[slider.dataset.index];
+        slider.value = value;
+        const text = value.toFixed(2).replace("-", "−");
+        slider.nextElementSibling.textContent = text;
+        slider.setAttribute("aria-valuetext", text);
+      }
+      waiting ||= requestAnimationFrame(paint);
+    }
+    for (const slider of sliders) {
+      slider.addEventListener("input", () => {
+        code[slider.dataset.index] = Number(slider.value);
+        show();
+      });
+    }
+    at(".live-random").addEventListener("click", () => {
+      for (const slider of sliders) {
+        const low = Number(slider.min), high = Number(slider.max);
+        code[slider.dataset.index] = low + (0.2 + 0.6 * Math.random()) * (high - low);
+      }
+      show();
+    });
+    return (number) => {
+      code = [...program.starts[number]];
+      show();
+    };
   }
 
   const every = document.querySelectorAll(".knobs");

@@ -1,0 +1,68 @@
+"""Sliders of a report whose pictures are decoded in the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from ..plots.compute import posterior_span
+from .findings import Findings
+from .inline_decoder import CannotInline, inline_decoder
+from .summary import CLEAR, QUIET
+
+__all__ = ["live"]
+
+_MARGIN = 0.15  # of a dimension's range, beyond each of its ends
+
+
+def live(method: Any, findings: Findings) -> dict[str, Any] | None:
+    """What the page needs to decode codes itself; ``None`` where its decoder cannot run there.
+
+    Args:
+        method: Whose decoder it is.
+        findings: With a traversal, from whose observations the sliders start.
+    """
+    traversal = findings.traversal
+    if traversal is None:
+        return None
+    codes, covariates = traversal.codes, traversal.covariates
+    span = posterior_span(findings.codes.mean, findings.codes.stddev)
+    try:
+        decoder = inline_decoder(method, codes, covariates, spread=span)
+    except CannotInline:
+        return None
+    quiet = QUIET * float(findings.strength.max())
+    knobs = []
+    for j in findings.order:
+        low, high = (float(end) for end in span[j])
+        margin = max(_MARGIN * (high - low), 1e-3)
+        match = findings.match(j)
+        knobs.append(
+            {
+                "index": j,
+                "name": f"z{j}",
+                "low": round(low - margin, 4),
+                "high": round(high + margin, 4),
+                "quiet": bool(findings.strength[j] <= quiet),
+                "telling": bool(match and match[1] >= CLEAR),
+                "label": f"{match[0]} {match[1]:.0%}" if match else _strength(findings, j),
+            }
+        )
+    starts = codes if covariates is None else torch.cat([codes, covariates], 1)
+    program: Mapping[str, Any] = decoder.program
+    return {
+        "knobs": knobs,
+        "weights": decoder.text,
+        "script": {
+            **program,
+            "starts": [[round(float(value), 5) for value in code] for code in starts],
+        },
+    }
+
+
+def _strength(findings: Findings, j: int) -> str:
+    if findings.measure == "KL":
+        return f"{findings.strength[j]:.2f} nats"
+    return f"std {findings.strength[j]:.2f}"

@@ -83,6 +83,8 @@ def test_answers_are_those_of_the_workbench(explorer, bench):
     direction = json.loads(ask(explorer, "api/0/direction", groups)[2])
     expected = bench.direction(groups["first"], groups["second"])
     np.testing.assert_allclose(direction["step"], expected.step, atol=1e-4)
+    inline = json.loads(ask(explorer, "api/0/decoder")[2])
+    assert inline == {"program": bench.inline.program, "weights": bench.inline.text}
     film = ask(explorer, "api/0/film", {"codes": [start["code"]] * 3})[2]
     with Image.open(io.BytesIO(film)) as gif:
         assert gif.format == "GIF"

@@ -101,6 +101,7 @@ def test_a_class_beside_the_code_is_a_part_of_its_own(data):
         z = torch.from_numpy(code[None, :3])
         expected = pictures(method.decode(z, y=torch.tensor([2])).mean, 1)
     np.testing.assert_array_equal(bench.decode([code]), expected)
+    assert bench.inline is None
     assert bench.draw(0).shape == (6,)
     assert bench.draw(0)[3:].sum() == 1
 

@@ -67,6 +67,13 @@ class Answers:
         codes = _codes(question)
         return bench.decode(codes, _row(bench, question.get("row"))).tobytes()
 
+    def decoder(self, bench: Workbench) -> bytes:
+        """The decoder with its weights, for a page that runs it; ``null`` where none can."""
+        inline = bench.inline
+        if inline is None:
+            return b"null"
+        return _json({"program": inline.program, "weights": inline.text})
+
     def film(self, bench: Workbench, body: bytes) -> bytes:
         """A film of codes, as GIF."""
         question = _object(body)

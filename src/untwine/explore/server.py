@@ -178,6 +178,7 @@ def application(benches: Sequence[Workbench]) -> Any:
     answers = Answers(benches)
     instance = secrets.token_hex(8)
     page = {entry.name: entry.read_bytes() for entry in _page()}
+    page["decoder.js"] = files("untwine.report").joinpath("templates", "decoder.js").read_bytes()
     workers = CapacityLimiter(4)
 
     async def asset(request: Request) -> Response:
@@ -229,6 +230,7 @@ def application(benches: Sequence[Workbench]) -> Any:
         ("/{name}", "GET", asset),
         ("/api/alive", "GET", alive),
         ("/api/runs", "GET", endpoint(lambda q, bench, body: answers.runs())),
+        (f"{one}/decoder", "GET", endpoint(lambda q, bench, _: answers.decoder(bench))),
         (f"{one}/start", "GET", endpoint(lambda q, b, _: answers.start(b, query(q, "row")))),
         (f"{one}/point", "GET", endpoint(lambda q, b, _: answers.point(b, query(q, "point")))),
         (f"{one}/draw", "GET", endpoint(lambda q, b, _: answers.draw(b, query(q, "seed")))),

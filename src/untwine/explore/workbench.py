@@ -6,6 +6,7 @@ import io
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,10 @@ from ..data import FactorDataset, Images
 from ..data.seeds import check_seed
 from ..encoding import batch_of, carried, placement
 from ..methods import Classifies, Decodes, HasPrior, Represents, Swaps
+from ..plots.compute import posterior_span
 from ..plots.pictures import drawable, pictures, vector_bounds
 from ..report.findings import rank
+from ..report.inline_decoder import CannotInline, InlineDecoder, inline_decoder
 from .atlas import Atlas
 from .direction import Direction, separate
 from .knobs import Part, knobs_of, parts_of
@@ -152,6 +155,22 @@ class Workbench:
     def takes_pictures(self) -> bool:
         """Whether a picture can be an observation."""
         return len(self.data.shape) == 3
+
+    @cached_property
+    def inline(self) -> InlineDecoder | None:
+        """The decoder as data, for a page that runs it; ``None`` where it cannot, or is told more.
+
+        See `untwine.report.inline_decoder`.
+        """
+        if self.label_dim or self.data.covariates is not None or not self.takes_pictures:
+            return None
+        codes = self.atlas.first.mean
+        span = posterior_span(codes, self.atlas.first.stddev)
+        try:
+            with self._lock:
+                return inline_decoder(self.method, torch.from_numpy(codes[:8]), spread=span)
+        except CannotInline:
+            return None
 
     def start(self, row: int) -> Start:
         """An observation of the data set.

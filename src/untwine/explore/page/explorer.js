@@ -226,7 +226,7 @@ function tellConnection(next, detail) {
   if (next === "gone") {
     lost.textContent = detail === "token"
       ? "The server was started anew, with another address: open the one that it printed. What you see here is in this page’s link: put what follows # behind it."
-      : "The server does not answer. Start it again with the same --port and --token: this page goes on by itself, as it is.";
+      : "The server does not answer. Start it again with the same --port and --token: this page goes on by itself, as it is. Sliders of small nets go on meanwhile.";
   }
   if (next === "live" && detail === "new") location.reload();
   else if (next === "live" && detail) {
@@ -277,7 +277,8 @@ async function begin() {
   watch((alive) => plane.grown(alive.points[current]));
   document.documentElement.dataset.ready = "true";
   performance.mark("ready"); // the first picture is drawn
-  window.untwine = { panels, plane, state }; // for tests and for the curious
+  const local = Promise.all(panels.map((panel) => panel.localize().catch(say)));
+  window.untwine = { panels, plane, state, local }; // for tests and for the curious
 }
 
 begin();

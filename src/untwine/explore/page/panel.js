@@ -1,3 +1,4 @@
+/* global untwineDecoder */
 // A run: its picture, the observations A and B, and a slider for everything in its code.
 
 import { draw, fromBase64 } from "./picture.js";
@@ -5,6 +6,7 @@ import { Refused, ask } from "./server.js";
 
 const CHOICES = 12; // classes that have a button each
 const FRAMES = 48; // of a film, there and back
+const SLOWEST = 30; // milliseconds of a picture that the page decodes
 const AT_ONCE = 2; // questions for pictures
 const LARGEST = 16 * 2 ** 20; // bytes of a picture
 
@@ -27,6 +29,8 @@ export class Panel {
     this.locks = new Set(); // columns
     this.along = null; // a direction: step, normal, base
     this.moved = null; // what was moved last: a column, "mix" or "along"
+    this.local = null; // the decoder, if the page runs it
+    this.frame = 0; // that it will draw
     this.asking = 0; // questions on their way
     this.asked = 0; // so far
     this.newest = 0; // of those, the one whose picture is shown
@@ -392,8 +396,38 @@ export class Panel {
     if (this.along) this.at(".along output").textContent = number(Number(this.at(".slide").value));
   }
 
+  /** Has the page decode by itself, where it can and is fast enough. */
+  async localize() {
+    const inline = await (await ask(`${this.path}/decoder`)).json();
+    if (inline === null) return;
+    const decode = untwineDecoder.make(inline.program, inline.weights);
+    let least = Infinity;
+    for (let i = 0; i < 4; i++) {
+      const begun = performance.now();
+      decode(this.code);
+      least = Math.min(least, performance.now() - begun);
+    }
+    if (least < SLOWEST) this.local = { decode, shape: inline.program.shape };
+  }
+
+  /** The picture of the code as it is when the browser draws next. */
+  renderHere() {
+    this.frame ||= requestAnimationFrame(() => {
+      this.frame = 0;
+      const begun = performance.now();
+      untwineDecoder.draw(this.canvas, this.local.decode(this.code), this.local.shape);
+      this.milliseconds = performance.now() - begun;
+      this.frames += 1;
+      this.drawn?.(this);
+    });
+  }
+
   /** Asks for the picture of the code; of what cannot be asked at once, the newest alone waits. */
   async render() {
+    if (this.local) {
+      this.renderHere();
+      return;
+    }
     this.waiting = true;
     if (this.asking >= AT_ONCE) return;
     this.asking += 1;
@@ -406,7 +440,7 @@ export class Panel {
         const question = { codes: [this.code], row: this.a?.row ?? null };
         const response = await ask(`${this.path}/decode`, question);
         const bytes = new Uint8Array(await response.arrayBuffer());
-        if (turn < this.newest) continue; // a newer one was faster
+        if (this.local || turn < this.newest) continue; // a newer one was faster
         this.newest = turn;
         draw(this.canvas, bytes, this.run.size);
         this.milliseconds = performance.now() - begun;

@@ -8,7 +8,8 @@ It needs Chromium, and playwright for Python. The method is a VAE with the 64x64
 large-scale study and its first weights, on dSprites: weights do not change what a picture costs.
 
 - `first`: from opening the page to its first picture, in new tabs; the model is loaded.
-- `frames`: pictures a second while a slider is moved at every frame of the browser.
+- `frames`: pictures a second while a slider is moved at every frame of the browser, decoded in the
+  page; `answers`: the same, each decoded by the server.
 - `map`: 100,000 points, from the question for them to their being drawn, and the drawing alone.
 - `sessions`: pictures a second of ten clients at once, each asking again when it has its answer.
 - `hostile`: a thousand malformed, misled or oversize requests (those of tests/explore).
@@ -40,7 +41,7 @@ from playwright.sync_api import Page, sync_playwright
 import untwine as ut
 from untwine.explore import Explorer, Workbench
 
-PARTS = ("first", "frames", "map", "sessions", "hostile", "memory")
+PARTS = ("first", "frames", "answers", "map", "sessions", "hostile", "memory")
 TOKEN = "a-token-for-benchmarks"
 DRIVE = """async (seconds) => {
   const panel = untwine.panels[0];
@@ -98,8 +99,11 @@ def first(browser: Any, explorer: Explorer) -> dict[str, Any]:
     return {"median_s": statistics.median(seconds), "slowest_s": max(seconds), "tabs": len(seconds)}
 
 
-def frames(browser: Any, explorer: Explorer) -> dict[str, Any]:
+def frames(browser: Any, explorer: Explorer, here: bool = True) -> dict[str, Any]:
     page = opened(browser, explorer)
+    page.evaluate("() => untwine.local")
+    if not here:
+        page.evaluate("() => { untwine.panels[0].local = null; }")
     page.evaluate(DRIVE, 1)
     gaps = np.array(page.evaluate(DRIVE, 8))
     page.close()
@@ -109,6 +113,10 @@ def frames(browser: Any, explorer: Explorer) -> dict[str, Any]:
         "slowest_of_20_ms": float(np.quantile(gaps, 0.95)),
         "pictures": len(gaps),
     }
+
+
+def answers(browser: Any, explorer: Explorer) -> dict[str, Any]:
+    return frames(browser, explorer, here=False)
 
 
 def map_(browser: Any, explorer: Explorer) -> dict[str, Any]:

@@ -106,6 +106,21 @@ def test_a_class_beside_the_code_is_a_part_of_its_own(data):
     assert bench.draw(0)[3:].sum() == 1
 
 
+@pytest.mark.parametrize(
+    "name", ["InfoGAN", "LORD", "Mathieu2016", "QLAE", "VAEGAN", "VeryDeepVAE"]
+)
+def test_methods_of_other_families_are_explored(name, data):
+    method = getattr(ut.methods, name).build(data, latent_dim=4, seed=0)
+    bench = Workbench(method, data, n=60)
+    code = bench.start(5).code
+    with torch.no_grad():
+        expected = pictures(method.decode(torch.from_numpy(code[None])).mean, 1)
+    np.testing.assert_array_equal(bench.decode([code]), expected)
+    assert bench.decode([bench.draw(1)]).shape == (1, 16, 16, 3)
+    columns = [c for part in bench.parts for c in part.columns]
+    assert columns in ([], list(range(bench.code_dim)))
+
+
 def test_covariates_are_those_of_the_observation(data):
     c = np.eye(2, dtype=np.float32)[np.arange(60) % 2]
     world = FactorDataset.from_arrays(
@@ -263,6 +278,9 @@ def test_a_film_has_the_frames(bench):
 def test_what_cannot_be_explored_is_refused(vae, data):
     with pytest.raises(TypeError, match=r"expected an object with represent"):
         Workbench(type(vae), data)
+    silent = ut.methods.FStatistic.build(data, latent_dim=2)
+    with pytest.raises(TypeError, match=r"FStatistic has no decode\(z\)"):
+        Workbench(silent, data)
     with pytest.raises(TypeError, match="data is a list"):
         Workbench(vae, [1, 2])
     five = FactorDataset.from_arrays(np.zeros((9, 5, 8, 8), np.float32), layout="CHW")

@@ -207,20 +207,24 @@ class Workbench:
         return Start(code.numpy(), pictures(x, 1)[0])
 
     def draw(self, seed: int) -> np.ndarray:
-        """A code from the prior, ``(D,)``; from a normal like the data's codes without a prior."""
+        """A code from the prior, ``(D,)``.
+
+        Without a prior of the whole code it is from a normal like the data's codes.
+        """
         self.atlas.wait()
         rng = np.random.default_rng(seed)
+        mean = self.atlas.first.mean
+        z = rng.normal(mean.mean(0), mean.std(0)).astype(np.float32)
         if isinstance(self.method, HasPrior):
             with self._lock, torch.no_grad(), torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed)
-                z = self.method.prior().sample((1,))[0].float().cpu().numpy()
-        else:
-            mean = self.atlas.first.mean
-            z = rng.normal(mean.mean(0), mean.std(0)).astype(np.float32)
-        label = np.eye(max(self.label_dim, 1), dtype=np.float32)
+                drawn = self.method.prior().sample((1,))[0].float().cpu().numpy()
+            z = drawn if drawn.shape == z.shape else z
         if not self.label_dim:
             return z
-        return np.concatenate([z, label[rng.integers(self.label_dim)]])
+        label = np.zeros(self.label_dim, np.float32)
+        label[rng.integers(self.label_dim)] = 1
+        return np.concatenate([z, label])
 
     def decode(self, codes: Any, row: int | None = None) -> np.ndarray:
         """Pictures of codes.

@@ -5,6 +5,7 @@ import { draw, fromBase64 } from "./picture.js";
 import { Refused, ask } from "./server.js";
 
 const CHOICES = 12; // classes that have a button each
+const ROWS = 20; // sliders of a part that are not folded away
 const FRAMES = 48; // of a film, there and back
 const SLOWEST = 30; // milliseconds of a picture that the page decodes
 const AT_ONCE = 2; // questions for pictures
@@ -96,13 +97,20 @@ export class Panel {
     const knobs = this.run.knobs.filter((knob) => columns.has(knob.index));
     const active = knobs.filter((knob) => !knob.quiet);
     const quiet = active.length ? knobs.filter((knob) => knob.quiet) : [];
-    const rows = (active.length ? active : knobs).map((knob) => this.knob(knob));
-    if (!quiet.length) return rows;
+    const shown = active.length ? active : knobs;
+    const rows = shown.slice(0, ROWS).map((knob) => this.knob(knob));
+    if (shown.length > ROWS) rows.push(this.fold(`${shown.length - ROWS} less active`, shown.slice(ROWS)));
+    if (quiet.length) rows.push(this.fold(`${quiet.length} inactive`, quiet));
+    return rows;
+  }
+
+  fold(title, knobs) {
     const fold = document.createElement("details");
     const summary = document.createElement("summary");
-    summary.textContent = `${quiet.length} inactive: ${quiet.map((k) => `z${k.index}`).join(", ")}`;
-    fold.append(summary, ...quiet.map((knob) => this.knob(knob)));
-    return [...rows, fold];
+    const names = knobs.slice(0, CHOICES).map((knob) => `z${knob.index}`).join(", ");
+    summary.textContent = `${title}: ${names}${knobs.length > CHOICES ? " and more" : ""}`;
+    fold.append(summary, ...knobs.map((knob) => this.knob(knob)));
+    return fold;
   }
 
   knob(knob) {

@@ -166,7 +166,7 @@ def _matched(net: nn.Module, inputs: Tensor, expected: Tensor) -> InlineDecoder:
 def _flat(net: nn.Module) -> Iterator[nn.Module]:
     """The layers of a network that applies one after another."""
     if not isinstance(net, nn.Sequential):
-        raise CannotInline(f"a {type(net).__name__} is no sequence of layers")
+        raise CannotInline(f"the network is a {type(net).__name__}, which is no sequence of layers")
     for module in net:
         if isinstance(module, nn.Sequential):
             yield from _flat(module)

@@ -131,8 +131,8 @@ def train_one(options: argparse.Namespace, seed: int) -> dict[str, Any]:
     if "vae/skipped" in run.log:
         row["skipped"] = float(method.guard.skipped / method.guard.steps)
     judged = test if options.part == "mnist" else test.data  # all pictures: probes split them
-    codes = ut.encode(method, judged, n=5000)
-    table = level_table(codes, metrics=("mig", "dci"), chance=5)
+    codes = ut.encode(method, judged, n=3000)
+    table = level_table(codes, metrics=("mig", "dci"), chance=3)
     row["readout"], row["chance"] = table.readout.round(3).tolist(), table.chance.round(3).tolist()
     row["balanced"] = table.balanced.round(3).tolist()
     row["factors"] = list(table.factors)

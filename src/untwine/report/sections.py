@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["curves_left_out", "figures", "part_rows", "score_rows", "skipped", "tiles"]
 
 _ROWS = 16  # dimensions in the figure of dimensions against factors
+_WIDEST = 64  # dimensions in figures with a row for each
 _CURVES = 48  # terms of the log in the figure of training
 _HIGHEST = 1e30  # above this, axes overflow
 
@@ -40,17 +41,21 @@ def figures(
     drawings: dict[str, Markup | None] = dict.fromkeys(
         ("kl_figure", "information_figure", "importance_figure", "factors_figure", "curves_figure")
     )
-    inactive = findings.inactive
+    shown = sorted(findings.order[:_WIDEST])
+    inactive = findings.inactive and [findings.inactive[j] for j in shown]
+    labels = [f"z{j}" for j in shown]
     if findings.measure == "KL":
         drawings["kl_figure"] = inline_svg(
-            dimension_kl(findings.strength),
+            dimension_kl(findings.strength[shown], labels),
             "kl",
-            "Bars: " + ", ".join(f"z{j} {kl:.2f} nats" for j, kl in enumerate(findings.strength)),
+            "Bars: " + ", ".join(f"z{j} {findings.strength[j]:.2f} nats" for j in shown),
         )
     if findings.information is not None:
         best = [(f"z{j}", findings.match(j)) for j in findings.order]
         drawings["information_figure"] = inline_svg(
-            mutual_information(findings.information, findings.names, inactive=inactive),
+            mutual_information(
+                findings.information[shown], findings.names, codes=labels, inactive=inactive
+            ),
             "mi",
             "Heat map. Factor that each dimension tells most of: "
             + ", ".join(f"{z} {m[0]}" for z, m in best if m),
@@ -70,7 +75,7 @@ def figures(
         matrix = None if dci is None else dci.parts.get("importance")
         if matrix is not None and np.shape(matrix) == findings.information.shape:
             drawings["importance_figure"] = inline_svg(
-                importance(matrix, findings.names, inactive=inactive),
+                importance(matrix[shown], findings.names, codes=labels, inactive=inactive),
                 "dci",
                 "Heat map of the importance of each dimension for predicting each factor",
             )

@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 BOUND = re.compile(r"(?P<name>[\w.-]+)(\[[\w,]+\])?>=(?P<version>[\w.]+)")
+OWN = re.compile(r"untwine\[(?P<extras>[\w,]+)\]")
 
 
 def lowest(requirements: list[str]) -> dict[str, str]:
@@ -17,9 +18,14 @@ def lowest(requirements: list[str]) -> dict[str, str]:
     return {bound["name"]: bound["version"] for bound in bounds if bound}
 
 
-if __name__ == "__main__":
-    project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+def tested(project: dict) -> list[str]:
+    """What the tests install: dependencies, the extra ``test``, and the extras that it names."""
     extras = project["optional-dependencies"]
-    tested = (extras[name] for name in ("cells", "explore", "files", "test"))
-    versions = lowest(sum(tested, project["dependencies"]))
+    named = (OWN.match(requirement) for requirement in extras["test"])
+    names = [name for own in named if own for name in own["extras"].split(",")]
+    return sum((extras[name] for name in ["test", *names]), project["dependencies"])
+
+
+if __name__ == "__main__":
+    versions = lowest(tested(tomllib.loads(Path("pyproject.toml").read_text())["project"]))
     print("\n".join(f"{name}=={v}" for name, v in versions.items() if name != "torch"))

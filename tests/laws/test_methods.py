@@ -7,7 +7,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import untwine as ut
-from untwine.methods import Context, Loss, Stage, play
+from untwine.methods import Context, HasPrior, Loss, Stage, abilities, play
 from untwine.methods.method import hyperparameter_names
 from untwine.spec import describe, locate
 
@@ -34,6 +34,23 @@ def test_declares_its_supervision_and_trains_on_it(method, images):
         for name, loss in steps:
             assert isinstance(loss, Loss)
             assert torch.isfinite(loss.total), f"{stage.name}: {name}"
+
+
+def test_has_the_abilities_whose_names_it_has(method):
+    """Also those that are modules: from Python 3.12 on, typing's own look does not find these."""
+    for name in abilities.__all__:
+        ability = getattr(abilities, name)
+        functions = [n for n in vars(ability) if not n.startswith("_")]
+        assert functions
+        has = all(hasattr(method, function) for function in functions)
+        assert isinstance(method, ability) == has, name
+
+
+def test_an_ability_may_be_a_part():
+    part = torch.nn.Module()
+    assert not isinstance(part, HasPrior)
+    part.prior = torch.nn.Identity()
+    assert isinstance(part, HasPrior)
 
 
 def test_players_own_everything_together_and_those_of_a_move_nothing_in_common(method, images):

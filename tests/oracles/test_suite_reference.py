@@ -57,8 +57,9 @@ def test_fitted_metrics_are_the_reference_s(seed):
     )
     theirs = reference.dci_arrays(*train, *test)
     ours = metrics.dci(*train, **parts).parts
-    for name, value in theirs.items():  # trees break ties by chance
-        assert ours[name] == pytest.approx(value, abs=0.01), name
+    for name, value in theirs.items():  # trees break ties by chance; a share of 300 rows by more
+        tolerance = 0.02 if name == "informativeness" else 0.01
+        assert ours[name] == pytest.approx(value, abs=tolerance), name
 
 
 def test_interventional_metrics_agree_within_their_chance():

@@ -82,7 +82,7 @@ class Cells(ArrayDataset):
             if list(map(str, adata.var_names)) != list(like.features):
                 adata = adata[:, _places(adata.var_names, like.features, name)]
         if layer is not None and layer not in adata.layers:
-            raise ValueError(f"{name} has no layer {layer!r}; its layers are {list(adata.layers)}")
+            raise ValueError(f"{name} has no layer {layer!r}; its layers are {_layers(adata)}")
         for column in (*(factors or ()), *(covariates or ())):
             if column not in adata.obs:
                 raise ValueError(
@@ -95,7 +95,7 @@ class Cells(ArrayDataset):
         self.features = tuple(str(gene) for gene in adata.var_names)
         x = adata.X if layer is None else adata.layers[layer]
         if x is None:
-            raise ValueError(f"{name} has no X; its layers are {list(adata.layers)}: name layer=")
+            raise ValueError(f"{name} has no X; its layers are {_layers(adata)}: name layer=")
         super().__init__(x, adata.obs[list(factors)], covariates=c, kinds=kinds)
 
 
@@ -152,7 +152,6 @@ class MultimodalCells(Multimodal):
     Example:
         >>> import anndata, mudata
         >>> rna, protein = (anndata.AnnData(np.ones((3, n), np.float32)) for n in (5, 2))
-        >>> mudata.set_options(pull_on_update=False) and None
         >>> data = MultimodalCells(mudata.MuData({"rna": rna, "protein": protein[:2].copy()}))
         >>> data.shape, data.present["protein"].tolist()
         ({'rna': (5,), 'protein': (2,)}, [True, True, False])
@@ -306,6 +305,11 @@ def covariate_columns(
         parts.append(np.eye(len(levels), dtype=np.float32)[[place[value] for value in text]])
         values[column] = levels
     return (np.concatenate(parts, 1) if parts else None), values
+
+
+def _layers(adata: Any) -> list[str]:
+    """Names of layers; anndata from 0.13 on has X among them, as None."""
+    return [name for name in adata.layers if name is not None]
 
 
 def _places(names: Any, genes: Sequence[str], where: str) -> np.ndarray:

@@ -7,7 +7,7 @@ that has the function, also one that is no `Method`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 from torch.distributions import Categorical, Distribution
@@ -26,8 +26,22 @@ __all__ = [
 ]
 
 
+class Ability(type(Protocol)):  # type: ignore[misc]
+    """Type of the abilities: an object has one if it has its names, wherever they come from.
+
+    From Python 3.12 on ``isinstance`` of a protocol looks names up without ``__getattr__``, and so
+    overlooks what is a part of a `torch.nn.Module`, as the prior of a VAE is.
+    """
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        names = getattr(cls, "__protocol_attrs__", None)  # before 3.12 there is no such thing
+        if names and getattr(cls, "_is_protocol", False):
+            return all(hasattr(instance, name) for name in names)
+        return bool(super().__instancecheck__(instance))
+
+
 @runtime_checkable
-class Represents(Protocol):
+class Represents(Protocol, metaclass=Ability):
     """Gives observations a code."""
 
     def represent(self, batch: Batch | Tensor, /) -> Distribution:
@@ -35,7 +49,7 @@ class Represents(Protocol):
 
 
 @runtime_checkable
-class Decodes(Protocol):
+class Decodes(Protocol, metaclass=Ability):
     """Makes observations of codes."""
 
     def decode(
@@ -45,7 +59,7 @@ class Decodes(Protocol):
 
 
 @runtime_checkable
-class HasLevels(Protocol):
+class HasLevels(Protocol, metaclass=Ability):
     """Has a code that is a hierarchy."""
 
     @property
@@ -54,7 +68,7 @@ class HasLevels(Protocol):
 
 
 @runtime_checkable
-class Samples(Protocol):
+class Samples(Protocol, metaclass=Ability):
     """Makes observations of nothing."""
 
     def sample(self, n: int, /) -> Tensor | Mapping[str, Tensor]:
@@ -62,7 +76,7 @@ class Samples(Protocol):
 
 
 @runtime_checkable
-class SamplesGiven(Protocol):
+class SamplesGiven(Protocol, metaclass=Ability):
     """Makes observations of a class, a component, or another value that it can be given."""
 
     def conditions(self) -> Mapping[str, int]:
@@ -75,7 +89,7 @@ class SamplesGiven(Protocol):
 
 
 @runtime_checkable
-class HasPrior(Protocol):
+class HasPrior(Protocol, metaclass=Ability):
     """Has a distribution of codes."""
 
     def prior(self) -> Distribution:
@@ -83,7 +97,7 @@ class HasPrior(Protocol):
 
 
 @runtime_checkable
-class Clusters(Protocol):
+class Clusters(Protocol, metaclass=Ability):
     """Gives observations soft assignments to clusters."""
 
     def cluster(self, batch: Batch | Tensor, /) -> Tensor:
@@ -91,7 +105,7 @@ class Clusters(Protocol):
 
 
 @runtime_checkable
-class Classifies(Protocol):
+class Classifies(Protocol, metaclass=Ability):
     """Tells the class of observations."""
 
     def classify(self, batch: Batch | Tensor, /) -> Categorical:

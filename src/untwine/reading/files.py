@@ -115,7 +115,7 @@ def check_within(path: Path, root: Path, advice: str) -> None:
         target = path.resolve(strict=True)
     except FileNotFoundError:
         target = path.resolve()
-    except (OSError, RuntimeError) as error:  # a loop of links; which of the two, Python's version says
+    except (OSError, RuntimeError) as error:  # a loop of links
         raise ValueError(f"{path} leads nowhere: {error}") from error
     if not target.is_relative_to(root.resolve()):
         raise ValueError(f"{path} leads out of {root}, to {target}: {advice}")

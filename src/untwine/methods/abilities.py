@@ -34,8 +34,9 @@ class Ability(type(Protocol)):  # type: ignore[misc]
     """
 
     def __instancecheck__(cls, instance: Any) -> bool:
-        names = getattr(cls, "__protocol_attrs__", None)  # before 3.12 there is no such thing
-        if names and getattr(cls, "_is_protocol", False):
+        known = vars(cls)
+        names = known.get("__protocol_attrs__")  # before 3.12 there is no such thing
+        if names and known.get("_is_protocol"):
             return all(hasattr(instance, name) for name in names)
         return bool(super().__instancecheck__(instance))
 

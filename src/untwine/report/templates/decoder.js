@@ -34,7 +34,10 @@ const untwineDecoder = (() => {
     };
   }
 
-  /** First what every place of the input adds, for each channel and place of the kernel; then where. */
+  /**
+   * First what every place of the input adds, for each channel and place of the kernel; then where.
+   * The longer of the two rows is the inner loop; what a ReLU has put to 0 is passed over.
+   */
   function transposed({ inputs, outputs, kernel, stride, pad, from, to }, take) {
     const kernels = take(inputs * outputs * kernel * kernel);
     const term = take(outputs);
@@ -42,18 +45,48 @@ const untwineDecoder = (() => {
     const [rows, columns] = to;
     const places = height * width;
     const count = outputs * kernel * kernel;
-    const adds = new Float32Array(places);
     const out = new Float32Array(outputs * rows * columns);
-    return (h) => {
-      for (let o = 0; o < outputs; o++) out.fill(term[o], o * rows * columns, (o + 1) * rows * columns);
+    const adds = new Float32Array(Math.max(places, count) + 1);
+    const active = new Int32Array(inputs + 4);
+
+    const byPlace = (h) => {
+      for (let n = 0; n < places; n++) {
+        let many = 0;
+        for (let i = 0; i < inputs; i++) if (h[i * places + n] !== 0) active[many++] = i;
+        adds.fill(0, 0, count);
+        let k = 0;
+        for (; k + 3 < many; k += 4) {
+          const a = active[k], b = active[k + 1], c = active[k + 2], d = active[k + 3];
+          const ha = h[a * places + n], hb = h[b * places + n], hc = h[c * places + n], hd = h[d * places + n];
+          for (let m = 0, p = a * count, q = b * count, r = c * count, s = d * count; m < count; m++, p++, q++, r++, s++) {
+            adds[m] += ha * kernels[p] + hb * kernels[q] + hc * kernels[r] + hd * kernels[s];
+          }
+        }
+        for (; k < many; k++) {
+          const a = active[k];
+          const ha = h[a * places + n];
+          for (let m = 0, p = a * count; m < count; m++, p++) adds[m] += ha * kernels[p];
+        }
+        const top = Math.floor(n / width) * stride - pad;
+        const left = (n % width) * stride - pad;
+        for (let o = 0, m = 0; o < outputs; o++) {
+          for (let row = top; row < top + kernel; row++) {
+            const start = (o * rows + row) * columns;
+            for (let column = left; column < left + kernel; column++, m++) {
+              if (row >= 0 && row < rows && column >= 0 && column < columns) out[start + column] += adds[m];
+            }
+          }
+        }
+      }
+    };
+
+    const byKernel = (h) => {
       for (let m = 0; m < count; m++) {
-        adds.fill(0);
+        adds.fill(0, 0, places);
         let i = 0;
         for (; i + 3 < inputs; i += 4) {
-          const a = kernels[i * count + m];
-          const b = kernels[(i + 1) * count + m];
-          const c = kernels[(i + 2) * count + m];
-          const d = kernels[(i + 3) * count + m];
+          const a = kernels[i * count + m], b = kernels[(i + 1) * count + m];
+          const c = kernels[(i + 2) * count + m], d = kernels[(i + 3) * count + m];
           const at = i * places;
           for (let n = 0, p = at, q = at + places, r = q + places, s = r + places; n < places; n++, p++, q++, r++, s++) {
             adds[n] += a * h[p] + b * h[q] + c * h[r] + d * h[s];
@@ -76,6 +109,12 @@ const untwineDecoder = (() => {
           }
         }
       }
+    };
+
+    const add = count >= places ? byPlace : byKernel;
+    return (h) => {
+      for (let o = 0; o < outputs; o++) out.fill(term[o], o * rows * columns, (o + 1) * rows * columns);
+      add(h);
       return out;
     };
   }

@@ -34,6 +34,7 @@ REASONS: dict[str, str] = {
     "unit variance of Q, a hidden layer before it; " + CRITICS,
     "LORD": "codes and generator minimize one loss in one backward pass, so that the generator "
     "logs the terms in which it has no part, too (its gradients, and all weights, are the same)",
+    "InfoVAE": "its defaults are those that train: alpha 0.9, lambda 200, inverse multiquadrics",
     "QLAE": "its weights are 0.001, those of the released settings of dSprites and Shapes3D",
     "JointVAE": "its learning rate is the paper's, 5e-4",
 }

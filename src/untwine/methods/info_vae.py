@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data.batches import Batch
-from ..functional import Schedule, at
+from ..functional import InverseMultiquadric, Schedule, at
 from .divergences import ADVERSARIAL_ADAM, MMD, Adversarial
 from .loss import Loss
 from .method import ADAM, Context, MakeOptimizer, Moves, Player
@@ -35,10 +35,11 @@ class InfoVAE(VAE):
     Args:
         model: Encoder, decoder and prior, see `Model`.
         critic: ``z -> (B, 1)``, for `Adversarial`; by default what that makes.
-        alpha: :math:`\alpha`, at most 1.
-        lambda_: :math:`\lambda`, at least :math:`1 - \alpha`.
-        divergence: D: `MMD` by default, `Stein`, `SlicedWasserstein`, any other penalty of the
-            aggregate posterior, or `Adversarial`.
+        alpha: :math:`\alpha`, at most 1; the paper's for MNIST is 0.
+        lambda_: :math:`\lambda`, at least :math:`1 - \alpha`; the paper's for MNIST is 1000. Large
+            ones do better rising: with them from the start a code tells nothing for long.
+        divergence: D: `MMD` of inverse multiquadrics by default, `Stein`, `SlicedWasserstein`, any
+            other penalty of the aggregate posterior, or `Adversarial`.
         optimizer: Of the model; called with its parameters.
         critic_optimizer: Of the critic.
 
@@ -50,7 +51,8 @@ class InfoVAE(VAE):
         2019, https://arxiv.org/abs/1706.02262, equation 5.
 
     Deviations:
-        The unbiased estimate of MMD is the default; the authors' code has the biased one.
+        The unbiased estimate of MMD is the default; the authors' code has the biased one. Their
+        kernel is Gaussian, whose slope vanishes where codes are far from all of the prior's sample.
     """
 
     def __init__(
@@ -58,8 +60,8 @@ class InfoVAE(VAE):
         model: Model,
         critic: nn.Module | None = None,
         *,
-        alpha: float = 0.0,
-        lambda_: float | Schedule = 1000.0,
+        alpha: float = 0.9,
+        lambda_: float | Schedule = 200.0,
         divergence: Penalty | Adversarial | None = None,
         optimizer: MakeOptimizer = ADAM,
         critic_optimizer: MakeOptimizer = ADVERSARIAL_ADAM,
@@ -75,7 +77,8 @@ class InfoVAE(VAE):
             )
         super().__init__(model, penalty=KL(1 - alpha), optimizer=optimizer)
         self.alpha, self.lambda_ = alpha, lambda_
-        self.divergence = MMD() if divergence is None else divergence
+        heavy = MMD(kernel=InverseMultiquadric())
+        self.divergence = heavy if divergence is None else divergence
         if isinstance(self.divergence, Adversarial) and critic is None:
             critic = self.divergence.critic(model.latent_dim)
         self.critic = critic

@@ -131,17 +131,27 @@ def test_lord_finds_the_codes_again(data, seed):
 
 
 def test_infogan_cr_reads_back_the_codes_of_its_own_images(data, seed):
-    method = m.InfoGANCR.build(data, latent_dim=3, seed=seed, noise_dim=4, info=1.0, alpha=1.0)
-    terms = train(method, data, 500, seed, lr=1e-3)
-    # The rounding of a machine decides where a game of three players ends. Q has unit variance:
-    # codes that cannot be read stay at 3.26, those that are read exactly end at 2.76.
-    assert terms["generator"]["info"] < 3.2
+    # With info=1 and wide nets this game ended with codes that nobody could read (3.29 nats) under
+    # AVX2 with two threads and seed 2, see benchmarks/results/machines.md.
+    method = m.InfoGANCR.build(
+        data,
+        latent_dim=3,
+        seed=seed,
+        noise_dim=4,
+        info=3.0,
+        alpha=1.0,
+        net=ut.nets.DCGAN(16, (128,)),
+    )
+    terms = train(method, data, 300, seed, lr=1e-3)["generator"]
+    # Q has unit variance: codes that cannot be read stay at 3.26, those read exactly end at 2.76.
+    assert terms["info"] < 3.0  # recorded, seeds 0 to 4: 2.78 to 2.81
+    assert terms["contrast"] < 1.0  # recorded: 0.62 to 0.79; undecided among three codes: log 3
     method.eval()
     with torch.no_grad():
         c = method.prior().sample((2000,))
         read = method.represent(method.decode(c).mean).mean
     correlation = np.corrcoef(c.numpy().T, read.numpy().T)[:3, 3:]
-    assert np.abs(correlation).max() > 0.15  # the eight runs: 0.27 to 0.86; by chance below 0.08
+    assert np.abs(np.diag(correlation)).min() > 0.8
 
 
 def test_mixture_components_find_clusters(seed):

@@ -9,8 +9,10 @@ large-scale study and its first weights, on dSprites: weights do not change what
 
 - `first`: from opening the page to its first picture, in new tabs; the model is loaded.
 - `frames`: pictures a second while a slider is moved at every frame of the browser, decoded in the
-  page; `answers`: the same, each decoded by the server.
-- `map`: 100,000 points, from the question for them to their being drawn, and the drawing alone.
+  page, and what each takes of the processors, browser and server together; `answers`: the same,
+  each decoded by the server.
+- `map`: 100,000 codes of vectors, from the question for them to their being drawn, and the drawing
+  alone.
 - `sessions`: pictures a second of ten clients at once, each asking again when it has its answer.
 - `hostile`: a thousand malformed, misled or oversize requests (those of tests/explore).
 - `memory`: random clicks for some minutes: the page's heap, its nodes and the server's memory.
@@ -105,10 +107,13 @@ def frames(browser: Any, explorer: Explorer, here: bool = True) -> dict[str, Any
     if not here:
         page.evaluate("() => { untwine.panels[0].local = null; }")
     page.evaluate(DRIVE, 1)
+    before = processor_seconds()
     gaps = np.array(page.evaluate(DRIVE, 8))
+    processor = processor_seconds() - before
     page.close()
     return {
         "per_second": 1e3 * len(gaps) / gaps.sum(),
+        "processor_ms_each": 1e3 * processor / len(gaps),
         "median_ms": float(np.median(gaps)),
         "slowest_of_20_ms": float(np.quantile(gaps, 0.95)),
         "pictures": len(gaps),
@@ -119,10 +124,20 @@ def answers(browser: Any, explorer: Explorer) -> dict[str, Any]:
     return frames(browser, explorer, here=False)
 
 
-def map_(browser: Any, explorer: Explorer) -> dict[str, Any]:
-    for bench in explorer.benches:
-        while bench.atlas.advance():
-            pass
+def map_(browser: Any, count: int) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    factors = rng.integers(0, 8, (count, 5))
+    x = factors @ rng.normal(size=(5, 8)) + rng.normal(size=(count, 8))
+    data = ut.FactorDataset.from_arrays(x.astype(np.float32), factors)
+    method = ut.methods.BetaVAE.build(data, latent_dim=10, seed=0)
+    bench = Workbench(method, data, n=count)
+    while bench.atlas.advance():
+        pass
+    with Explorer([bench], token=TOKEN) as explorer:
+        return drawn(browser, explorer)
+
+
+def drawn(browser: Any, explorer: Explorer) -> dict[str, Any]:
     page = opened(browser, explorer)
     page.evaluate("() => untwine.plane.ready")
     whole, drawing = [], []
@@ -226,6 +241,24 @@ def memory(browser: Any, explorer: Explorer, minutes: float) -> dict[str, Any]:
     return {"clicks": clicks, "rows": rows}
 
 
+def processor_seconds() -> float:
+    """Of this process and all that it has started: the server, the browser and its parts."""
+    parents, times = {}, {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with suppress(OSError):
+                words = (folder / "stat").read_text().rpartition(")")[2].split()
+                parents[int(folder.name)] = int(words[1])
+                times[int(folder.name)] = int(words[11]) + int(words[12])
+    total = 0
+    for process in parents:
+        one = process
+        while one not in (0, 1, os.getpid()):
+            one = parents.get(one, 0)
+        total += times[process] if one == os.getpid() else 0
+    return total / os.sysconf("SC_CLK_TCK")
+
+
 def port_of(explorer: Explorer) -> int:
     return int(explorer.url.split(":")[2].split("/")[0])
 
@@ -240,15 +273,18 @@ def main() -> None:
     chromium = next(path for name in names if (path := shutil.which(name)))
     data = ut.data.DSprites()
     method = ut.methods.BetaVAE.build(data, latent_dim=10, seed=0)
-    points = options.points if "map" in options.parts else 2_000
-    bench = Workbench(method, data, n=points)
+    bench = Workbench(method, data, n=2_000)
     with Explorer([bench], token=TOKEN) as explorer, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for part in options.parts:
-            function = {"map": map_, "memory": memory}.get(part) or globals()[part]
-            extra = [options.minutes] if part == "memory" else []
             load = os.getloadavg()[0]
-            row = {"part": part, **function(browser, explorer, *extra)}
+            if part == "map":
+                figures = map_(browser, options.points)
+            elif part == "memory":
+                figures = memory(browser, explorer, options.minutes)
+            else:
+                figures = globals()[part](browser, explorer)
+            row = {"part": part, **figures}
             row |= {"load": load, "date": datetime.now(UTC).date().isoformat()}
             with (options.results / "explorer.jsonl").open("a") as file:
                 file.write(json.dumps(row) + "\n")

@@ -42,6 +42,8 @@ function tabs() {
     tab.type = "button";
     tab.setAttribute("role", "tab");
     tab.textContent = panel.run.name;
+    panel.root.id = `run-${i}`;
+    tab.setAttribute("aria-controls", panel.root.id);
     tab.addEventListener("click", () => select(i));
     tab.addEventListener("keydown", (event) => {
       const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
@@ -220,7 +222,8 @@ function wire() {
 function tellConnection(next, detail) {
   const status = get("status");
   status.className = next === "live" ? "status" : `status ${next}`;
-  status.lastElementChild.textContent = { live: "connected", slow: "slow", gone: "not connected" }[next];
+  get("pace").textContent = "";
+  get("connection").textContent = { live: "connected", slow: "slow", gone: "not connected" }[next];
   const lost = get("lost");
   lost.hidden = next !== "gone";
   if (next === "gone") {
@@ -236,8 +239,8 @@ function tellConnection(next, detail) {
 }
 
 function measured(panel) {
-  if (connection.state !== "live") return;
-  get("status").lastElementChild.textContent = `connected · ${Math.max(1, Math.round(panel.milliseconds))} ms a picture`;
+  if (connection.state !== "live" && !panel.local) return;
+  get("pace").textContent = `· ${Math.max(1, Math.round(panel.milliseconds))} ms a picture`;
 }
 
 async function begin() {

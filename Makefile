@@ -10,7 +10,7 @@ BOUNDS := src tests/data tests/oracles tests/identities tests/laws/test_spec.py 
 	tests/laws/test_metrics.py tests/laws/test_training_run.py tests/cli/test_report.py
 
 .PHONY: help setup test test-slow test-machines test-lowest test-newest test-package lint format demo \
-	bench clean
+	bench docs clean
 
 help:
 	@echo "make setup      a virtual environment in .venv with the tested versions"
@@ -20,6 +20,7 @@ help:
 	@echo "make test-machines  the tests that train, by instruction set, threads and seed (hours)"
 	@echo "make test-lowest, make test-newest   tests with the oldest and the newest packages allowed"
 	@echo "make test-package   wheel and sdist, the demo and tests of what they install"
+	@echo "make docs       the site in build/site, warnings are errors"
 	@echo "make bench      the benchmarks; results go to benchmarks/results"
 
 setup: $(READY)
@@ -77,6 +78,11 @@ format: setup
 
 demo: setup
 	$(BIN)/untwine demo
+
+# The API reference is written into docs/api first; what is linked, drawn or set must be there.
+docs: setup
+	OMP_NUM_THREADS=1 $(BIN)/sphinx-build -W --keep-going -q -j 2 -c docs -b html . build/site
+	@echo build/site/index.html
 
 bench: setup
 	$(BIN)/python benchmarks/data.py

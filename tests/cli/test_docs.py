@@ -19,6 +19,7 @@ PAGES = [
     *sorted((ROOT / "docs/data").glob("*.md")),
     *sorted((ROOT / "docs/diagnostics").glob("*.md")),
     *sorted((ROOT / "docs/studies").glob("*.md")),
+    *sorted((ROOT / "docs/tutorials").glob("*.md")),
 ]
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -35,7 +36,10 @@ measure: {metrics: [mig, modularity], n: 60}
 def blocks(kind):
     found = []
     for page in PAGES:
-        for i, (language, text) in enumerate(BLOCK.findall(page.read_text())):
+        parts = BLOCK.findall(page.read_text())
+        if page.parent.name == "tutorials":  # its snippets go on where the last one ended
+            parts = [(kind, "".join(text for word, text in parts if word == kind))] * bool(parts)
+        for i, (language, text) in enumerate(part for part in parts if part[1]):
             if language == kind:
                 found.append(pytest.param(page, text, id=f"{page.relative_to(ROOT)}-{i}"))
     return found
@@ -59,7 +63,9 @@ def few_steps(monkeypatch):
     )
     chosen = ["mig", "modularity", "active_units"]
     monkeypatch.setattr(
-        ut, "evaluate", lambda c, metrics=chosen, **o: evaluation.evaluate(c, None, metrics, **o)
+        ut,
+        "evaluate",
+        lambda c, f=None, metrics=chosen, **o: evaluation.evaluate(c, f, metrics, **o),
     )
 
 
@@ -80,6 +86,9 @@ def small():
 @pytest.mark.parametrize(("page", "text"), blocks("python"))
 def test_python_runs(page, text, tmp_path, monkeypatch, few_steps, small):
     monkeypatch.chdir(tmp_path)
+    before = set(ut.metrics.METRICS)
+    if page.name == "a_study.md":
+        text = text.replace("steps=500", "steps=2").replace("seeds(4)", "seeds(1)")
     torch.manual_seed(0)
     names = {
         "data": small,
@@ -87,10 +96,14 @@ def test_python_runs(page, text, tmp_path, monkeypatch, few_steps, small):
         "factors": np.stack([np.arange(12) % 3, np.arange(12) // 6], 1),
         "__name__": "snippet",
     }
-    if page.name == "README.md":  # the whole suite and 10,000 observations are for people
-        original = ut.report
-        monkeypatch.setattr(ut, "report", lambda run: original(run, n=300, scores=False))
-    exec(compile(text, str(page), "exec"), names)
+    if page.name in ("README.md", "quickstart.md") or page.parent.name == "tutorials":
+        original = ut.report  # the whole suite and 10,000 observations are for people
+        monkeypatch.setattr(ut, "report", lambda run, **o: original(run, n=300, scores=False))
+    try:
+        exec(compile(text, str(page), "exec"), names)
+    finally:  # a metric of one's own stays on its page
+        for name in {*ut.metrics.METRICS} - before:
+            del ut.metrics.METRICS[name]
 
 
 @pytest.mark.parametrize(("page", "text"), blocks("sh"))
@@ -127,6 +140,8 @@ def test_commands_run(page, text, tmp_path, monkeypatch):
             words = [w for w in words if w != "--open"] + ["--n", "300"]
         elif words[1:3] == ["study", "run"] and "--dry_run" not in words:
             words += ["--runner", "sequential", "--no-figures", "--no-progress"]
+        elif words[1] == "compare":
+            words += ["--metrics", "mig", "--n", "300"]
         elif words[1] == "diagnose":
             words += ["--n", "40"]
         elif words[1] == "demo":

@@ -306,7 +306,7 @@ def generator_gap(generator: Generator, z: Tensor, sigma: float = 1.0) -> Tensor
     Args:
         generator: What decodes.
         z: Codes, ``(N, D)``, of a standard normal prior.
-        sigma: :math:`\\sigma`.
+        sigma: :math:`\sigma`.
 
     Returns:
         ``(N,)``.

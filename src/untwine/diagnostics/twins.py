@@ -53,13 +53,13 @@ class EntangledTwin:
         self.through = Entanglement(model.prior(), strength=strength, twist=twist, seed=seed)
 
     def represent(self, batch: Batch | Tensor, /) -> Pushed:
-        """q'(z'|x)."""
+        """The posterior ``q'(z'|x)``."""
         return Pushed(self.model.represent(batch), self.through)
 
     def decode(
         self, z: Tensor, /, *, c: Tensor | None = None, y: Tensor | None = None
     ) -> Distribution:
-        """p'(x|z')."""
+        """The likelihood ``p'(x|z')``."""
         if not isinstance(self.model, Decodes):
             raise NoDensity(f"model is a {type(self.model).__name__} and has no decode(z)")
         z = self.through.inverse(z)

@@ -164,4 +164,5 @@ class Particles:
         if known is not None:
             self._weigh(of_class, known)
         self._ratio = self._ratio.repeat(classes) - of_class
-        return torch.eye(classes, dtype=log_q.dtype, device=log_q.device).repeat_interleave(rows, 0)
+        eye = torch.eye(classes, dtype=log_q.dtype, device=log_q.device)
+        return eye.unsqueeze(1).expand(-1, rows, -1).flatten(0, 1)

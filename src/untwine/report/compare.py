@@ -33,7 +33,7 @@ def compare(
     called by its folder.
 
     Args:
-        runs: Two or more `Run`s that were written to folders, or the folders.
+        runs: Two or more of class `Run` that were written to folders, or the folders.
         out: The page.
         n: How many observations of each run to encode and measure on.
         scores: See `report`.

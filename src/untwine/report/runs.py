@@ -154,7 +154,7 @@ def compare_runs(
     measured and kept there. Runs that differ by their seeds alone are one group.
 
     Args:
-        runs: Two or more `Run`s, or their folders.
+        runs: Two or more of class `Run`, or their folders.
         metrics: As in `Run.measure`.
         n: Points that each metric uses, where scores are measured.
         seed: Of what is measured.

@@ -1,0 +1,98 @@
+"""What the build writes beside the pages: the API reference, and lists of pages below an index."""
+
+import importlib
+import inspect
+from pathlib import Path
+
+ROOMS = {
+    "untwine": "The public nouns",
+    "untwine.data": "Data sets, samplers, batches",
+    "untwine.nets": "Architectures",
+    "untwine.distributions": "Likelihoods, posteriors, priors",
+    "untwine.functional": "Equations",
+    "untwine.methods": "Methods and penalties",
+    "untwine.metrics": "Metrics",
+    "untwine.evaluation": "Many metrics at once",
+    "untwine.training": "Training and runs",
+    "untwine.diagnostics": "Diagnostics",
+    "untwine.plots": "Figures",
+    "untwine.study": "Studies",
+    "untwine.use": "A trained method at work",
+    "untwine.report": "Pages of runs",
+    "untwine.explore": "The explorer",
+    "untwine.testing": "Laws for methods and metrics of others",
+}
+KINDS = (("Classes", inspect.isclass, "autoclass"), ("Functions", callable, "autofunction"))
+NESTED = {  # pages whose own pages stand below them in the site's list
+    "docs/data": "data/*",
+    "docs/methods/index": "*",
+    "docs/metrics/index": "*",
+    "docs/diagnostics/index": "*",
+    "docs/studies/index": "*",
+    "docs/tutorials/index": "*",
+    "docs/results": "../benchmarks/results/*",
+}
+START = '<!doctype html><meta http-equiv="refresh" content="0; url=docs/index.html">\n'
+
+
+def heading(text, mark):
+    return f"{text}\n{mark * len(text)}\n"
+
+
+def public(module, name):
+    """Whether a room has an object of its own beside those of ``__all__``, such as a protocol."""
+    value = getattr(module, name)
+    own = getattr(value, "__module__", None) or ""
+    return not name.startswith("_") and callable(value) and own.startswith(f"{module.__name__}.")
+
+
+def page(room, title):
+    """The reference of a room: its classes, then its functions, in the order of the alphabet."""
+    module = importlib.import_module(room)
+    parts = [heading(f"{room}: {title.lower()}", "="), f".. automodule:: {room}\n   :no-members:\n"]
+    if room == "untwine":  # each of them is described in its room
+        return "\n".join([*parts, *(f"- `untwine.{name}`" for name in sorted(module.__all__)), ""])
+    names = sorted({*module.__all__, *(n for n in vars(module) if public(module, n))})
+    names = [name for name in names if not inspect.ismodule(getattr(module, name))]
+    seen = set()
+    for kind, belongs, directive in KINDS:
+        members = [n for n in names if n not in seen and belongs(getattr(module, n))]
+        seen.update(members)
+        if members:
+            parts.append(heading(kind, "-"))
+            parts += [f".. {directive}:: {room}.{name}\n" for name in members]
+    return "\n".join(parts)
+
+
+def write(app):
+    """The reference, in ``docs/api``; pages that have not changed are left alone."""
+    folder = Path(app.srcdir) / "docs/api"
+    folder.mkdir(exist_ok=True)
+    pages = {room.replace(".", "_"): page(room, title) for room, title in ROOMS.items()}
+    entries = "".join(f"   {room} <{room.replace('.', '_')}>\n" for room in ROOMS)
+    pages["index"] = heading("Reference", "=") + f"\n.. toctree::\n   :maxdepth: 1\n\n{entries}"
+    for name, content in pages.items():
+        file = folder / f"{name}.rst"
+        if not file.exists() or file.read_text() != content:
+            file.write_text(content)
+
+
+def nest(app, name, source):
+    """Puts the list of its pages below an index: on GitHub, the index's own links do that."""
+    if name in NESTED:
+        source[0] += "\n".join(
+            ["", "```{toctree}", ":hidden:", ":glob:", "", NESTED[name], "```\n"]
+        )
+
+
+def begin(app, error):
+    """The site's first address leads to its first page."""
+    if error is None and app.builder.name == "html":
+        (Path(app.outdir) / "index.html").write_text(START)
+
+
+def setup(app):
+    app.connect("builder-inited", write)
+    app.connect("source-read", nest)
+    app.connect("build-finished", begin)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

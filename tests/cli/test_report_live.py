@@ -1,5 +1,6 @@
 """Decoders in the page: the same pictures as torch's, in a browser, without a network."""
 
+import json
 import shutil
 from copy import deepcopy
 from pathlib import Path
@@ -193,6 +194,25 @@ def test_the_report_s_sliders_turn_its_own_decoder(page, tmp_path):
     before = page.evaluate("() => [...document.querySelector('.live').code()]")
     page.keyboard.press("ArrowLeft")
     assert page.evaluate("() => [...document.querySelector('.live').code()]") != before
+
+
+def test_a_page_with_a_decoder_is_no_larger_than_one_without(tmp_path, monkeypatch):
+    data = images((1, 16, 16), n=60)
+    method = VAE.build(data, latent_dim=3, seed=0)
+
+    def page():
+        out = tmp_path / "page.html"
+        return ut.report(None, method=method, data=data, out=out, n=50, scores=False).read_text()
+
+    html = page()
+    assert html.count("Traversals from observation") == html.count('name="start"') == 6
+    weights = len(html.split('class="live-weights">')[1].split("<")[0])
+    sheet = max(len(part.split('"')[0]) for part in html.split('<img src="')[1:])
+    monkeypatch.setattr("untwine.report.live._ROOM", weights + 3 * sheet)
+    html = page()
+    assert html.count("Traversals from observation") == html.count('name="start"') == 3
+    program = json.loads(html.split('class="live-program">')[1].split("</script>")[0])
+    assert len(program["starts"]) == 3
 
 
 def test_a_report_without_kernels_keeps_its_sheets(tmp_path):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from ..plots.compute import posterior_span
-from .findings import Findings
+from .findings import Findings, Traversal
 from .inline_decoder import CannotInline, inline_decoder
 from .summary import CLEAR, QUIET
 
-__all__ = ["live"]
+__all__ = ["live", "make_room"]
 
+_ROOM = 2_600_000  # letters of sheets and weights together
 _MARGIN = 0.15  # of a dimension's range, beyond each of its ends
 
 
@@ -22,7 +24,8 @@ def live(method: Any, findings: Findings) -> dict[str, Any] | None:
 
     Args:
         method: Whose decoder it is.
-        findings: With a traversal, from whose observations the sliders start.
+        findings: With a traversal, from whose observations the sliders start; it loses starts
+            where the page would be too large, see `make_room`.
     """
     traversal = findings.traversal
     if traversal is None:
@@ -50,16 +53,37 @@ def live(method: Any, findings: Findings) -> dict[str, Any] | None:
                 "label": f"{match[0]} {match[1]:.0%}" if match else _strength(findings, j),
             }
         )
+    text = decoder.text
+    kept = make_room(findings, traversal, text)
     starts = codes if covariates is None else torch.cat([codes, covariates], 1)
     program: Mapping[str, Any] = decoder.program
     return {
         "knobs": knobs,
-        "weights": decoder.text,
+        "weights": text,
         "script": {
             **program,
-            "starts": [[round(float(value), 5) for value in code] for code in starts],
+            "starts": [[round(float(value), 5) for value in code] for code in starts[:kept]],
         },
     }
+
+
+def make_room(findings: Findings, traversal: Traversal, weights: str) -> int:
+    """Drops the last starts of a traversal, so that a page with a decoder is no larger than one
+    without; the first stays. Returns how many are left.
+    """
+    kept = len(traversal.sheets)
+    while kept > 1 and sum(map(len, traversal.sheets[:kept])) + len(weights) > _ROOM:
+        kept -= 1
+    c = traversal.covariates
+    findings.traversal = replace(
+        traversal,
+        sheets=traversal.sheets[:kept],
+        thumbnails=traversal.thumbnails[:kept],
+        initial=traversal.initial[:kept],
+        codes=traversal.codes[:kept],
+        covariates=None if c is None else c[:kept],
+    )
+    return kept
 
 
 def _strength(findings: Findings, j: int) -> str:

@@ -70,14 +70,13 @@ def test_dip_vae_brings_the_covariance_near_the_identity(vae, data, seed):
     def distance(method):
         with torch.no_grad():
             mean = method.represent(data.observations(range(60))).mean
-        cov = ut.functional.covariance(mean)
-        return (cov - torch.diag(cov.diagonal())).abs().max().item()
+        return (ut.functional.covariance(mean) - torch.eye(4)).norm().item()
 
     method = m.DIPVAEI.build(data, latent_dim=4, seed=seed, lambda_od=50.0, lambda_d=50.0)
     train(method, data, 400, seed)
-    one = distance(method)
-    assert one < 0.15
-    assert one < distance(vae[0])
+    one, plain = distance(method), distance(vae[0])
+    assert one < 0.85  # recorded, seeds 0 to 2: 0.69, 0.48, 0.32
+    assert one < 0.8 * plain  # 1.23 and 1.04, seeds 0 and 1
 
 
 def test_the_factor_vae_critic_learns_and_the_total_correlation_stays_small(data, seed):
@@ -131,8 +130,8 @@ def test_lord_finds_the_codes_again(data, seed):
 
 
 def test_infogan_cr_reads_back_the_codes_of_its_own_images(data, seed):
-    # With info=1 and wide nets this game ended with codes that nobody could read (3.29 nats) under
-    # AVX2 with two threads and seed 2, see benchmarks/results/machines.md.
+    # With info=1 and wide nets this game ended with codes that nobody could read (3.3 nats) for
+    # seed 2 with two threads, see benchmarks/results/machines.md.
     method = m.InfoGANCR.build(
         data,
         latent_dim=3,

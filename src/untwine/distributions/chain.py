@@ -61,7 +61,7 @@ class Chain(Blocks):
         for name, dim in self.dims.items():
             self.slices[name] = slice(start, start + dim)
             start += dim
-        batch = torch.Size([len(self.features[0])] if self.features else [])
+        batch = self.features[0].shape[:1] if self.features else torch.Size()
         Distribution.__init__(self, batch, torch.Size([start]), validate_args=False)
 
     @cached_property

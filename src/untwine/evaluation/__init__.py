@@ -2,13 +2,14 @@
 
 from typing import TYPE_CHECKING, Any
 
+from .paired import PairedScores as PairedScores, compare_codes as compare_codes
 from .suite import evaluate as evaluate
 from .table import Evaluation as Evaluation
 
 if TYPE_CHECKING:
     from .torchmetrics import Disentanglement as Disentanglement
 
-__all__ = ["Disentanglement", "Evaluation", "evaluate"]
+__all__ = ["Disentanglement", "Evaluation", "PairedScores", "compare_codes", "evaluate"]
 
 
 def __getattr__(name: str) -> Any:

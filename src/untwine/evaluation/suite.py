@@ -22,7 +22,7 @@ from .inputs import Inputs, as_inputs
 from .progress import progress_bar
 from .table import Evaluation
 
-__all__ = ["evaluate"]
+__all__ = ["MetricTask", "evaluate", "plan_metrics"]
 
 #: Needs that say nothing of a metric's place in the default suite unless they are met.
 _OPTIONAL = frozenset({"blocks", "label", "batch", "label or batch"})
@@ -160,8 +160,8 @@ def evaluate(
         raise ValueError(f"chance is {chance}; expected at least 1 permutation, or None")
     draws = data.sampled(seed) if sampled else None
     tasks = {
-        name: _Task(data, metric, settings, points, seed)
-        for name, (metric, settings) in _plan(metrics, exact, data.offers).items()
+        name: MetricTask(data, metric, settings, points, seed)
+        for name, (metric, settings) in plan_metrics(metrics, exact, data.offers).items()
     }
     replicates = {
         name: 0 if confidence is None else repeats or task.metric.repeats
@@ -227,7 +227,7 @@ def evaluate(
     )
 
 
-def _plan(
+def plan_metrics(
     metrics: str | Sequence[str] | Mapping[str, Mapping[str, Any]],
     exact: bool,
     offers: frozenset[str],
@@ -260,7 +260,7 @@ def _plan(
 
 
 @dataclass(frozen=True)
-class _Task:
+class MetricTask:
     """One metric on the data."""
 
     data: Inputs
@@ -401,7 +401,7 @@ class _Task:
 
 
 def _beside(
-    tasks: Mapping[str, _Task],
+    tasks: Mapping[str, MetricTask],
     permutations: int,
     sampled: Inputs | None,
     advance: Callable[[str, int], None],

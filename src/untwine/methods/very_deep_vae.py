@@ -264,7 +264,7 @@ class _Level(nn.Module):
         if told is not None:
             posterior = self._gaussian(self.posterior(torch.cat([state, told], 1)))
         z = draw(name, self._gaussian(parameters), posterior)
-        z = z.to(state.dtype).reshape(len(state), self.latent_dim, *state.shape[2:])
+        z = z.to(state.dtype).reshape(state.shape[0], self.latent_dim, *state.shape[2:])
         return self.rest(state + expected + self.enter(z))
 
     def _gaussian(self, h: Tensor) -> Distribution:

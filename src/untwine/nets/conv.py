@@ -180,7 +180,7 @@ class Flatten(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Flattens all but the first axis."""
-        return x.reshape(len(x), -1)
+        return x.flatten(1)
 
 
 class Unflatten(nn.Module):

@@ -123,7 +123,7 @@ class _Up(nn.Module):
         told = []
         for group, tip in zip(self.groups, self.tips, strict=True):
             x = group(x)
-            told.append(tip(x.reshape(len(x), -1)))
+            told.append(tip(x.flatten(1)))
         return torch.cat(told[::-1], -1)
 
 
@@ -157,7 +157,7 @@ class _Entry(nn.Module):
         self.layer, self.shape = linear(inputs, math.prod(shape)), tuple(shape)
 
     def forward(self, z: Tensor) -> Tensor:
-        return self.layer(z).relu().reshape(len(z), *self.shape)
+        return self.layer(z).relu().unflatten(1, self.shape)
 
 
 def _down(before: Sequence[int], after: Sequence[int], norm: bool) -> nn.Module:

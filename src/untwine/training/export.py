@@ -190,10 +190,16 @@ def _program(part: TensorGraph) -> torch.export.ExportedProgram:
     """A part as a graph of tensor operations, for batches of any size."""
     size = torch.export.Dim("batch")
     dims = (tuple({0: size} for _ in part.inputs),)  # the inputs are one starred argument
-    with torch.no_grad():
-        return torch.export.export(
-            part.module, tuple(part.inputs.values()), dynamic_shapes=dims, strict=True
-        )
+    inputs = tuple(part.inputs.values())
+
+    def traced(strict: bool) -> torch.export.ExportedProgram:
+        with torch.no_grad():
+            return torch.export.export(part.module, inputs, dynamic_shapes=dims, strict=strict)
+
+    try:
+        return traced(strict=True)  # sees len(x) as a size that may change
+    except Exception:  # of Python that the strict reading does not know, such as locks
+        return traced(strict=False)
 
 
 def _write_torch(part: TensorGraph, file: Path) -> Callable[[dict[str, Tensor]], list[Tensor]]:

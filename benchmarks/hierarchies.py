@@ -139,6 +139,8 @@ def train_one(options: argparse.Namespace, seed: int) -> dict[str, Any]:
     table = level_table(codes, metrics=("mig",), chance=3)
     row["readout"], row["chance"] = table.readout.round(3).tolist(), table.chance.round(3).tolist()
     row["balanced"] = table.balanced.round(3).tolist()
+    drawn = level_table(codes, metrics=(), sampled=True)
+    row["sampled"] = drawn.readout.round(3).tolist()
     row["factors"] = list(table.factors)
     row["scores"] = {
         level: {n: [round(v, 3) for v in pair] for n, pair in scores.items()}
@@ -193,7 +195,7 @@ def report(rows: common.Rows) -> str:
             what = f"Levels of {row['method']}, seed {row['seed']}: nats, and what a linear probe"
             text += [
                 "",
-                f"{what} reads off each alone (accuracy; with values of equal weight).",
+                f"{what} reads off each alone: off means (off samples).",
                 "",
             ]
             text += common.table(
@@ -204,8 +206,12 @@ def report(rows: common.Rows) -> str:
                         f"{nats:.2f}",
                         f"{nats / total:.0%}",
                         *(
-                            f"{a:.3f} ({b:.3f})"
-                            for a, b in zip(row["readout"][i], row["balanced"][i], strict=True)
+                            f"{a:.3f}" if b is None else f"{a:.3f} ({b:.3f})"
+                            for a, b in zip(
+                                row["readout"][i],
+                                row.get("sampled", [[None] * len(row["readout"][i])] * 99)[i],
+                                strict=True,
+                            )
                         ),
                         *(
                             "{:.3f} (chance {:.3f})".format(*row["scores"][name][n])

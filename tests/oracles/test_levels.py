@@ -127,6 +127,21 @@ def test_factors_are_found_at_their_levels_and_chance_stands_beside():
     assert "chance" in str(table)
 
 
+def test_samples_of_a_level_that_lets_nothing_through_tell_nothing():
+    rng = np.random.default_rng(0)
+    factors = rng.integers(0, 4, (800, 1))
+    space = ut.data.FactorSpace(("tone",), (4,))
+    z = np.concatenate([np.eye(4)[factors[:, 0]], 1e-3 * np.eye(4)[factors[:, 0]]], 1)
+    spread = np.concatenate([np.full((800, 4), 0.05), np.ones((800, 4))], 1)
+    codes = Codes(z, spread, factors, space, {"z_2": slice(0, 4), "z_1": slice(4, 8)})
+    means, samples = (level_table(codes, metrics=(), sampled=s) for s in (False, True))
+    assert means.readout.min() > 0.95
+    assert samples.readout[0, 0] > 0.95
+    assert samples.readout[1, 0] < samples.chance[0] + 0.1
+    with pytest.raises(ValueError, match="codes have no standard deviations"):
+        level_table(Codes(z, None, factors, space, codes.blocks), sampled=True)
+
+
 def test_what_has_no_levels_is_refused():
     data = make_data()
     flat = VAE.build(data, latent_dim=2, seed=0)

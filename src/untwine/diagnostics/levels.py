@@ -299,6 +299,7 @@ def level_table(
     metrics: str | Sequence[str] = ("mig", "dci", "infomec"),
     chance: int | None = None,
     widest: int = _WIDEST,
+    sampled: bool = False,
     seed: int = 0,
 ) -> LevelTable:
     """Which factor lives at which level, with chance beside it.
@@ -313,10 +314,13 @@ def level_table(
         metrics: Names of metrics, or ``"default"``, see `untwine.evaluate`; none is fine.
         chance: So many permutations of the factors' rows for each metric's chance; none without.
         widest: The most columns of a level.
-        seed: Of splits and permutations.
+        sampled: Whether to read samples of the posteriors instead of their means. Means are without
+            noise: a level that lets hardly a nat through may tell as much by them as one that
+            holds everything.
+        seed: Of splits, permutations and samples.
 
     Raises:
-        ValueError: for codes without levels or factors.
+        ValueError: for codes without levels or factors, and samples of codes that are no Gaussians.
 
     Example:
         >>> from untwine.data import FactorSpace
@@ -336,7 +340,14 @@ def level_table(
     names = tuple(codes.space.names[k] for k in varying)
     kinds = tuple(codes.space.kinds[k] for k in varying)
     factors = codes.factors[:, varying]
-    levels = {n: _narrow(codes.mean[:, where], widest) for n, where in codes.blocks.items()}
+    z = codes.mean
+    if sampled:
+        if codes.stddev is None:
+            raise ValueError("codes have no standard deviations, so none are drawn: sampled=False")
+        z = z + codes.stddev * np.random.default_rng([seed, 19]).normal(size=z.shape).astype(
+            z.dtype
+        )
+    levels = {n: _narrow(z[:, where], widest) for n, where in codes.blocks.items()}
     ends = np.cumsum([0, *(part.shape[1] for part in levels.values())])
     columns = {n: list(range(a, b)) for n, a, b in zip(levels, ends, ends[1:], strict=False)}
     probe = readout(

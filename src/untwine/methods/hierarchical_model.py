@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +18,6 @@ from ..distributions.chain import Choose
 from ..distributions.conditional import check_covariates
 from .model import Model
 from .penalty import Trace
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["Draw", "HierarchicalModel", "TopDown"]
 

@@ -135,7 +135,15 @@ def test_parts_of_other_kinds_are_exported(arguments, tmp_path, onnx):
 @pytest.mark.slow
 def test_blocks_are_exported(tmp_path, onnx):
     data = make_data()
-    blocks = {"s": GaussianBlock(2), "k": CategoricalBlock(3), "turn": AngleBlock()}
+    blocks = {"s": GaussianBlock(2), "k": CategoricalBlock(3)}
     method = m.MultiLatentVAE.build(data, blocks=blocks, seed=0).eval()
     written = export_method(method, data.batch(range(8)), "onnx", tmp_path)
     assert all(value <= TOLERANCE for value in written.deviations.values())
+
+
+@pytest.mark.slow
+def test_angles_are_not_exported_to_onnx_which_has_no_bessel_functions(tmp_path, onnx):
+    data = make_data()
+    method = m.MultiLatentVAE.build(data, blocks={"turn": AngleBlock()}, seed=0).eval()
+    with pytest.raises(ValueError, match="encoder of MultiLatentVAE cannot be exported to onnx"):
+        export_method(method, data.batch(range(8)), "onnx", tmp_path)

@@ -32,14 +32,9 @@ from .entanglement import Entanglement
 from .estimates import Estimate, Finding
 from .geometry import Metric, metric_at
 from .independence import Independence, independence, independence_at
-from .levels import (
-    LevelRates,
-    LevelTable,
-    level_cuts,
-    level_rates,
-    level_table,
-    level_traversal,
-)
+from .level_pictures import level_cuts, level_traversal
+from .level_rates import LevelRates, level_rates
+from .level_table import LevelTable, level_table
 from .linear import LinearGaussian, RatePoint, principal_angles
 from .linear_case import LinearCase, linear_case
 from .models import Adapter, Encoded, LatentModel, NoDensity, encode_for

@@ -12,13 +12,10 @@ from torch.distributions import Distribution
 
 from ..checks import check_size, check_sizes
 from ..distributions import Bernoulli, Diagonal, Gaussian, Likelihood, diagonal_normal
-from ..functional import Schedule, product
+from ..functional import product
 from ..nets import MLP, Architecture, Rungs, default_architecture, mlp
 from .hierarchical_model import Draw, HierarchicalModel, TopDown
-from .level_kl import LevelKL
-from .method import ADAM, MakeOptimizer
-from .model import Model
-from .vae import VAE
+from .hierarchy import HierarchicalVAE
 
 if TYPE_CHECKING:
     from ..data import FactorDataset
@@ -26,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["LadderVAE", "ladder_dims"]
 
 
-class LadderVAE(VAE):
+class LadderVAE(HierarchicalVAE):
     r"""A hierarchy of latents, inferred from above with what was seen from below.
 
     .. math::
@@ -61,22 +58,6 @@ class LadderVAE(VAE):
         >>> method.eval().represent(torch.rand(5, 7)).slices
         {'z_2': slice(0, 2, None), 'z_1': slice(2, 6, None)}
     """
-
-    def __init__(
-        self,
-        model: Model,
-        *,
-        beta: float | Schedule = 1.0,
-        free_bits: float = 0.0,
-        optimizer: MakeOptimizer = ADAM,
-    ) -> None:
-        super().__init__(model, penalty=LevelKL(beta, free_bits), optimizer=optimizer)
-        self.beta, self.free_bits = beta, free_bits
-
-    @property
-    def levels(self) -> tuple[str, ...]:
-        """Names of the levels, the uppermost first."""
-        return tuple(self.model.prior().names)
 
     @classmethod
     def parts(  # type: ignore[override]

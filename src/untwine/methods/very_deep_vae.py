@@ -18,11 +18,10 @@ from ..functional import Schedule
 from ..nets.residual import Bottleneck, BottomUp, resolutions
 from .gradient_guard import GradientGuard
 from .hierarchical_model import Draw, HierarchicalModel, TopDown
-from .level_kl import LevelKL
+from .hierarchy import HierarchicalVAE
 from .loss import Loss
 from .method import ADAM, Context, MakeOptimizer, Moves, Player
 from .model import Model
-from .vae import VAE
 
 if TYPE_CHECKING:
     from ..data import FactorDataset
@@ -32,7 +31,7 @@ __all__ = ["VeryDeepVAE"]
 _BLOCKS = (2, 2, 1)
 
 
-class VeryDeepVAE(VAE):
+class VeryDeepVAE(HierarchicalVAE):
     r"""A hierarchy of latents at resolutions from 1x1 up, each drawn given all before it.
 
     .. math::
@@ -86,14 +85,9 @@ class VeryDeepVAE(VAE):
         skip: float | None = 10.0,
         optimizer: MakeOptimizer = ADAM,
     ) -> None:
-        super().__init__(model, penalty=LevelKL(beta, free_bits), optimizer=optimizer)
-        self.beta, self.free_bits, self.clip, self.skip = beta, free_bits, clip, skip
+        super().__init__(model, beta=beta, free_bits=free_bits, optimizer=optimizer)
+        self.clip, self.skip = clip, skip
         self.guard = GradientGuard(clip, skip)
-
-    @property
-    def levels(self) -> tuple[str, ...]:
-        """Names of the levels, the uppermost first."""
-        return tuple(self.model.prior().names)
 
     @classmethod
     def parts(  # type: ignore[override]

@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..distributions import BlocksPosterior, BlocksPrior, GaussianBlock, Likelihood
-from ..functional import Schedule
 from ..nets import Architecture, Rungs
+from .hierarchy import HierarchicalVAE
 from .ladder_vae import ladder_dims
-from .level_kl import LevelKL
-from .method import ADAM, MakeOptimizer
 from .model import Model
-from .vae import VAE
 
 if TYPE_CHECKING:
     from ..data import FactorDataset
@@ -20,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["VLAE"]
 
 
-class VLAE(VAE):
+class VLAE(HierarchicalVAE):
     r"""A VAE whose upper codes go through deeper networks than its lower ones.
 
     .. math::
@@ -52,22 +49,6 @@ class VLAE(VAE):
         >>> VLAE.build(data, levels=(2, 2, 3)).represent(torch.rand(5, 1, 16, 16)).names
         ('z_3', 'z_2', 'z_1')
     """
-
-    def __init__(
-        self,
-        model: Model,
-        *,
-        beta: float | Schedule = 1.0,
-        free_bits: float = 0.0,
-        optimizer: MakeOptimizer = ADAM,
-    ) -> None:
-        super().__init__(model, penalty=LevelKL(beta, free_bits), optimizer=optimizer)
-        self.beta, self.free_bits = beta, free_bits
-
-    @property
-    def levels(self) -> tuple[str, ...]:
-        """Names of the levels, the uppermost first."""
-        return tuple(self.model.prior().names)
 
     @classmethod
     def parts(  # type: ignore[override]

@@ -5,10 +5,12 @@ from importlib import import_module
 import numpy as np
 import pytest
 
+from untwine.data import FactorSpace, correlated_settings
 from untwine.settings.errors import UsageError
+from untwine.spec import instantiate
 from untwine.study import PUBLISHED, audit, published, table
 from untwine.study.metric_audit import LADDERS, SIZES, codes_on, discriminability, draw_factors
-from untwine.study.published import SETS, locatello2019
+from untwine.study.published import CORRELATED, SETS, locatello2019, traeuble2021
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +111,53 @@ def test_the_large_study_has_the_published_size_and_numbers():
     assert len(small) == 36 * 2
     assert small[0].spec["steps"] == 300
     assert small[-1].tags["model"] == 1751
+
+
+NAMES = {
+    "DSprites": ("shape", "scale", "orientation", "posX", "posY"),
+    "Shapes3D": ("floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation"),
+    "MPI3D": ("color", "shape", "size", "height", "background", "horizontal", "vertical"),
+}
+
+
+def test_correlated_factors_have_the_published_size_pairs_and_widths():
+    every = {
+        name: {"data": "MPI3D" if name == "C" else "DSprites" if name == "B" else "Shapes3D"}
+        for name in CORRELATED
+    }
+    points = list(traeuble2021(sets=every).sweep)
+    assert [p["tags.model"] for p in points] == list(range(3600))
+    assert {p["seed"] for p in points} == set(range(5))
+    assert points[180 * 7]["method"] == "BetaVAE"  # A, width 10
+    assert "sampler" not in points[180 * 7]
+    drawn = {}
+    for point in points:
+        for line in point.get("sampler.correlations", ()):
+            inside = line["init_args"]
+            drawn.setdefault((point["data"], point["tags.pair"]), set()).add(
+                (inside["first"], inside["second"], inside["width"])
+            )
+    for data, names in NAMES.items():
+        space = FactorSpace(names, (3,) * len(names))
+        for setting, (line,) in (
+            pair for pair in correlated_settings(space).items() if pair[0].startswith("traeuble")
+        ):
+            letter = setting.split()[1].rstrip(",")
+            assert (line.first, line.second, line.width) in drawn[data, letter]
+    assert all(len(lines) == 3 for lines in drawn.values())
+    assert len(drawn) == 5
+    with pytest.raises(UsageError, match="no set 'F'"):
+        traeuble2021(sets={"F": {"data": "DSprites"}})
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_samplers_can_draw(name):
+    space = FactorSpace(NAMES["DSprites"], (3, 6, 4, 8, 8))
+    factors = space.factors(np.arange(3 * 6 * 4 * 8 * 8))
+    made = {str(run.spec["sampler"]): run.spec["sampler"] for run in published(name, 1e-4).runs()}
+    for spec in made.values():
+        if spec is not None:
+            instantiate(spec).bind(space, factors)(8, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

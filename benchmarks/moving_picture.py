@@ -15,9 +15,9 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 import untwine as ut
+from untwine.evaluation.which import CLEAR, QUIET
 from untwine.plots.compute import posterior_span, traverse
 from untwine.report.findings import rank
-from untwine.report.summary import CLEAR, QUIET
 
 CELL, GAP, TOP, LEFT, LINE = 128, 10, 26, 10, 26
 KNOBS, STEPS = 4, 24

@@ -41,6 +41,16 @@ def test_scores_are_those_that_python_gives(untwine, trained):
     assert Evaluation.from_json(trained / "scores.json")["mig"].value == expected
 
 
+def test_it_says_which_dimension_is_which_factor(untwine, trained, folder):
+    _, out, _ = untwine("measure run --metrics mig --n 40 --no-progress")
+    run = Run.load(trained)
+    assert str(run.which(60)) in " ".join(out.split())
+    factors = np.load(folder / "small.npz")["factors"]
+    np.savez(folder / "codes.npz", codes=-factors[:, [2, 0]], factors=factors)
+    _, out, _ = untwine("measure codes.npz --metrics mig --no-progress")
+    assert "z0 follows factor_2 (1.00 of its entropy); z1 follows factor_0 (1.00). In no" in out
+
+
 def test_kinds_of_factors_are_said_by_name(untwine, trained, folder):
     codes = np.random.default_rng(0).normal(size=(60, 3))
     factors = np.load(folder / "small.npz")["factors"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from untwine.cli import main
 from untwine.cli.sheet import chosen, write_sheet
 from untwine.data import Arrays, DSprites, MovingSprites
 from untwine.settings.errors import UsageError
+from untwine.training import Run
 
 
 def test_rows_of_a_sheet_change_one_factor():
@@ -93,3 +95,31 @@ def test_what_cannot_be_shown_is_one_line(words, message, capsys):
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+def test_factors_of_file_names_are_rows_of_a_sheet(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("faces").mkdir()
+    for who, pose in itertools.product("ab", (0, 30, 60)):
+        Image.new("L", (16, 16), pose).save(f"faces/{who}_{pose}.png")
+    pattern = "{who}_{pose:int}.png"
+    assert main(["data", "faces/", "--pattern", pattern, "--out", "sheet.png"]) == 0
+    assert "who 2, pose 3" in capsys.readouterr().out
+    words = [
+        "train",
+        "--data",
+        "faces/",
+        "--data.pattern",
+        pattern,
+        "--method",
+        "VAE",
+        "--steps",
+        "1",
+    ]
+    assert main([*words, "--out", "run"]) == 0
+    assert Run.load("run").data.space.names == ("who", "pose")
+    assert main(["data", "faces/", "--pattern", "{who}.jpg", "--sheet"]) == 2
+    assert "a_0.png does not match the pattern" in capsys.readouterr().err
+    assert main(["data", "DSprites", "--pattern", pattern, "--sheet"]) == 2
+    assert "takes no --pattern" in capsys.readouterr().err
+    assert main(["data", "faces/", "--pattern", pattern]) == 2

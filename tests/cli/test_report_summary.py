@@ -27,7 +27,7 @@ def test_the_paragraph_names_dimensions_factors_and_what_is_nowhere():
     share[4, 2] = 0.8  # of a dimension that is off
     said = sentences(found(share, [0.0, 2.0, 0.5, 0.9, 0.001, 3.0]))
     assert said == [
-        "z5 follows posY; z1 follows posX; z3 follows scale.",
+        "z5 follows posY (0.90 of its entropy); z1 follows posX (0.70); z3 follows scale (0.35).",
         "In no single dimension: shape.",
         "z2 is active and follows no factor.",
         "Two of the 6 dimensions are off.",
@@ -37,8 +37,20 @@ def test_the_paragraph_names_dimensions_factors_and_what_is_nowhere():
 @pytest.mark.parametrize(
     ("share", "expected"),
     [
-        (np.eye(2), ["z0 follows a; z1 follows b.", "Every factor is in some dimension."]),
-        (np.full((2, 2), 0.5), ["z0 follows a and b; z1 follows a and b.", "Every factor"]),
+        (
+            np.eye(2),
+            [
+                "z0 follows a (1.00 of its entropy); z1 follows b (1.00).",
+                "Every factor is in some dimension.",
+            ],
+        ),
+        (
+            np.full((2, 2), 0.5),
+            [
+                "z0 follows a (0.50 of its entropy) and b (0.50); z1 follows a (0.50) and",
+                "Every factor",
+            ],
+        ),
         (np.zeros((2, 2)), ["No single dimension follows a factor."]),
     ],
 )

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from untwine.data import Folder
+from untwine.data import Folder, FolderOnDisk
 
 FORMATS = {
     ".png": "PNG",
@@ -141,6 +141,28 @@ bad("table: not there", {"0.png": GOOD}, "there is no table t.csv", csv="t.csv")
 bad("table: a folder", {"0.png": GOOD, "t.csv/": None}, r"t\.csv", csv="t.csv")
 
 
+NAMED = {"b_5.png": GOOD, "a_30.png": GOOD, "a_-7.png": GOOD}
+for name, (pattern, said) in {
+    "another separator": ("{who}-{pose}.png", r"a_-7\.png.* does not match the pattern|a_30\.png"),
+    "a word for a number": ("{who:int}_{pose:int}.png", r"a_-7\.png does not match.*3 of 3 files"),
+    "one that does not": ("{who}_{pose}0.png", r"a_-7\.png does not match .*\(2 of 3 files"),
+    "another suffix": ("{who}_{pose}.jpg", r"a_-7\.png does not match"),
+    "a part of the name": (r"(?P<who>\w)", r"a_-7\.png does not match"),
+    "no factor": ("*.png", r"pattern is '\*\.png'; expected factors in braces"),
+    "nothing": ("", "pattern is ''; expected factors in braces"),
+    "an open brace": ("{who}_{pose.png", "expected factors in braces"),
+    "no name": ("{}_{pose}.png", r"in which \{\} is no factor"),
+    "no type": ("{who}_{pose:integer}.png", r"\{pose:integer\} is no factor: .*\{name:int\}"),
+    "twice": ("{who}_{who}.png", "'who' is there twice"),
+    "groups twice": (r"(?P<who>.)_(?P<who>.*)\.png", "no regular expression"),
+    "an open bracket": (r"(?P<who>.", "no regular expression"),
+    "folders that are not there": ("{side}/{who}_{pose}.png", "does not match.*the whole path"),
+}.items():
+    bad(f"pattern: {name}", NAMED, said, pattern=pattern)
+both = {**NAMED, "t.csv": b"file,kind\na_30.png,1\n"}
+bad("pattern and table", both, "csv and pattern", pattern="{who}_{pose}.png", csv="t.csv")
+
+
 def write(root, files):
     for name, content in files.items():
         path = root / name
@@ -173,6 +195,27 @@ def test_there_are_a_hundred():
 
 
 PLAIN = {
+    "a pattern": (NAMED, {"pattern": "{who}_{pose:int}.png"}, [[0, 0], [0, 2], [1, 1]]),
+    "groups": (
+        NAMED,
+        {"pattern": r"(?P<who>\w)_(?P<pose>-?\d+)\.png"},
+        [[0, 0], [0, 2], [1, 1]],
+    ),
+    "a group that takes no part": (
+        NAMED,
+        {"pattern": r"\w_(?P<turned>-)?(?P<by>\d+)\.png"},
+        [[0, 1], [-1, 2], [-1, 0]],
+    ),
+    "a pattern of folders": (
+        {"l/9/0.5.png": GOOD, "r/10/0.25.png": GOOD},
+        {"pattern": "{side}/*/{light:float}.png"},
+        [[0, 1], [1, 0]],
+    ),
+    "a pattern at any depth": (
+        {"x/a.png": GOOD, "b.png": GOOD},
+        {"pattern": "{who}.png"},
+        [[1], [0]],
+    ),
     "capital suffixes": ({"A/0.PNG": GOOD, "B/0.PNG": GOOD}, {}, [[0], [1]]),
     "spaces and umlauts": ({"ä ö/0 1.png": GOOD, "ü/é.png": GOOD}, {}, [[0], [1]]),
     "numbers in the order of text": ({"10/0.png": GOOD, "9/0.png": GOOD}, {}, [[0], [1]]),
@@ -207,6 +250,28 @@ PLAIN = {
 
 
 @pytest.mark.filterwarnings("ignore:.*hidden images")
+@pytest.mark.parametrize("kind", [Folder, FolderOnDisk])
+def test_what_was_written_into_names_is_read_from_them(tmp_path, kind, monkeypatch):
+    monkeypatch.setenv("UNTWINE_DATA", str(tmp_path / "kept"))
+    rng = np.random.default_rng(0)
+    people, poses, lights = rng.integers(0, 12, 40), rng.integers(-3, 4, 40), rng.integers(0, 4, 40)
+    rows = zip(people, poses, lights, strict=True)
+    names = [
+        f"{k:02} p{who}_{30 * pose}_{light / 4}.png" for k, (who, pose, light) in enumerate(rows)
+    ]
+    write(tmp_path / "images", dict.fromkeys(names, GOOD))
+    pattern = "* p{who}_{pose:int}_{light:float}.png"
+    data = kind(tmp_path / "images", pattern=pattern, kinds={"light": "real"})
+    assert data.space.names == ("who", "pose", "light")
+    assert data.space.kinds == ("nominal", "ordinal", "real")
+    for k, (name, values) in enumerate(
+        {"who": people, "pose": 30 * poses, "light": lights / 4}.items()
+    ):
+        texts = np.array(data.values[name])[data.factors[:, k]]
+        np.testing.assert_array_equal(texts.astype(float), values)
+        assert (np.diff(np.array(data.values[name], float)) > 0).all()
+
+
 @pytest.mark.parametrize("name", PLAIN)
 def test_it_is_read(tmp_path, name):
     files, asked, factors = PLAIN[name]

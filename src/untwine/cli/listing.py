@@ -52,6 +52,7 @@ def data(
     sheet: bool = False,
     out: str | None = None,
     path: str | None = None,
+    pattern: str | None = None,
 ) -> int:
     """Lists the data sets; with a name, explains one: factors and arguments, or shows it.
 
@@ -60,11 +61,14 @@ def data(
         sheet: Show observations in the terminal: some at random, then a row per factor.
         out: Write these as a picture, to a name that ends in .png.
         path: The file or folder that the data set is made from, if it needs one.
+        pattern: Of a folder's file names that tell factors, such as "{identity}_{pose:int}.png".
     """
     from ..data import FactorDataset, Multimodal, available
 
     if sheet or out:
-        return _show(name, out, path)
+        return _show(name, out, {"path": path, "pattern": pattern})
+    if pattern is not None:
+        raise UsageError("--pattern reads a folder that is shown: add --sheet or --out FILE.png")
 
     entry_of = {entry.name: entry for entry in available()}
     if name:
@@ -84,7 +88,7 @@ def data(
     return 0
 
 
-def _show(name: str | None, out: str | None, path: str | None) -> int:
+def _show(name: str | None, out: str | None, typed: dict[str, str | None]) -> int:
     """A contact sheet, as a picture or on the terminal."""
     from ..data import FactorDataset
     from .sheet import print_sheet, write_sheet
@@ -92,14 +96,18 @@ def _show(name: str | None, out: str | None, path: str | None) -> int:
     if name is None:
         raise UsageError("--sheet and --out need one: name a data set, such as Rooms3D")
     if Path(name).suffix in DATA_FILES or {"/", os.sep} & set(name):
-        name, path = DATA_FILES.get(Path(name).suffix, "Folder"), name
+        typed["path"] = name
+        name = DATA_FILES.get(Path(name).suffix, "Folder")
+    arguments = {key: value for key, value in typed.items() if value is not None}
     cls = resolve(name, [FactorDataset], "untwine data")
     takes = options(cls)
     needs = [n for n, o in takes.items() if o.default is inspect.Parameter.empty]
-    if set(needs) - ({"path"} if path else set()):
+    if set(needs) - set(arguments):
         flags = ", ".join("--path" if n == "path" else n for n in needs)
         raise UsageError(f"{name} needs {flags}")
-    arguments = {} if path is None else {"path": path}
+    for key in arguments:
+        if key not in takes:
+            raise UsageError(f"{name} takes no --{key}")
     data: FactorDataset = cls(**arguments)
     if out is None:
         print_sheet(data)

@@ -43,8 +43,8 @@ def measure(
     """Scores the codes of a run, and keeps the scores in it; or codes and factors of your own.
 
     Those are in a file (.npz, .npy, .csv, .tsv, .parquet, .h5ad), or returned by a function; or
-    --codes and --factors are files themselves. Several runs are measured one after the other, and
-    shown in one table.
+    --codes and --factors are files themselves. Below the table it says which dimension follows
+    which factor. Several runs are measured one after the other, and shown in one table.
 
     Args:
         source: a run or several, a file, or module:function
@@ -67,7 +67,8 @@ def measure(
         exact: Take the reference's slow predictors where a fast one is usual.
         no_progress: Show no progress.
     """
-    from ..evaluation import evaluate
+    from ..encoding import encode
+    from ..evaluation import evaluate, which
     from ..evaluation.read import read
     from ..reading import expanded
     from ..training.files import replace_file
@@ -91,7 +92,8 @@ def measure(
             raise UsageError(f"{source[0]} is a run: --codes and --factors name parts of a file")
         run = load(source[0], trusted(trust), data)
         settings |= {"label": label, "batch": batch, "save": out is None}
-        table = run.measure(metrics, n=n, **settings)
+        encoded: Any = encode(run.method, run.data, n + n // 2, seed)
+        table = run.measure(metrics, n=n, codes=encoded, **settings)
     else:
         roles: dict[str, Any] = {"label": label, "batch": batch}
         files = [name for name in roles.values() if name is not None and name.endswith(".npy")]
@@ -101,13 +103,14 @@ def measure(
             content = read(source[0], codes=codes, factors=listed)
         except (ValueError, OSError, ImportError) as error:
             raise UsageError(str(error)) from error
-        table = evaluate(content, metrics=metrics, points=n, **roles, **settings)
+        encoded, table = content, evaluate(content, metrics=metrics, points=n, **roles, **settings)
     if path is not None and path.suffix == ".json":  # what Evaluation.from_json reads
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, (table.to_json() + "\n").encode())
     elif path is not None:
         table.write(path)
     console().print(table.rich(protocol=protocol))
+    console().print(str(which(encoded, kinds=settings["kinds"])), markup=False)
     return 0
 
 

@@ -8,11 +8,13 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..reading import check_within, expanded, memory_limit, open_picture, read_text
 from .arrays import ArrayDataset
+from .file_names import name_factors
 from .space import Kinds
 
 __all__ = ["Folder"]
@@ -25,9 +27,9 @@ class Folder(ArrayDataset):
     """A data set of the image files in a folder and its subfolders, read into memory as bytes.
 
     Factors come from the names of the subfolders (each level is a factor, its values numbered in
-    sorted order), or from a table. Files and subfolders whose names begin with a dot, such as
-    ``.ipynb_checkpoints``, and ``__MACOSX`` are passed over with a warning, unless a table names
-    them.
+    sorted order), from the names of the files, or from a table. Files and subfolders whose names
+    begin with a dot, such as ``.ipynb_checkpoints``, and ``__MACOSX`` are passed over with a
+    warning, unless a table names them.
 
     Args:
         path: The folder.
@@ -38,7 +40,10 @@ class Folder(ArrayDataset):
             filename, image, image_id or path, names the image, seen from the folder; the others
             are factors. Empty cells are unknown. A column of nothing but -1 and 1 becomes 0 and 1.
         names: The factors' names; by default folder, or folder0, folder1, ... from the outermost
-            level inwards, or those of the table.
+            level inwards, or those of the table or the pattern.
+        pattern: Of the files' names, which tell the factors instead of the subfolders:
+            ``"{identity}_{pose:int}.png"``, where ``*`` stands for anything, or a regular
+            expression with named groups; see `untwine.data.file_names.name_factors`.
         outside: Whether images may lie outside of the folder: reached through symbolic links, or
             by paths in the table that begin at the root or with ``..``.
         background: Of transparent pixels, a grey value or red, green and blue, 0 to 255: each
@@ -52,8 +57,9 @@ class Folder(ArrayDataset):
     Raises:
         FileNotFoundError: for a folder or an image that is not there.
         ValueError: naming the file, for an image that cannot be read, one of another size than the
-            first, one at another depth of subfolders, one with transparent pixels, and one that
-            lies outside; for a folder without images; and for more images than memory holds.
+            first, one at another depth of subfolders, one whose name does not match, one with
+            transparent pixels, and one that lies outside; for a folder without images; and for
+            more images than memory holds.
     """
 
     needs = "a folder"
@@ -66,6 +72,7 @@ class Folder(ArrayDataset):
         color: bool | None = None,
         csv: str | Path | None = None,
         names: Sequence[str] | None = None,
+        pattern: str | None = None,
         outside: bool = False,
         background: int | tuple[int, int, int] | None = None,
         kinds: Kinds = None,
@@ -73,10 +80,15 @@ class Folder(ArrayDataset):
         root = expanded(path)
         if not root.is_dir():
             raise FileNotFoundError(f"there is no folder {root} (seen from {Path.cwd()})")
-        if csv is None:
-            files, columns = _walk(root)
-        else:
+        columns: dict[str, Any]
+        if csv is not None:
+            if pattern is not None:
+                raise ValueError("csv and pattern both tell the factors: pass one of them")
             files, columns = _read_csv(root, expanded(csv), outside)
+        else:
+            files = _walk(root)
+            below = [file.relative_to(root).as_posix() for file in files]
+            columns = _levels(files, below) if pattern is None else name_factors(below, pattern)
         if not outside:
             for file in files:
                 check_within(file, root, "copy it into the folder, or pass outside=True")
@@ -109,7 +121,8 @@ class Folder(ArrayDataset):
         self._scale = 255.0  # files hold bytes, also where all of them are nearly black
 
 
-def _walk(root: Path) -> tuple[list[Path], dict[str, np.ndarray]]:
+def _walk(root: Path) -> list[Path]:
+    """The images below, sorted; hidden ones are passed over."""
     files: list[Path] = []
     hidden: list[Path] = []
     for file in sorted(root.rglob("*")):
@@ -124,17 +137,22 @@ def _walk(root: Path) -> tuple[list[Path], dict[str, np.ndarray]]:
         )
     if not files:
         raise ValueError(f"there are no images in {root}: looked for {', '.join(SUFFIXES)}")
-    levels = [file.relative_to(root).parts[:-1] for file in files]
+    return files
+
+
+def _levels(files: list[Path], below: list[str]) -> dict[str, np.ndarray]:
+    """The subfolders of each level as factors."""
+    levels = [name.split("/")[:-1] for name in below]
     for file, level in zip(files, levels, strict=True):
         if len(level) != len(levels[0]):
             raise ValueError(
                 f"{file} lies in {len(level)} subfolders but {files[0]} in {len(levels[0])}: each "
                 "level is a factor, so all images must lie equally deep, or their factors be "
-                "given with csv="
+                "given with csv= or pattern="
             )
     depth = len(levels[0])
     names = ["folder"] if depth == 1 else [f"folder{k}" for k in range(depth)]
-    return files, {name: np.array([level[k] for level in levels]) for k, name in enumerate(names)}
+    return {name: np.array([level[k] for level in levels]) for k, name in enumerate(names)}
 
 
 def is_hidden(name: str) -> bool:

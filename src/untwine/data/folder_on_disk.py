@@ -16,6 +16,7 @@ from ..reading import check_within, expanded, open_npz
 from .dataset import FactorDataset, Index, as_index
 from .download import data_folder
 from .factorize import factorize
+from .file_names import name_factors
 from .folder import SUFFIXES, header, is_hidden, plain_color, read_image
 from .space import Kinds
 
@@ -37,15 +38,17 @@ class FolderOnDisk(FactorDataset):
         color: Whether to read RGB or grey images; by default RGB, unless 200 files spread evenly
             are all grey.
         names: The factors' names; by default folder, or folder0, folder1, ... from the outermost
-            level inwards.
+            level inwards, or those of the pattern.
+        pattern: Of the files' names, which tell the factors instead of the subfolders, see
+            `Folder`.
         background: Of transparent pixels, see `Folder`.
         kinds: What each factor's values are, in order or by name, see `FactorSpace`.
 
     Raises:
         FileNotFoundError: for a folder that is not there.
-        ValueError: for a folder without images, or with some at another depth; and, when they are
-            read, naming the file, for an image that cannot be read, has another size, has
-            transparent pixels, or lies outside of the folder.
+        ValueError: for a folder without images, with some at another depth, or with names that do
+            not match the pattern; and, when they are read, naming the file, for an image that
+            cannot be read, has another size, has transparent pixels, or lies outside of the folder.
     """
 
     needs = "a folder"
@@ -57,6 +60,7 @@ class FolderOnDisk(FactorDataset):
         size: int | tuple[int, int] | None = None,
         color: bool | None = None,
         names: Sequence[str] | None = None,
+        pattern: str | None = None,
         background: int | tuple[int, int, int] | None = None,
         kinds: Kinds = None,
     ) -> None:
@@ -75,8 +79,12 @@ class FolderOnDisk(FactorDataset):
         self._color = color
         width, height = headers[0][1] if self._square is None else self._square[::-1]
         self.shape = (3 if color else 1, height, width)
+        if pattern is None:
+            columns = _levels(self.path, self._names)
+        else:
+            columns = name_factors([os.fsdecode(name) for name in self._names], pattern)
         self._factors, self.space, self.values = factorize(
-            _levels(self.path, self._names), len(self._names), names, None, kinds
+            columns, len(self._names), names, None, kinds
         )
         self._pool: tuple[int, ThreadPoolExecutor] | None = None
 
@@ -187,7 +195,7 @@ def _levels(root: Path, names: np.ndarray) -> dict[str, np.ndarray]:
         raise ValueError(
             f"{root / os.fsdecode(names[row])} lies in {depth[row]} subfolders but "
             f"{root / os.fsdecode(names[0])} in {depth[0]}: each level is a factor, so all images "
-            "must lie equally deep"
+            "must lie equally deep, or pattern= tell the factors"
         )
     levels = {}
     tails = names

@@ -9,9 +9,9 @@ import numpy as np
 from torch.distributions import Distribution
 
 from ..distributions import Angles, Blocks, OneHot
+from ..evaluation.which import CLEAR, QUIET
 from ..plots.compute import posterior_span
 from ..report.findings import Findings
-from ..report.summary import CLEAR, QUIET
 
 __all__ = ["Knob", "Part", "knobs_of", "parts_of"]
 

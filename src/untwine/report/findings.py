@@ -11,24 +11,20 @@ import torch
 from torch import Tensor
 
 from ..data import Images
-from ..data.space import Kind
 from ..encoding import Codes, batch_of
+from ..evaluation.inputs import as_inputs
+from ..evaluation.which import Which, which_of
 from ..methods import Decodes, HasPrior, Samples, Swaps
-from ..metrics import dimension_kl
-from ..metrics._estimators.arrays import constant
-from ..metrics._estimators.information import histogram_information
-from ..metrics._estimators.kinds import radians
 from ..metrics._mig import ACTIVE
 from ..plots.compute import posterior_span, reconstruct, sample, traverse
 from ..plots.images import swap_mosaic
 from ..plots.pictures import drawable, mosaic, pictures, vector_bounds
 from .sheets import png, sheet, shrunk
 
-__all__ = ["Findings", "Traversal", "find", "named_factors", "rank"]
+__all__ = ["Findings", "Traversal", "find", "rank"]
 
 _STARTS, _FRAMES, _SAMPLES, _SWAPPED = 6, 17, 20, 8
 _BUDGET = 2_600_000
-_SEEN = 0.05
 
 
 @dataclass(frozen=True)
@@ -95,16 +91,24 @@ class Findings:
         return (self.strength <= ACTIVE).tolist() if self.measure == "KL" else None
 
     @property
+    def which(self) -> Which:
+        """Which dimension follows which factor."""
+        return Which(
+            tuple(self.names),
+            self.strength,
+            self.measure,
+            information=self.information,
+            share=self.share,
+        )
+
+    @property
     def order(self) -> list[int]:
         """Dimensions, the most active one first."""
-        return np.argsort(-self.strength, kind="stable").tolist()
+        return self.which.order
 
     def match(self, j: int) -> tuple[str, float] | None:
         """The factor that a dimension tells most of, and how much of its entropy, if any."""
-        if self.share is None:
-            return None
-        k = int(self.share[j].argmax())
-        return (self.names[k], float(self.share[j, k])) if self.share[j, k] >= _SEEN else None
+        return self.which.match(j)
 
 
 def find(method: Any, data: Any, *, n: int, seed: int) -> Findings:
@@ -140,38 +144,16 @@ def find(method: Any, data: Any, *, n: int, seed: int) -> Findings:
 
 def rank(codes: Codes) -> Findings:
     """How active each dimension is, and what it tells of each factor; without pictures."""
-    names, factors, kinds = named_factors(codes)
-    strength, measure, reason = _strength(codes)
-    findings = Findings(codes, names, factors, strength, measure)
-    if reason:
-        findings.missing["kl"] = reason
-    if names:
-        information = histogram_information(codes.mean, factors, kinds=kinds)
-        findings.information = information.mutual
-        findings.share = information.normalized("factor")
-    else:
+    inputs = as_inputs(codes)
+    told = which_of(inputs)
+    factors = np.empty((len(codes), 0)) if inputs.factors is None else inputs.factors
+    findings = Findings(codes, list(told.names), factors, told.strength, told.measure)
+    findings.information, findings.share = told.information, told.share
+    if told.reason:
+        findings.missing["kl"] = told.reason
+    if not told.names:
         findings.missing["factors"] = "no factor of this data is known and varies"
     return findings
-
-
-def named_factors(codes: Codes) -> tuple[list[str], np.ndarray, list[Kind | None]]:
-    """The factors that are known somewhere and take two values or more, with their kinds."""
-    space = codes.space
-    factors = radians(codes.factors.reshape(len(codes), -1), space.kinds, space.sizes)
-    still = constant(factors)
-    varying = [k for k in range(factors.shape[1]) if k not in still]
-    kinds = [space.kinds[k] for k in varying]
-    return [space.names[k] for k in varying], factors[:, varying], kinds
-
-
-def _strength(codes: Codes) -> tuple[np.ndarray, str, str | None]:
-    """How active each dimension is, in which unit, and why that is not a KL divergence."""
-    spread = codes.mean.std(0).astype(np.float64)
-    if codes.stddev is None:
-        return spread, "std", "the codes have no Gaussian posterior"
-    if codes.facts is None or not codes.facts.standard_normal_prior:
-        return spread, "std", "the prior is no standard normal: the divergence has no closed form"
-    return dimension_kl(codes.mean, codes.stddev).parts["kl"], "KL", None
 
 
 def _swap(findings: Findings, method: Swaps, data: Any, rng: np.random.Generator) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
+from ..evaluation.which import CLEAR, QUIET
 from ..plots.compute import posterior_span
 from .findings import Findings, Traversal
 from .inline_decoder import CannotInline, inline_decoder
-from .summary import CLEAR, QUIET
 
 __all__ = ["live", "make_room"]
 

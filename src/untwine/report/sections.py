@@ -9,6 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from ..evaluation import Evaluation
+from ..evaluation.which import CLEAR, QUIET
 from ..metrics.registry import METRICS
 from ..plots import (
     dimension_kl,
@@ -21,7 +22,6 @@ from .findings import Findings
 from .settings import plain_text, written
 from .sheets import inline_svg
 from .subject import Subject
-from .summary import CLEAR, QUIET
 
 if TYPE_CHECKING:
     import pandas

@@ -12,12 +12,7 @@ from ..metrics.registry import METRICS
 from ..metrics.score import NotApplicable
 from .findings import Findings
 
-__all__ = ["CLEAR", "QUIET", "improving", "sentences", "yardsticks"]
-
-QUIET = 0.02
-"""Of the most active dimension: less is called inactive."""
-CLEAR = 0.3
-"""Of a factor's entropy: a dimension that tells more follows that factor."""
+__all__ = ["improving", "sentences", "yardsticks"]
 
 _POINTS = 2_000  # rows for scores of other codes
 _FEWEST = 10  # values, where there are twice as many
@@ -35,18 +30,7 @@ def sentences(
         rows: Of the run's log.
         stopped: Why the run ended before its last step, if it did.
     """
-    words = []
-    least = QUIET * max(float(findings.strength.max()), 0.0)
-    active = [j for j in findings.order if findings.strength[j] > least]
-    if findings.share is not None and findings.names:
-        words += _dimensions(findings.share, findings.names, active)
-    quiet = len(findings.strength) - len(active)
-    if not active:
-        words.append("No dimension is active: the code says nothing of the observations.")
-    elif quiet:
-        words.append(
-            f"{_count(quiet)} of the {len(findings.strength)} dimensions {_are(quiet)} off."
-        )
+    words = findings.which.sentences
     course = improving(rows)
     if stopped:
         words.append(f"Training ended early, at {stopped}.")
@@ -139,40 +123,3 @@ def yardsticks(
             if np.isfinite(score.value):
                 values[name][kind] = float(score.value)
     return {name: pair for name, pair in values.items() if pair}
-
-
-def _dimensions(share: np.ndarray, names: Sequence[str], active: Sequence[int]) -> list[str]:
-    """Which active dimension follows which factor, what is spread, and what is nowhere."""
-    clear = {j: [k for k in range(len(names)) if share[j, k] >= CLEAR] for j in active}
-    single = [
-        f"z{j} follows {_both([names[k] for k in sorted(ks, key=lambda k: -share[j, k])])}"
-        for j, ks in clear.items()
-        if ks
-    ]
-    held = {k for ks in clear.values() for k in ks}
-    nowhere = [names[k] for k in range(len(names)) if k not in held]
-    loose = [f"z{j}" for j, ks in sorted(clear.items()) if not ks]
-    words = [f"{'; '.join(single)}."] if single else []
-    if not single:
-        words.append("No single dimension follows a factor.")
-    elif nowhere:
-        words.append(f"In no single dimension: {_both(nowhere)}.")
-    elif len(names) > 1:
-        words.append("Every factor is in some dimension.")
-    if loose and single:
-        active_too = "is active and follows" if len(loose) == 1 else "are active and follow"
-        words.append(f"{_both(loose)} {active_too} no factor.")
-    return words
-
-
-def _both(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
-
-
-def _count(count: int) -> str:
-    numerals = ("None", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
-    return numerals[count] if count < len(numerals) else str(count)

@@ -16,7 +16,7 @@ from ..data.digests import relocated
 from ..data.outline import Outline, of_outline
 from ..data.space import Kinds
 from ..encoding import Codes, encode
-from ..evaluation import Evaluation, evaluate
+from ..evaluation import Evaluation, Which, evaluate, which
 from ..methods.method import Method
 from ..methods.snapshot import tensors_digest
 from ..reading import expanded, read_json
@@ -324,6 +324,18 @@ class Run:
         if save and self.path is not None:
             keep(scores, self.path, self.weights_digest())
         return scores
+
+    def which(self, n: int = 10_000, seed: int = 0) -> Which:
+        """Which dimension follows which factor; ``print`` says it in sentences.
+
+        Args:
+            n: Observations to encode.
+            seed: Of their choice.
+
+        Raises:
+            ValueError: for ``n`` below 1.
+        """
+        return which(encode(self.method, self.data, n, seed))
 
     def export(self, to: Format, out: str | Path) -> Exported:
         """Writes encoder and decoder as ONNX, or as programs of torch.export, for any batch size.

@@ -1,5 +1,6 @@
 """Uses of a trained method: codes for other libraries, samples of a condition, what is missing."""
 
+from ..evaluation import which
 from .annotation import annotate
 from .estimator import CodeTransformer
 from .generation import condition_of, interpolate, sample, sample_like
@@ -13,4 +14,5 @@ __all__ = [
     "interpolate",
     "sample",
     "sample_like",
+    "which",
 ]

@@ -212,8 +212,9 @@ def findings(out: Path, results: Path) -> None:
         "runs that are not better, in percent. A random run has 50.",
         "",
     ]
-    ways = [w for w in ("elbo", "kl", "udr", "model_centrality", "gaussian_total_correlation")
-            if frame[w].notna().any()]  # fmt: skip
+    ways = [w for w in ("elbo", "kl", "seam_gap", "udr", "model_centrality",
+                        "gaussian_total_correlation")
+            if w in frame and frame[w].notna().any()]  # fmt: skip
     made = choices(frame, ways, names).set_index(["by", "metric"])
     chosen = [[way, *(f"{100 * made.loc[(way, m), 'rank']:.0f}" for m in names),
                f"{made.loc[way, 'regained'].mean():.2f}"] for way in ways]  # fmt: skip

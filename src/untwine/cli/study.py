@@ -125,7 +125,7 @@ def table_study(
         metrics: Which scores to show; by default those of the study.
     """
     from ..study import metrics_of, scores, table
-    from ..study.table import write_table
+    from ..study.table import TERMS, write_table
 
     status: tuple[Any, ...] = ("finished", "failed", "started") if all else ("finished",)
     frame = scores(folder) if long else table(folder, status=status)
@@ -144,7 +144,7 @@ def table_study(
         varying = [c for c in frame.columns if "." not in c or c.startswith(("method.", "data."))]
         known = metrics_of(frame)
         varying = [c for c in varying if c not in known and frame[c].astype(str).nunique() > 1]
-        varying = [c for c in varying if c not in ("run", "weights", "error", "nll", "kl", "elbo")]
+        varying = [c for c in varying if c not in ("run", "weights", "error", *TERMS)]
         for name in metrics:
             if name not in frame:
                 raise UsageError(f"there is no score {name!r}{did_you_mean(name, known)}")

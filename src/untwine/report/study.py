@@ -34,8 +34,11 @@ if TYPE_CHECKING:
 
 __all__ = ["study_page"]
 
-_UNSUPERVISED = ("nll", "kl", "elbo", "udr", "model_centrality")
-_LOSS_FREE = ("elbo", "kl", "udr", "model_centrality", "gaussian_total_correlation")
+_UNSUPERVISED = ("nll", "kl", "elbo", "seam_gap", "udr", "model_centrality")
+_LOSS_FREE = (
+    *("elbo", "kl", "seam_gap", "udr", "model_centrality"),
+    "gaussian_total_correlation",
+)
 _ROWS = 300
 _DRAWS = 300
 

@@ -81,7 +81,7 @@ def oriented(frame: pandas.DataFrame, metrics: Sequence[str] | None = None) -> p
     names = metrics_of(frame) if metrics is None else list(metrics)
     scores = frame[names].astype(float)
     lower = [n for n in names if n in METRICS and METRICS[n].higher_is_better is False]
-    lower += [n for n in names if n in ("nll", "kl")]
+    lower += [n for n in names if n in ("nll", "kl", "seam_gap")]
     scores[lower] = -scores[lower]
     return scores
 

@@ -15,7 +15,10 @@ from .folder import POINT, Folder, Made, Status
 if TYPE_CHECKING:
     import pandas
 
-__all__ = ["metrics_of", "read_table", "scores", "settings_of", "table", "write_table"]
+__all__ = ["TERMS", "metrics_of", "read_table", "scores", "settings_of", "table", "write_table"]
+
+TERMS = ("nll", "kl", "elbo", "seam_gap")
+"""Columns in nats that need no labels: terms of the bound, and what diagonal posteriors cost."""
 
 _SCORES = "scores.json"
 _LARGE = 1 << 26  # bytes of a file of scores
@@ -30,9 +33,11 @@ def table(
     Columns are ``run`` (its name), ``status``, every setting (``method``, ``method.beta``,
     ``data``, ``steps``, ``seed``, ...; short names of classes), ``tags.NAME``, every score by the
     metric's name and its parts that are single numbers as ``metric.part``; ``nll``, ``kl`` and
-    ``elbo`` in nats per observation, of a thousand observations; ``seconds.train``,
-    ``seconds.measure``, ...; ``version.NAME``, ``machine.NAME``, ``weights`` (their digest) and
-    ``error``. Protocols of scores are in `scores`. ``frame.attrs["metrics"]`` names the metrics.
+    ``elbo`` in nats per observation, of a thousand observations; ``seam_gap`` in nats, of a
+    hundred, where two dimensions or more are in use (`diagnostics.orthogonality`);
+    ``seconds.train``, ``seconds.measure``, ...; ``version.NAME``, ``machine.NAME``, ``weights``
+    (their digest) and ``error``. Protocols of scores are in `scores`. ``frame.attrs["metrics"]``
+    names the metrics.
 
     Args:
         path: The study's folder.
@@ -255,7 +260,7 @@ def _place(column: str, metrics: Mapping[str, None]) -> tuple[int, str]:
              "precision", "tags")  # fmt: skip
     if root in order:
         return order.index(root), column
-    if column in ("nll", "kl", "elbo"):
+    if column in TERMS:
         return len(order) + 1, column
     if root in ("seconds", "version", "machine", "weights", "error"):
         return len(order) + 2, column

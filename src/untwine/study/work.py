@@ -28,6 +28,8 @@ __all__ = ["Outcome", "Sets", "TimeLimit", "Work", "due", "make"]
 
 _OBSERVATIONS = 1000
 """For the terms of the bound."""
+_SEAMS = 100
+"""For the seam gap, which takes the decoder's Jacobian at each."""
 _AGAIN = (OSError, MemoryError, torch.OutOfMemoryError)
 """Errors of the machine, not of the run."""
 
@@ -222,6 +224,7 @@ def _made(
         ),
     )
     bound = _timed(clocks, "bound", lambda: _bound(trained.method, data))
+    bound |= _timed(clocks, "seam_gap", lambda: _seam_gap(trained.method, data))
     _keep_codes(folder / "codes.npz", codes, measure)
     if work.figures:
         from .figures import draw
@@ -280,6 +283,18 @@ def _bound(method: Any, data: Any) -> dict[str, float]:
         return {}  # it has no density, or its code is none that is decoded alone
     nll, divergence = sums / len(rows)
     return {"nll": nll, "kl": divergence, "elbo": -nll - divergence}
+
+
+def _seam_gap(method: Any, data: Any) -> dict[str, float]:
+    """What diagonal posteriors cost, in nats, where two dimensions or more are in use."""
+    from ..diagnostics import orthogonality
+
+    try:
+        columns = orthogonality(method, data, n=_SEAMS)
+    except (AttributeError, NotImplementedError, RuntimeError, TypeError, ValueError):
+        return {}  # it has no density, or another prior than the standard normal
+    gap = columns.gap.value
+    return {"seam_gap": gap} if len(columns.dims) > 1 and np.isfinite(gap) else {}
 
 
 def _keep_codes(path: Path, codes: Codes, measure: Measuring) -> None:

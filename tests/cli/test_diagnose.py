@@ -195,3 +195,36 @@ def test_a_gap_that_no_rotation_removes_is_said():
     gap, left = found.orthogonality.seam_gap, found.orthogonality.rotated
     assert left.mean() > 0.3 * gap.mean()
     assert "would leave" in found.verdict or "nats, which no single rotation" in found.verdict
+
+
+def test_axes_of_a_run_its_levels_and_regions(untwine, folder):
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 1), dtype=np.uint8)
+    np.savez("images.npz", images=images)
+    data = "--data Npz --data.path images.npz --steps 2 --batch_size 8 --no-progress"
+    sizes = "--method.latent_dim 2 --method.blocks [1,1] --method.width 4"
+    status, _, err = untwine(f"train --method VeryDeepVAE {sizes} {data} --out deep")
+    assert status == 0, err
+    region = "--axes 2 --level z_1x1_0 --region 0:4,2:6"
+    status, out, err = untwine(f"diagnose deep --n 20 {region}")
+    assert (status, err) == (0, "")
+    assert "Level z_1x1_0: 2 axes by the region, ratio; of their squared change lie outside" in out
+    content = json.loads((folder / "deep/diagnosis/diagnosis.json").read_text())["axes"]
+    assert content["level"] == "z_1x1_0"
+    assert len(content["outside"]) == 2
+    assert (folder / "deep/diagnosis/axes.png").exists()
+    status, _, err = untwine("diagnose deep --n 20 --level z_1x1_0")
+    assert status == 2
+    assert "add --axes 5" in err
+    status, _, err = untwine("diagnose deep --n 20 --axes 2 --region 4")
+    assert status == 2
+    assert "--region is '4'; expected rows and columns" in err
+    status, _, err = untwine("diagnose deep --n 20 --axes 2 --level z_9")
+    assert status != 0
+    assert "expected one of z_1x1_0" in err
+    status, _, err = untwine(f"train --method VAE --method.latent_dim 3 {DATA} --steps 2 "
+                             "--batch_size 8 --no-progress --out flat")  # fmt: skip
+    assert status == 0, err
+    status, out, err = untwine("diagnose flat --n 20 --axes 2")
+    assert (status, err) == (0, "")
+    assert "2 axes by the average metric of 32 codes" in out
+    assert (folder / "flat/diagnosis/axes.png").exists()

@@ -76,6 +76,12 @@ FIGURES = {
     "level_rates": lambda: plots.level_rates(
         RNG.random(12) * 30, [f"z_28x28_{i}" for i in range(12)]
     ),
+    "direction_grid": lambda: plots.direction_grid(
+        RNG.random((4, 7, 3, 16, 16)),
+        [f"axis {k}, 12 % outside" for k in range(4)],
+        values=np.linspace(-3, 3, 7),
+        mask=np.arange(16) < np.full((16, 1), 6),
+    ),
     "level_cuts": lambda: plots.level_cuts(
         RNG.random((6, 8, 3, 16, 16)),
         [f"z_28x28_{i}" for i in range(5)],

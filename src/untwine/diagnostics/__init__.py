@@ -32,6 +32,8 @@ from .entanglement import Entanglement
 from .estimates import Estimate, Finding
 from .geometry import Metric, metric_at
 from .independence import Independence, independence, independence_at
+from .level_axes import level_axes
+from .level_decoder import LevelDecoder
 from .level_pictures import level_cuts, level_traversal
 from .level_rates import LevelRates, level_rates
 from .level_table import LevelTable, level_table
@@ -40,11 +42,13 @@ from .linear_case import LinearCase, linear_case
 from .models import Adapter, Encoded, LatentModel, NoDensity, encode_for
 from .orthogonality import Orthogonality, orthogonality
 from .overlap import Overlap, overlap
+from .regions import RegionAxes, region_axes
 from .rotations import Turn, best_rotation
 from .seams import Seams, seams
 from .sufficiency import Between, Goodness, goodness, goodness_of
 from .twins import EntangledTwin, Impossibility, impossibility, pair_concentration
 from .two_sample import TwoSample, two_sample
+from .walks import Walks, axes_of
 
 __all__ = [
     "Activity",
@@ -67,6 +71,7 @@ __all__ = [
     "Independence",
     "InferenceGaps",
     "LatentModel",
+    "LevelDecoder",
     "LevelRates",
     "LevelTable",
     "LinearCase",
@@ -76,11 +81,14 @@ __all__ = [
     "Orthogonality",
     "Overlap",
     "RatePoint",
+    "RegionAxes",
     "Seams",
     "Turn",
     "TwoSample",
+    "Walks",
     "activity",
     "annealed_bound",
+    "axes_of",
     "best_rotation",
     "beta_and_sigma",
     "bidirectional",
@@ -99,6 +107,7 @@ __all__ = [
     "independence",
     "independence_at",
     "inference_gaps",
+    "level_axes",
     "level_cuts",
     "level_rates",
     "level_table",
@@ -111,6 +120,7 @@ __all__ = [
     "pair_concentration",
     "principal_angles",
     "rate_distortion",
+    "region_axes",
     "seams",
     "sefa_axes",
     "two_sample",

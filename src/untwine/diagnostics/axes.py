@@ -14,16 +14,20 @@ from ..encoding import evaluating, placement
 from ..functional.jacobians import seam_gap
 from ..methods.abilities import Decodes, HasPrior
 from .estimates import Finding
-from .geometry import metric_at
+from .geometry import metric_at, placement_of
+from .level_decoder import LevelDecoder
 
 __all__ = [
     "Axes",
     "Comparison",
+    "Generator",
     "compare_axes",
+    "decoded",
     "effective_rank",
     "ganspace_axes",
     "generator_gap",
     "global_axes",
+    "leading",
     "local_axes",
     "sefa_axes",
     "walk",
@@ -81,7 +85,12 @@ def effective_rank(strength: Tensor) -> float:
 
 @torch.no_grad()
 def local_axes(
-    generator: Generator, z: Tensor, *, k: int | None = None, sigma: float | None = 1.0
+    generator: Generator,
+    z: Tensor,
+    *,
+    c: Tensor | None = None,
+    k: int | None = None,
+    sigma: float | None = 1.0,
 ) -> Axes:
     r"""The directions in which a generator changes most at one code.
 
@@ -91,6 +100,7 @@ def local_axes(
     Args:
         generator: What decodes, see `metric_at`.
         z: The code, ``(D,)``.
+        c: Its covariates, ``(C,)``.
         k: How many axes; all by default.
         sigma: See `metric_at`; 1, the lengths of differences of observations, by default.
 
@@ -103,13 +113,19 @@ def local_axes(
         >>> found.strength.tolist(), found.directions[:, 0].abs().tolist()
         ([3.0, 1.0], [0.0, 1.0])
     """
-    metric = metric_at(generator, z.reshape(1, -1), sigma=sigma)
-    return _leading(metric.tensor[0], k, "local singular directions")
+    given = None if c is None else c.reshape(1, -1)
+    metric = metric_at(generator, z.reshape(1, -1), c=given, sigma=sigma)
+    return leading(metric.tensor[0], k, "local singular directions")
 
 
 @torch.no_grad()
 def global_axes(
-    generator: Generator, z: Tensor, *, k: int | None = None, sigma: float | None = 1.0
+    generator: Generator,
+    z: Tensor,
+    *,
+    c: Tensor | None = None,
+    k: int | None = None,
+    sigma: float | None = 1.0,
 ) -> Axes:
     r"""The directions in which a generator changes most on average over codes.
 
@@ -119,11 +135,12 @@ def global_axes(
     Args:
         generator: What decodes, see `metric_at`.
         z: Codes, ``(N, D)``.
+        c: Their covariates, ``(N, C)``.
         k: How many axes; all by default.
         sigma: See `local_axes`.
     """
-    metric = metric_at(generator, z, sigma=sigma)
-    return _leading(metric.tensor.mean(0), k, f"the average metric of {len(z)} codes")
+    metric = metric_at(generator, z, c=c, sigma=sigma)
+    return leading(metric.tensor.mean(0), k, f"the average metric of {len(z)} codes")
 
 
 @torch.no_grad()
@@ -147,7 +164,7 @@ def sefa_axes(generator: nn.Module | Tensor, *, k: int | None = None) -> Axes:
     """
     weight = generator if isinstance(generator, Tensor) else _first_weight(generator)
     weight = weight.detach().double()
-    return _leading(weight.T @ weight, k, "SeFa")
+    return leading(weight.T @ weight, k, "SeFa")
 
 
 @torch.no_grad()
@@ -270,6 +287,7 @@ def walk(
     z: Tensor,
     axes: Axes,
     *,
+    c: Tensor | None = None,
     k: int = 5,
     span: float = 3.0,
     steps: int = 9,
@@ -280,6 +298,7 @@ def walk(
         generator: What decodes.
         z: Where to begin, ``(D,)``.
         axes: Along which.
+        c: Covariates of the code, ``(C,)``.
         k: How many of them.
         span: From ``-span`` to ``span``.
         steps: Positions on each.
@@ -287,17 +306,26 @@ def walk(
     Returns:
         ``(K, S, ...)``, which `untwine.plots.traversal_grid` draws.
     """
-    device, dtype = placement(generator)
+    device, dtype = placement_of(generator, z)
     directions = axes.directions[:, :k].T.to(device, dtype)
     line = torch.linspace(-span, span, steps, device=device, dtype=dtype)
     codes = z.to(device, dtype) + line[:, None] * directions[:, None, :]
+    many = codes.flatten(0, 1)
+    given = None if c is None else c.to(device, dtype).expand(len(many), -1)
+    return decoded(generator, many, given).unflatten(0, codes.shape[:2])
+
+
+@torch.no_grad()
+def decoded(generator: Generator, z: Tensor, c: Tensor | None = None) -> Tensor:
+    """Observations of codes ``(N, D)``, means where the generator gives distributions."""
+    call: Callable[..., Tensor | Distribution]
     call = generator.decode if isinstance(generator, Decodes) else generator
     made = []
     with evaluating(generator):
-        for part in codes.flatten(0, 1).split(64):
-            value = call(part)
+        for rows in torch.arange(len(z)).split(64):
+            value = call(z[rows]) if c is None else call(z[rows], c=c[rows])
             made.append(value.mean if isinstance(value, Distribution) else value)
-    return torch.cat(made).unflatten(0, codes.shape[:2])
+    return torch.cat(made)
 
 
 def generator_gap(generator: Generator, z: Tensor, sigma: float = 1.0) -> Tensor:
@@ -315,7 +343,8 @@ def generator_gap(generator: Generator, z: Tensor, sigma: float = 1.0) -> Tensor
     return seam_gap(tensor + torch.eye(tensor.shape[-1]).to(tensor))
 
 
-def _leading(matrix: Tensor, k: int | None, source: str) -> Axes:
+def leading(matrix: Tensor, k: int | None, source: str) -> Axes:
+    """The eigenvectors of an average metric, ``(D, D)``, the strongest first."""
     values, vectors = torch.linalg.eigh(matrix)
     values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)
     if k is not None:
@@ -325,6 +354,11 @@ def _leading(matrix: Tensor, k: int | None, source: str) -> Axes:
 
 
 def _first_layer(generator: nn.Module) -> tuple[nn.Module, str]:
+    if isinstance(generator, LevelDecoder):
+        raise TypeError(
+            f"the level {generator.level} enters the network after others: give a layer, or the "
+            "weight of one"
+        )
     start = generator
     for name in ("decoder", "model"):  # of a method: the generator is its decoder
         if isinstance(generator, Decodes) and isinstance(getattr(start, name, None), nn.Module):

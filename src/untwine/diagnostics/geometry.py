@@ -17,7 +17,7 @@ from ..functional.jacobians import jacobian
 from ..methods.abilities import Decodes
 from .models import Encoded, NoDensity
 
-__all__ = ["Metric", "metric_at", "metric_of", "optimal_sigma"]
+__all__ = ["Metric", "metric_at", "metric_of", "optimal_sigma", "placement_of"]
 
 _NUMBERS = 1 << 23  # of Jacobians that are held at once
 
@@ -60,6 +60,7 @@ def metric_at(
     *,
     c: Tensor | None = None,
     sigma: float | None = None,
+    mask: Tensor | None = None,
     rows: int | None = None,
 ) -> Metric:
     r"""The metric :math:`J^\top F J` of a decoder at codes.
@@ -73,11 +74,13 @@ def metric_at(
         z: Where, ``(N, D)``.
         c: Covariates, ``(N, C)``.
         sigma: Of the Gaussian that stands for the likelihood.
+        mask: Which values of an observation count, of its shape, ``(...)``; all by default.
         rows: How many codes at once; by default as many as some tens of megabytes hold.
 
     Raises:
         NoDensity: for a likelihood whose information is not known, if there is no ``sigma``.
-        ValueError: for a ``sigma`` that is not positive.
+        ValueError: for a ``sigma`` that is not positive, a mask without one, and a mask of another
+            shape.
 
     Example:
         >>> metric_at(lambda z: z @ torch.tensor([[3.0, 4.0]]), torch.zeros(1, 1), sigma=1.0).tensor
@@ -85,10 +88,10 @@ def metric_at(
     """
     if sigma is not None and not 0 < sigma < math.inf:
         raise ValueError(f"sigma is {sigma}; expected a positive number")
+    if mask is not None and sigma is None:
+        raise ValueError("mask is given without sigma: say how finely values are told apart")
     call = decoder.decode if isinstance(decoder, Decodes) else decoder
-    device, dtype = placement(decoder)
-    if not isinstance(decoder, nn.Module) and z.is_floating_point():
-        dtype = z.dtype
+    device, dtype = placement_of(decoder, z)
     points = z.detach().to(device, dtype)
     tensors, word = [], ""
     with evaluating(decoder):
@@ -99,13 +102,21 @@ def metric_at(
                 size = first.mean.numel() if isinstance(first, Distribution) else first.numel()
                 rows = max(1, _NUMBERS // max(size * points.shape[1], 1))
             part = slice(start, start + rows)
-            tensor, word = _chunk(call, points[part], None if c is None else c[part], sigma)
+            given = None if c is None else c[part]
+            tensor, word = _chunk(call, points[part], given, sigma, mask)
             tensors.append(tensor)
             start += rows
     tensor = torch.cat(tensors)
     if not torch.isfinite(tensor).all():
         raise NoDensity("the decoder's Jacobian is not finite at some codes: no lengths are known")
     return Metric(tensor, z.double(), word)
+
+
+def placement_of(decoder: object, z: Tensor) -> tuple[torch.device, torch.dtype]:
+    """Where and in which type a decoder wants codes; where they are, for what is no module."""
+    if not isinstance(decoder, nn.Module) and z.is_floating_point():
+        return z.device, z.dtype
+    return placement(decoder)
 
 
 def metric_of(encoded: Encoded, z: Tensor | None = None, sigma: float | None = None) -> Metric:
@@ -147,12 +158,21 @@ def optimal_sigma(encoded: Encoded, samples: int = 1, seed: int = 0) -> float:
 
 
 def _chunk(
-    call: Callable[..., Tensor | Distribution], z: Tensor, c: Tensor | None, sigma: float | None
+    call: Callable[..., Tensor | Distribution],
+    z: Tensor,
+    c: Tensor | None,
+    sigma: float | None,
+    mask: Tensor | None = None,
 ) -> tuple[Tensor, str]:
     value = _values(call, z, c)
     inside = _inside(value) if isinstance(value, Distribution) else value
     if sigma is not None:
         columns = jacobian(lambda v: _mean(_values(call, v, c)), z).double()
+        if mask is not None:
+            shape = tuple(_mean(value).shape[1:])
+            if tuple(mask.shape) != shape:
+                raise ValueError(f"mask has shape {tuple(mask.shape)}; expected {shape}")
+            columns = columns * mask.flatten().to(columns)[:, None]
         return columns.mT @ columns / sigma**2, f"a Gaussian of scale {sigma:.4g}"
     if not isinstance(value, Distribution):
         raise NoDensity(

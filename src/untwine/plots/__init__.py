@@ -17,6 +17,7 @@ from .diagnostics import (
     seams,
     stretch,
 )
+from .directions import direction_grid
 from .factors import latents_against_factors, position_pairs
 from .images import reconstructions, samples, samples_by_class, swap_grid, traversal_grid
 from .levels import level_cuts, level_rates
@@ -34,6 +35,7 @@ __all__ = [
     "cross_modal",
     "curves",
     "dimension_kl",
+    "direction_grid",
     "elbo_parts",
     "feature_correlations",
     "importance",

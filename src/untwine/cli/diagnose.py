@@ -48,7 +48,7 @@ def diagnose(
         out: A folder for the figures and the numbers; diagnosis in the run's folder by default.
         quiet: Print the verdict alone, one sentence.
     """
-    from ..diagnostics import axes_of, diagnose
+    from ..diagnostics import LatentModel, axes_of, diagnose
     from ..reading import expanded
     from ..training.files import make_folder, replace_file
 
@@ -66,6 +66,9 @@ def diagnose(
     numbers = {"verdict": found.verdict, "n": n, "seed": seed, **found.numbers()}
     drawn = figures(found)
     if axes:
+        if not isinstance(loaded.method, LatentModel):
+            name = type(loaded.method).__name__
+            raise UsageError(f"--axes is of methods that decode codes, which {name} does not")
         walks = axes_of(loaded.method, loaded.data, k=axes, level=level, mask=mask, seed=seed)
         numbers["axes"] = {**walks.axes.numbers(), "level": level, "region": region}
         drawn["axes"] = draw_walks(walks, mask)

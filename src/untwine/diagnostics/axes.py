@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -318,8 +319,7 @@ def walk(
 @torch.no_grad()
 def decoded(generator: Generator, z: Tensor, c: Tensor | None = None) -> Tensor:
     """Observations of codes ``(N, D)``, means where the generator gives distributions."""
-    call: Callable[..., Tensor | Distribution]
-    call = generator.decode if isinstance(generator, Decodes) else generator
+    call: Any = generator.decode if isinstance(generator, Decodes) else generator
     made = []
     with evaluating(generator):
         for rows in torch.arange(len(z)).split(64):

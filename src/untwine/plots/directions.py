@@ -76,7 +76,7 @@ def _outline(axes: Any, mask: np.ndarray, shape: tuple[int, ...]) -> None:
     from matplotlib.collections import LineCollection
 
     rows, _, height, width, _ = shape
-    mask = mask.any(0) if mask.ndim == 3 else mask
+    mask = np.asarray(mask.any(0) if mask.ndim == 3 else mask)
     if mask.shape != (height, width):
         raise ValueError(f"mask has shape {mask.shape}; expected {(height, width)}")
     total = axes.images[0].get_array().shape[0]

@@ -61,6 +61,15 @@ FIGURES = {
     "swap_grid of vectors": lambda: plots.swap_grid(
         RNG.normal(size=(2, 2, 20)), RNG.normal(size=(2, 20)), RNG.normal(size=(2, 20))
     ),
+    "control_effects": lambda: plots.control_effects(
+        RNG.random((5, 5)) * 1.1 - 0.1, LONG[:5], where=["z3", "z0 z1", "", "part content", "z12"]
+    ),
+    "counterfactual_grid": lambda: plots.counterfactual_grid(
+        *RNG.random((1, 9, 3, 16, 16)),
+        RNG.random((2, 9, 3, 16, 16)),
+        RNG.random((9, 3, 16, 16)),
+        labels=["original", "one method", "another", "rendered"],
+    ),
     "dimension_kl": lambda: plots.dimension_kl(RNG.random(10)),
     "dimension_kl of 64": lambda: plots.dimension_kl(RNG.random(64) * 100),
     "training_curves": lambda: plots.training_curves(_log()),

@@ -157,7 +157,18 @@ class LightTunnel(FactorDataset):
         return np.stack([light, light, light / 2, light / 2 * passes], axis=1)
 
     def observations(self, index: Index, draw: int = 0) -> Tensor:
-        values = self.factors[as_index(index, len(self))]
+        return self.images(self.factors[as_index(index, len(self))])
+
+    def images(self, values: np.ndarray) -> Tensor:
+        """What the tunnel would show with these variables, whatever caused them.
+
+        Shape:
+            values ``(B, 5)`` of integers; returns ``(B, 3, 64, 64)`` of float32.
+
+        Raises:
+            ValueError: for values that a variable cannot have.
+        """
+        values = self.space.check(values)
         color = (values[:, :3] / 255 * _malus(values)[:, None]).astype(np.float32)
         image = 0.06 + color[:, :, None, None] * _DISC
         for ring, angles, tint in ((_OUTER, values[:, 3], _BRASS), (_INNER, values[:, 4], _STEEL)):

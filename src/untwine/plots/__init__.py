@@ -18,6 +18,7 @@ from .diagnostics import (
     stretch,
 )
 from .directions import direction_grid
+from .edits import control_effects, counterfactual_grid
 from .factors import latents_against_factors, position_pairs
 from .images import reconstructions, samples, samples_by_class, swap_grid, traversal_grid
 from .levels import level_cuts, level_rates
@@ -31,7 +32,9 @@ __all__ = [
     "cluster_map",
     "cluster_tree",
     "column_cosines",
+    "control_effects",
     "correlations",
+    "counterfactual_grid",
     "cross_modal",
     "curves",
     "dimension_kl",

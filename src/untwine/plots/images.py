@@ -276,7 +276,7 @@ def _grid(
     columns = round(picture.shape[1] / width)
     inches = float(np.clip(9.0 / columns, 0.28, 0.95)) / width
     inches = min(inches, 30.0 / picture.shape[0])
-    margin = 0.2 + 0.075 * max(map(len, labels), default=0)
+    margin = 0.2 + 0.078 * max(map(len, labels), default=0)
     top = 0.15 + 0.2 * bool(heads) + 0.25 * (title is not None)
     canvas = figure(picture.shape[1] * inches + margin, picture.shape[0] * inches + top)
     axes = canvas.add_subplot()

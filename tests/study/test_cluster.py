@@ -1,5 +1,6 @@
 """Studies on Ray: the same table as one run after the other, whatever is killed meanwhile."""
 
+import itertools
 import os
 import random
 import signal
@@ -11,11 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from untwine.study import Folder, run, table
+from untwine.study import Folder, Study, fixed, run, table
 from untwine.study.cluster import write_failure
+from untwine.training.files import CheckpointError
 
-from .conftest import toy
-from .test_runner import same_table
+from .conftest import toy, toy_points
+from .test_runner import same_table, toy_point
 
 ray = pytest.importorskip("ray")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -134,6 +136,91 @@ def test_a_node_that_is_killed_leaves_its_runs_to_the_others(npz, whole, tmp_pat
     assert there.is_set()
     assert summary.finished == 4
     assert same_table(table(tmp_path / "s"), whole)
+
+
+def test_two_nodes_share_a_study_by_their_address(npz, finished, tmp_path, monkeypatch):
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    cluster.add_node(num_cpus=1)
+    toy(npz).write(tmp_path / "study.yaml")
+    script = "import sys; from untwine.cli import main; sys.exit(main())"
+    words = ["study", "run", "study.yaml", "--out", "s", "--address", cluster.address]
+    command = [sys.executable, "-c", script, *words, "--workers", "2"]
+    try:
+        subprocess.run(
+            [*command, "--no-figures", "--no-progress"], cwd=tmp_path, check=True, timeout=300
+        )
+    finally:
+        cluster.shutdown()
+    times = sorted(
+        ((p / "point.json").stat().st_mtime, (p / "done.json").stat().st_mtime)
+        for p in (tmp_path / "s/runs").iterdir()
+    )
+    # a node has room for one worker: runs at the same time were on both
+    assert any(start < end for (_, end), (start, _) in itertools.pairwise(times))
+    assert same_table(table(tmp_path / "s"), table(finished))
+
+
+def test_a_raylet_that_is_killed_ends_the_study_and_later_it_goes_on(npz, whole, tmp_path):
+    toy(npz, steps=300).write(tmp_path / "study.yaml")
+    script = "import sys; from untwine.cli import main; sys.exit(main())"
+    words = ["study", "run", "study.yaml", "--out", "s", "--runner", "ray", "--workers", "2"]
+    command = [sys.executable, "-c", script, *words, "--no-figures", "--no-progress"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 200
+    while time.monotonic() < end and not list(tmp_path.glob("s/runs/*/checkpoints/*")):
+        time.sleep(0.05)
+    raylets = named(process.pid, "raylet/raylet")
+    assert raylets
+    for pid in raylets:
+        os.kill(pid, signal.SIGKILL)
+    assert process.wait(timeout=200) != 0
+    assert len(table(tmp_path / "s")) < 4
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=300)
+    assert same_table(table(tmp_path / "s"), whole)
+
+
+def test_a_run_that_raises_on_a_worker_stops_nobody(npz, finished, tmp_path):
+    study = Study(
+        toy_points(npz) + fixed(toy_point(npz, **{"method.optimizer.lr": 1e30})),
+        measure=toy(npz).measure,
+        figures=False,
+    )
+    summary = run(study, tmp_path, runner="ray", workers=2, progress=False)
+    assert (summary.finished, summary.made) == (4, 5)
+    ((name, message),) = summary.failed.items()
+    assert "NonFiniteLoss" in message
+    assert "Traceback" in Folder(tmp_path).made()[0].error.get("traceback", "Traceback")
+    assert same_table(table(tmp_path), table(finished))
+    assert name not in set(table(tmp_path)["run"])
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 128 kB, and a function that makes it larger."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(place)]
+    try:
+        subprocess.run(mount, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("file systems cannot be mounted here")
+    larger = ["mount", "-o", "remount,size=64m", str(place)]
+    yield place, lambda: subprocess.run(larger, check=True)
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_disk_that_is_full_ends_the_study_and_later_it_goes_on(npz, finished, small_disk):
+    place, enlarge = small_disk
+    for runner in ("sequential", "ray"):
+        with pytest.raises(CheckpointError, match=r"the disk is full|No space left"):
+            run(toy(npz), place / "s", runner=runner, workers=2, progress=False)
+    assert len(table(place / "s")) < 4
+    enlarge()
+    assert run(toy(npz), place / "s", runner="ray", workers=2, progress=False).finished == 4
+    assert same_table(table(place / "s"), table(finished))
 
 
 def test_a_run_that_kills_its_worker_fails_and_stops_nobody(npz, tmp_path, monkeypatch):

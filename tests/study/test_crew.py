@@ -125,6 +125,16 @@ def test_workers_that_never_start_are_said(runs, tmp_path):
         ended(crew(ray, tmp_path, 1), runs)
 
 
+def test_a_cluster_without_nodes_ends_the_study(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr("untwine.study.cluster._LOOK", -1.0)
+    ray = StandIn([["never"]])
+    looked = iter([[{"Alive": True}], [{"Alive": False}, {"Alive": False}]])
+    ray.nodes = lambda: next(looked)
+    with pytest.raises(UsageError, match="no node of Ray is alive"):
+        ended(crew(ray, tmp_path, 1), runs)
+    assert len(ray.killed) == 1
+
+
 def test_a_run_that_gives_no_sign_is_ended(runs, tmp_path, monkeypatch):
     monkeypatch.setattr("untwine.study.cluster._GRACE", -1.0)
     ray = StandIn([["finished", "never"], ["finished"]])

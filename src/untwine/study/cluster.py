@@ -25,6 +25,7 @@ _GRACE = 120.0  # seconds beyond twice the time limit, after which a worker is t
 _BUSY = 2.0  # seconds before a run is tried again in whose folder another process is
 _PATIENCE = 30
 _FAILURES = 5  # workers in a row that do not start, after which there is something wrong
+_LOOK = 5.0  # seconds without any run at work, after which the cluster's nodes are looked at
 
 
 class Worker:
@@ -77,7 +78,8 @@ def on_ray(
         say: Tells the user of workers that died.
 
     Raises:
-        UsageError: if the cluster cannot be reached, or has no room for a single worker.
+        UsageError: if the cluster cannot be reached, has no room for a single worker, or has lost
+            all of its nodes.
     """
     import ray
 
@@ -121,12 +123,18 @@ class _Crew:
         """Gives runs to workers until all have come to an end."""
         waiting = deque((run, 0) for run in runs)
         waits: dict[str, int] = {}
+        last = time.monotonic()
         try:
             while waiting or self._at:
                 while waiting and self._idle:
                     self._give(*waiting.popleft())
                 tasks = [*self._at, *self._starting]
                 ready, _ = self._ray.wait(tasks, num_returns=1, timeout=_POLL)
+                if ready or self._at:
+                    last = time.monotonic()
+                elif time.monotonic() - last > _LOOK:
+                    self._check_nodes()
+                    last = time.monotonic()
                 for task in ready:
                     if task in self._starting:
                         self._started(task)
@@ -153,6 +161,14 @@ class _Crew:
             busy = [worker for worker, *_ in self._at.values()]
             for worker in (*busy, *self._idle, *self._starting.values()):
                 self._ray.kill(worker)
+
+    def _check_nodes(self) -> None:
+        """Refuses to wait for workers where no node is left to start them."""
+        if not any(node["Alive"] for node in self._ray.nodes()):
+            raise UsageError(
+                "no node of Ray is alive any more: the same command goes on from what is finished, "
+                "and from checkpoints"
+            )
 
     def _started(self, task: Any) -> None:
         """A worker that has started can be given runs; one that could not is replaced."""

@@ -8,6 +8,7 @@ from .finite import NonFiniteLoss
 from .fit import fit
 from .run import Run
 from .snapshots import PriorSnapshots, Snapshots, read_snapshots
+from .stacking import Unstackable, fit_stacked
 from .watching import RateWatch, TraversalFrames, read_frames, read_rates
 
 __all__ = [
@@ -28,8 +29,10 @@ __all__ = [
     "Snapshots",
     "State",
     "TraversalFrames",
+    "Unstackable",
     "critic_records",
     "fit",
+    "fit_stacked",
     "read_frames",
     "read_rates",
     "read_snapshots",

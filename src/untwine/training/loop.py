@@ -7,7 +7,6 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
-from hashlib import blake2b
 from itertools import chain
 from typing import Any, NoReturn
 
@@ -30,6 +29,7 @@ from .rates import Rates, Steering
 from .record import merged, numbers
 from .replicas import Replicas
 from .run_folder import RunFolder
+from .seeding import step_seed
 from .skips import SkipWatch
 from .stages import Batches, optimizers_of
 
@@ -519,8 +519,7 @@ class Loop:
 
     def _seed(self, *place: Any) -> None:
         """Seeds torch's generators for one purpose at one place of the training."""
-        words = repr((self.seed, *place, self.replicas.rank)).encode()
-        value = int.from_bytes(blake2b(words, digest_size=8).digest(), "little") >> 1
+        value = step_seed(self.seed, *place, self.replicas.rank)
         torch.default_generator.manual_seed(value)
         if self.device.type != "cpu":
             torch.get_device_module(self.device).manual_seed(value)

@@ -77,6 +77,7 @@ def processor() -> float:
 
 def main() -> None:
     parser = common.parser(__doc__, out=Path("runs/audit"), results=common.RESULTS)
+    parser.add_argument("--metrics", nargs="+", help="instead of all")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--reseeds", type=int, default=20)
     parser.add_argument("--ladder-reseeds", type=int, default=3)
@@ -90,8 +91,15 @@ def main() -> None:
         if options.seconds and processor() - before > options.seconds:
             sys.exit(3)
 
-    frame = audit(reseeds=options.reseeds, ladder_reseeds=options.ladder_reseeds, path=path,
-                  workers=options.workers, keep=options.out / "audit.jsonl", say=say)  # fmt: skip
+    frame = audit(
+        options.metrics,
+        reseeds=options.reseeds,
+        ladder_reseeds=options.ladder_reseeds,
+        path=path,
+        workers=options.workers,
+        keep=options.out / "audit.jsonl",
+        say=say,
+    )
     frame["verdict"] = [verdict(row) for _, row in frame.iterrows()]
     options.results.mkdir(parents=True, exist_ok=True)
     frame.round(4).to_csv(options.results / "audit.csv")

@@ -21,7 +21,7 @@ from untwine.training import fit_stacked
 CASES = {  # name: side, net, examples of a step, steps of a training
     "MLP of 64, 16x16, batches of 32": (16, ut.nets.MLP([64]), 32, 150),
     "MLP of 64, 16x16, batches of 64": (16, ut.nets.MLP([64]), 64, 150),
-    "MLP of 64, 16x16, batches of 256": (16, ut.nets.MLP([64]), 256, 60),
+    "MLP of 64, 16x16, batches of 256": (16, ut.nets.MLP([64]), 256, 20),
     "convolutions, 64x64, batches of 64": (64, None, 64, 4),
 }
 
@@ -57,12 +57,13 @@ def seconds(make) -> float:
 def main() -> None:
     parser = common.parser(__doc__, results=common.RESULTS)
     parser.add_argument("--counts", type=int, nargs="+", default=[2, 5, 10, 20])
+    parser.add_argument("--cases", type=int, nargs="+", default=range(len(CASES)))
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows = []
-    for case in CASES:
-        counts = options.counts if CASES[case][1] is not None else [2, 5]
+    for case in [list(CASES)[number] for number in options.cases]:
+        counts = options.counts if CASES[case][1] is not None else [5]
         for count in counts:
             one, together, steps = trainings(case, count)
             pairs = []

@@ -318,3 +318,42 @@ def test_every_kind_of_method_is_forecast_and_run(npz, tmp_path):
     )
     assert again(study, tmp_path).failed == {}
     assert len(table(tmp_path)) == 3
+
+
+def test_seeds_that_are_trained_at_once_give_the_same_scores_but_for_rounding(
+    npz, finished, tmp_path, capfd
+):
+    summary = run(toy(npz), tmp_path, together=2, progress=False)
+    assert (summary.finished, summary.made) == (4, 4)
+    one, two = table(tmp_path).set_index("run"), table(finished).set_index("run")
+    assert set(one.index) == set(two.index)
+    for column in ("nll", "kl"):
+        np.testing.assert_allclose(one[column], two.loc[one.index, column], rtol=1e-3)
+    assert again(toy(npz), tmp_path).made == 0
+    logs = [Folder(tmp_path).runs / name / "log.jsonl" for name in one.index]
+    assert all(len(log.read_text().splitlines()) == 2 for log in logs)
+
+
+def test_methods_whose_seeds_cannot_be_trained_at_once_are_trained_alone(npz, tmp_path, capfd):
+    (point, *_) = toy_points(npz)
+    base = {k: v for k, v in point.items() if not k.startswith("method.beta") and k != "seed"}
+    study = Study(fixed({**base, "method": "FactorVAE"}) * seeds(2), measure=toy(npz).measure,
+                  figures=False)  # fmt: skip
+    assert run(study, tmp_path, together=2).finished == 2
+    said = capfd.readouterr().err
+    assert said.count("seeds of FactorVAE are trained one after the other") == 1
+    with pytest.raises(UsageError, match="Ray makes single runs"):
+        run(study, tmp_path, together=2, runner="ray")
+    with pytest.raises(UsageError, match="together is 0"):
+        run(study, tmp_path, together=0)
+
+
+def test_groups_hold_runs_that_differ_in_their_seed_alone(npz, finished, tmp_path):
+    from untwine.study.together import groups
+
+    runs = toy(npz).runs()
+    made = groups(runs, Folder(tmp_path), 2)
+    assert [[r.spec["seed"] for r in group] for group in made] == [[0, 1], [0, 1]]
+    assert len({r.spec["method"]["init_args"]["beta"] for r in made[0]}) == 1
+    assert groups(runs, Folder(finished), 2) == [[r] for r in runs]  # have begun
+    assert groups(runs, Folder(tmp_path), 1) == [[r] for r in runs]

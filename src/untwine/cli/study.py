@@ -35,6 +35,7 @@ def run_study(
     address: str | None = None,
     gpus: float | None = None,
     threads: int = 1,
+    together: int = 1,
     time_limit: float | None = None,
     retry: bool = False,
     retries: int = 3,
@@ -57,6 +58,7 @@ def run_study(
         address: Of a running cluster of Ray, auto for this machine's.
         gpus: Of each run, such as 0.25 where four share one.
         threads: Of each run.
+        together: Runs that differ in their seed alone to train at once; small models gain.
         time_limit: Seconds that a run may train.
         retry: Try again what failed, whatever the reason.
         retries: How often a run is begun again whose worker dies.
@@ -80,6 +82,7 @@ def run_study(
         address=address,
         gpus=gpus,
         threads=threads,
+        together=together,
         time_limit=time_limit,
         retry=retry,
         retries=retries,

@@ -19,6 +19,7 @@ from .forecast import Forecast, forecast, kind_of
 from .points import Planned
 from .progress import Progress
 from .study import Study
+from .together import groups, train_together
 from .work import Outcome, Sets, Work, due, make
 
 __all__ = ["Summary", "check", "run", "sequential"]
@@ -63,6 +64,7 @@ def run(
     address: str | None = None,
     gpus: float | None = None,
     threads: int = 1,
+    together: int = 1,
     time_limit: float | None = None,
     retry: bool = False,
     retries: int = 3,
@@ -87,6 +89,9 @@ def run(
             started for the study. Its nodes must see the folder under the same path.
         gpus: Of each run, a fraction where several share one; by default one where there is any.
         threads: Of each run.
+        together: Runs that differ in their seed alone to train at once, one after the other
+            otherwise, see `training.fit_stacked`: small models gain. Their results are those of
+            single runs but for rounding, and they have no checkpoints on the way.
         time_limit: Seconds that a run may train.
         retry: Whether to try again what failed, whatever the reason.
         retries: How often a run is begun again whose worker dies.
@@ -111,7 +116,7 @@ def run(
     """
     began = time.monotonic()
     for name, value, least in (("threads", threads, 1), ("workers", workers, 1),
-                               ("retries", retries, 0)):  # fmt: skip
+                               ("together", together, 1), ("retries", retries, 0)):  # fmt: skip
         if value is not None and value < least:
             raise UsageError(f"{name} is {value}: expected at least {least}")
     if time_limit is not None and time_limit <= 0:
@@ -126,6 +131,10 @@ def run(
     sets = Sets(study.trust)
     check(left, sets, study.trust)
     foreseen = forecast(left, runs, list(made.values()), sets, study.trust)
+    if together > 1:
+        if runner == "ray" or address is not None:
+            raise UsageError(f"together is {together}: Ray makes single runs; leave one out")
+        runner = "sequential"
     chosen, why = _runner(runner, workers, address, len(left), threads)
     count = 1 if chosen == "sequential" else _workers(workers, threads, address, len(left))
     each = {r.name: foreseen.seconds.get(kind_of(r), 0.0) for r in left}
@@ -147,7 +156,7 @@ def run(
                         retries=retries, say=bar.say,
                     )  # fmt: skip
                 else:
-                    outcomes = sequential(left, folder, work, sets, bar)
+                    outcomes = sequential(left, folder, work, sets, bar, together)
                 ended = _followed(outcomes, left, folder, bar)
         elif not only_forecast and folder.path.is_dir():
             study.write(folder.path / "study.yaml")
@@ -199,9 +208,27 @@ def check(runs: Sequence[Planned], sets: Sets, trust: Sequence[str] = ()) -> Non
 
 
 def sequential(
+    runs: Sequence[Planned],
+    folder: Folder,
+    work: Work,
+    sets: Sets,
+    bar: Progress,
+    together: int = 1,
+) -> Iterator[Outcome]:
+    """Makes runs one after the other in this process, or trains those of some seeds at once."""
+    said = set()
+    for group in groups(runs, folder, together):
+        if len(group) > 1:
+            why = train_together(group, folder, work, sets)
+            if why and group[0].method not in said:
+                said.add(group[0].method)
+                bar.say(f"seeds of {group[0].method} are trained one after the other: {why}")
+        yield from _singly(group, folder, work, sets, bar)
+
+
+def _singly(
     runs: Sequence[Planned], folder: Folder, work: Work, sets: Sets, bar: Progress
 ) -> Iterator[Outcome]:
-    """Makes runs one after the other in this process."""
     for run in runs:
         total = run.spec["steps"]
         total = sum(total.values()) if isinstance(total, dict) else total

@@ -46,6 +46,7 @@ from .mixture_divergences import (
 from .moments import covariance, dip
 from .multiinformation import kernel_multiinformation
 from .onehot import one_hot
+from .path_length import path_lengths
 from .repulsion import head_repulsion
 from .schedules import Linear, Schedule, at
 from .sharing import average, changed, geometric, pool, product, share
@@ -105,6 +106,7 @@ __all__ = [
     "one_hot",
     "orthogonal_jacobian",
     "parameters_of",
+    "path_lengths",
     "permute_dims",
     "pool",
     "product",

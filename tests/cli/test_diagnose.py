@@ -33,6 +33,7 @@ REFUSED = {
     "ReducingAAE",
     "SemiSupervisedAAE",
     "SemiSupervisedReducingAAE",
+    "StyleGAN",
     "Tripod",
 }
 """Without a density of x given z, of z given x, or of z; or of several modalities."""

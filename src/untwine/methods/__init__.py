@@ -71,6 +71,7 @@ from .reducing_aae import (
 from .semi_supervised_aae import SemiSupervisedAAE as SemiSupervisedAAE
 from .slow_vae import SlowVAE as SlowVAE
 from .snapshot import Snapshot as Snapshot
+from .style_gan import StyleGAN as StyleGAN
 from .swaps import Swaps as Swaps, swap as swap
 from .tripod import (
     HessianPenalty as HessianPenalty,

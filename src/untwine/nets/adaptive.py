@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -83,7 +83,7 @@ class AdaptiveAugment(Recorded, nn.Module):
             ) from error
         self.kinds, self.target, self.images = tuple(kinds), target, images
         self.register_buffer("p", torch.tensor(float(p)))
-        outside = {"padding_mode": "reflection", "p": 1.0}
+        outside: dict[str, Any] = {"padding_mode": "reflection", "p": 1.0}
         made = {
             "flip": (kornia.RandomHorizontalFlip(p=1.0),),
             "rotation": (kornia.RandomAffine(180.0, **outside),),

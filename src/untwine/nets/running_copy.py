@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 __all__ = ["follow", "running_copy"]
 
+Net = TypeVar("Net", bound=nn.Module)
 
-def running_copy(net: nn.Module) -> nn.Module:
+
+def running_copy(net: Net) -> Net:
     """A copy of a network that no player owns: its weights are buffers.
 
     Example:
@@ -41,5 +44,5 @@ def follow(twin: nn.Module, net: nn.Module, decay: Tensor | float) -> None:
     values = dict(twin.named_buffers())
     for name, value in net.named_parameters():
         values[name].copy_(value + decay * (values[name] - value))
-    for name, value in net.named_buffers():
-        values[name].copy_(value)
+    for name, buffer in net.named_buffers():
+        values[name].copy_(buffer)

@@ -166,7 +166,7 @@ class StyleSynthesis(nn.Module):
                 f"{sizes[::-1]}"
             )
         widths = list(channels)[::-1]
-        self.dim, self.resolutions = dim, tuple(sizes)
+        self.shape, self.dim = tuple(int(n) for n in shape), dim
         self.constant = nn.Parameter(torch.randn(1, widths[0], *sizes[0]))
         layers = [StyleLayer(widths[0], widths[0], dim, sizes[0], modulation)]
         for i in range(1, len(sizes)):

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..checks import check_size
 from .equalized import EqualizedConv, EqualizedLinear, leaky_relu
 from .style import style_sizes
 
@@ -90,6 +91,7 @@ class StyleDiscriminator(nn.Module):
             raise ValueError(
                 f"channels is {list(channels)}; expected {len(sizes)}, one for each of {sizes}"
             )
+        check_size("group", group)
         self.group = group
         self.first = EqualizedConv(shape[0], channels[0], 1)
         self.blocks = nn.ModuleList(

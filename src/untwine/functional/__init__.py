@@ -17,7 +17,7 @@ from .block_information import block_information
 from .contrastive import nt_xent
 from .coverage import density_and_coverage
 from .decomposition import Decomposition, decompose, log_densities, log_importance_weights
-from .discrepancies import mmd, score, sliced_wasserstein, stein, stein_direction
+from .discrepancies import group_mmd, mmd, score, sliced_wasserstein, stein, stein_direction
 from .divergences import kl, kl_blocks, kl_rule
 from .experts import mixture_of_experts, product_of_experts
 from .f_distribution import log_betainc, log_f_cdf
@@ -82,6 +82,7 @@ __all__ = [
     "geometric",
     "gradient_penalty",
     "gram",
+    "group_mmd",
     "head_repulsion",
     "hessian_penalty",
     "ima_contrast",

@@ -8,7 +8,7 @@ from torch.distributions import Distribution
 
 from .kernels import RBF, Kernel, squared_distances
 
-__all__ = ["mmd", "score", "sliced_wasserstein", "stein", "stein_direction"]
+__all__ = ["group_mmd", "mmd", "score", "sliced_wasserstein", "stein", "stein_direction"]
 
 
 def mmd(x: Tensor, y: Tensor, kernel: Kernel | None = None, *, unbiased: bool = True) -> Tensor:
@@ -49,6 +49,42 @@ def mmd(x: Tensor, y: Tensor, kernel: Kernel | None = None, *, unbiased: bool = 
         total = gram.sum() - gram.diagonal().sum() if unbiased else gram.sum()
         total_ = total_ + total / (size * (size - 1) if unbiased else size**2)
     return total_ - 2 * kernel(x, y, h).mean()
+
+
+def group_mmd(
+    z: Tensor, groups: Tensor, kernel: Kernel | None = None, *, unbiased: bool = True
+) -> Tensor:
+    r"""Squared maximum mean discrepancies of each group from all others, summed, a scalar.
+
+    .. math::
+        \sum_g \mathrm{MMD}^2\big(\{z_i : c_{ig} = 1\}, \{z_i : c_{ig} = 0\}\big)
+
+    See `mmd`. Of two groups both terms are the same. A group with fewer than two points, inside or
+    outside, counts 0: shapes do not depend on the values, so that a step can be captured.
+
+    Args:
+        z: Points.
+        groups: Indicators :math:`c`, 0 or 1; a single column is a group and its complement.
+        kernel: `RBF` with the dimension for its bandwidth by default.
+        unbiased: Whether it is the U-statistic. The other one falls when all codes shrink, also
+            where groups do not differ, by more the smaller they are.
+
+    Shape: ``(N, D)`` and ``(N, G)``.
+
+    References:
+        Louizos, Swersky, Li, Welling, Zemel, "The Variational Fair Autoencoder", 2016,
+        https://arxiv.org/abs/1511.00830, equation 8.
+    """
+    kernel = RBF() if kernel is None else kernel
+    gram = kernel(z, z, kernel.width(z))
+    sides = (groups, 1 - groups)
+    counts = [side.sum(0) for side in sides]
+    total_ = -2 * (sides[0] * (gram @ sides[1])).sum(0) / (counts[0] * counts[1]).clamp(min=1)
+    within = gram - torch.diag(gram.diagonal()) if unbiased else gram
+    for side, n in zip(sides, counts, strict=True):
+        pairs = n * (n - 1) if unbiased else n * n
+        total_ = total_ + (side * (within @ side)).sum(0) / pairs.clamp(min=1)
+    return (total_ * ((counts[0] >= 2) & (counts[1] >= 2))).sum()
 
 
 def score(p: Distribution, z: Tensor) -> Tensor:

@@ -37,6 +37,7 @@ from .gaussian_mixture_vae import GaussianMixtureVAE as GaussianMixtureVAE
 from .generalized_m2 import GeneralizedM2 as GeneralizedM2
 from .gradient_guard import GradientGuard as GradientGuard
 from .graph import Graph as Graph, Variable as Variable
+from .group_mmd import GroupMMD as GroupMMD
 from .gvae import GVAE as GVAE
 from .hierarchical_mixture_vae import HierarchicalMixtureVAE as HierarchicalMixtureVAE
 from .hierarchical_model import HierarchicalModel as HierarchicalModel, TopDown as TopDown

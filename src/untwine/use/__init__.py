@@ -5,25 +5,51 @@ from .annotation import annotate
 from .choice import Control
 from .controls import Controls
 from .counterfactuals import Counterfactuals, counterfactuals
+from .discovery import CausalGraph, Discovery, agreement, discover, match
 from .edited import Edited
+from .erasure import Erasure, erase
 from .estimator import CodeTransformer
+from .fairness import Fairness, fairness, parity
 from .generation import condition_of, interpolate, sample, sample_like
 from .imputation import impute
+from .interventions import Effects, Reader, intervene, nearest_reader
+from .locating import Location, Recovery, locate, recover
 from .probe import Probe
+from .transfer import TransferCurve, transfer_curve
 
 __all__ = [
+    "CausalGraph",
     "CodeTransformer",
     "Control",
     "Controls",
     "Counterfactuals",
+    "Discovery",
     "Edited",
+    "Effects",
+    "Erasure",
+    "Fairness",
+    "Location",
     "Probe",
+    "Reader",
+    "Recovery",
+    "TransferCurve",
+    "agreement",
     "annotate",
     "condition_of",
     "counterfactuals",
+    "discover",
+    "erase",
+    "fairness",
     "impute",
     "interpolate",
+    "intervene",
+    "locate",
+    "match",
+    "nearest_reader",
+    "parity",
+    "recover",
     "sample",
     "sample_like",
+    "transfer_curve",
     "which",
 ]

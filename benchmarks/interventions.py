@@ -10,6 +10,7 @@ one variable each, and on what boosting reads off the code after 1,000 labels.
 
     python benchmarks/interventions.py
     python benchmarks/interventions.py --methods VAE BetaTCVAE --steps 400 --seeds 0
+    python benchmarks/interventions.py --methods --test 2000
 
 Each line of interventions.jsonl is a training; the same command again goes on.
 """
@@ -168,6 +169,7 @@ def picture(rows, names, path):
         1, len(own) + 1, figsize=(3.6 * len(own) + 5.5, 4.2), layout="constrained",
         width_ratios=[1] * len(own) + [1.5],
     )  # fmt: skip
+    axes = np.atleast_1d(axes)
     for axis, row in zip(axes, own, strict=False):
         effect = np.array(row["effect"])
         axis.imshow(effect, cmap="Blues", vmin=0, vmax=1, aspect="auto")
@@ -226,8 +228,7 @@ def written(rows, names, options):
         "mean ± standard deviation over seeds. Mean error of the inverse renderer on pictures, in",
         f"each variable's unit: {errors}.",
         "",
-        *effects,
-        "",
+        *([*effects, ""] if own else []),
         *lines,
         "",
     ]
@@ -242,7 +243,7 @@ def settings(options):
 
 def main() -> None:
     parser = common.parser(__doc__, seeds=[0, 1], out=common.RESULTS)
-    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
+    parser.add_argument("--methods", nargs="*", default=list(METHODS), help="none: no training")
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--n", type=int, default=20_000, help="pictures to learn from")
     parser.add_argument("--test", type=int, default=5000, help="pictures to search causes in")

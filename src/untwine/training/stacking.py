@@ -67,7 +67,7 @@ def fit_stacked(
     the losses :math:`\mathcal{L}_s`, and the gradient of :math:`\sum_s \mathcal{L}_s` is each
     seed's own. Batches and noise are those that each seed has alone, so that weights differ by
     rounding only. Small models gain, for which a step is mostly calls (`benchmarks/stacking.py`);
-    convolutions on the CPU lose. There are no checkpoints: what was killed begins again.
+    convolutions on the CPU do not. There are no checkpoints: what was killed begins again.
 
     Args:
         methods: One for each seed, alike but for their weights; trained in place, and left in

@@ -223,3 +223,18 @@ def test_images_and_their_settings(data, method):
         StyleGAN.build(data, mixing=1.5, **SMALL)
     with pytest.raises(ValueError, match="at least 8x8"):
         StyleGAN.build(FactorDataset.from_arrays(torch.rand(8, 3, 6, 6).numpy()), latent_dim=3)
+
+
+def test_a_grid_of_styles_joins_its_row_and_its_column(method):
+    rows, columns = torch.randn(2, 5), torch.randn(3, 5)
+    grid = method.style_grid(rows, columns, 1, 3)
+    assert grid.shape == (2, 3, 3, 16, 16)
+    for i in range(2):
+        for j in range(3):
+            w = rows[i].repeat(method.count, 1)
+            w[1:3] = columns[j]
+            torch.testing.assert_close(grid[i, j], method.decode(w[None]).mean[0])
+    whole = method.style_grid(rows, columns, 0, method.count)
+    torch.testing.assert_close(whole[0], method.decode(columns).mean)
+    with pytest.raises(ValueError, match="layers 3 to 6 of 5"):
+        method.style_grid(rows, columns, 3, 6)

@@ -32,6 +32,7 @@ from .entanglement import Entanglement
 from .estimates import Estimate, Finding
 from .geometry import Metric, metric_at
 from .independence import Independence, independence, independence_at
+from .latent_paths import Separability, linear_separability, perceptual_path_length
 from .level_axes import level_axes
 from .level_decoder import LevelDecoder
 from .level_pictures import level_cuts, level_traversal
@@ -83,6 +84,7 @@ __all__ = [
     "RatePoint",
     "RegionAxes",
     "Seams",
+    "Separability",
     "Turn",
     "TwoSample",
     "Walks",
@@ -113,11 +115,13 @@ __all__ = [
     "level_table",
     "level_traversal",
     "linear_case",
+    "linear_separability",
     "local_axes",
     "metric_at",
     "orthogonality",
     "overlap",
     "pair_concentration",
+    "perceptual_path_length",
     "principal_angles",
     "rate_distortion",
     "region_axes",

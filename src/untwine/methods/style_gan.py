@@ -33,6 +33,7 @@ from ..nets import (
 from ..nets.style import Modulation, NoiseInput
 from .loss import Loss
 from .method import Context, MakeOptimizer, Method, Moves, Observations, Player, Stage
+from .projection import project
 from .verdicts import verdicts
 
 if TYPE_CHECKING:
@@ -324,6 +325,33 @@ class StyleGAN(Method):
         """
         return (self.averaged.synthesis(w, noise) + 1) / 2
 
+    @torch.no_grad()
+    def style_grid(self, rows: Tensor, columns: Tensor, first: int, last: int) -> Tensor:
+        """Images of every code with the styles of every other one in some of the layers.
+
+        `plots.swap_grid` shows them.
+
+        Args:
+            rows: Codes of the other layers.
+            columns: Codes of layers ``first`` to ``last - 1``.
+            first: Number of a layer, from 0.
+            last: One more than that of the last one, at most L.
+
+        Shape: ``(M, D)`` and ``(N, D)`` to ``(M, N, C, H, W)``.
+
+        Raises:
+            ValueError: for layers that there are not.
+        """
+        if not 0 <= first < last <= self.count:
+            raise ValueError(
+                f"layers {first} to {last} of {self.count}; expected 0 <= first < last <= L"
+            )
+        one = rows.repeat_interleave(len(columns), 0)
+        two = columns.repeat(len(rows), 1)
+        w = self.mix(one, two, first)
+        w[:, last:] = one[:, None]
+        return self.decode(w).mean.unflatten(0, (len(rows), len(columns)))
+
     def represent(self, batch: Batch | Observations) -> Distribution:
         """The encoder's w, a point."""
         return Point(self.w_mean + self.encoder(Batch.of(batch).x))
@@ -338,6 +366,18 @@ class StyleGAN(Method):
     def sample(self, n: int, *, truncation: float = 1.0) -> Tensor:
         """``(n, C, H, W)`` images of fresh codes and noise inputs; see `truncate`."""
         return self.paint(self.codes(n, truncation=truncation), "fresh").clamp(0, 1)
+
+    def project(
+        self,
+        x: Tensor,
+        steps: int = 200,
+        *,
+        lr: float = 0.1,
+        start: Tensor | None = None,
+        layers: bool = False,
+    ) -> Tensor:
+        """Codes of images by optimization, see `methods.projection.project`."""
+        return project(self, x, steps, lr=lr, start=start, layers=layers)
 
     # Stage fit
 

@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.optim import Adam
 
 from ..checks import check_scale, check_size
+from .loss import Loss
 
-if TYPE_CHECKING:
-    from .style_gan import StyleGAN
-
-__all__ = ["project"]
+__all__ = ["Paints", "project"]
 
 _NOISE, _QUIET = 0.05, 0.75  # of deviations of w at first, and the share of steps it falls over
 _RISE, _FALL = 0.05, 0.25  # of steps over which the learning rate rises, and falls
 
 
+class Paints(Protocol):
+    """What a projection needs of a method, such as `StyleGAN`."""
+
+    w_mean: Tensor
+
+    @property
+    def count(self) -> int:
+        """The number of layers that have a style."""
+
+    def codes(self, n: int) -> Tensor:
+        """Codes as they are drawn, ``(n, D)``."""
+
+    def paint(self, w: Tensor) -> Tensor:
+        """Images of codes, differentiable."""
+
+    def reconstruction(self, x: Tensor, painted: Tensor) -> Loss:
+        """How far images are from others."""
+
+
 def project(
-    method: StyleGAN,
+    method: Paints,
     x: Tensor,
     steps: int = 200,
     *,

@@ -23,6 +23,8 @@ from untwine.report.findings import _varied, find
 from untwine.report.settings import hyperparameters, plain_text, written
 from untwine.report.sheets import png, shrunk
 
+from ..oracles.controls_toys import Known, made, world
+
 SECTIONS = [
     "traversals",
     "scores",
@@ -108,8 +110,9 @@ def page(run: ut.Run) -> Page:
 
 
 def test_everything_is_there(page: Page) -> None:
-    assert [s["id"] for s in page.all("section")] == SECTIONS
-    assert [a["href"] for a in page.all("a")][1:] == [f"#{name}" for name in SECTIONS]
+    names = [*SECTIONS[:5], "edits", *SECTIONS[5:]]
+    assert [s["id"] for s in page.all("section")] == names
+    assert [a["href"] for a in page.all("a")][1:] == [f"#{name}" for name in names]
     assert "Not shown" not in page.words()
     assert len(page.all("svg", role="img")) >= 5 + 2
     words = page.words()
@@ -284,11 +287,14 @@ def test_every_method_has_a_report(name: str, tmp_path: Path) -> None:
     page = Page(ut.report(run, n=80, scores=False))
     swaps = issubclass(cls, ut.methods.Swaps)
     levels = isinstance(method, ut.methods.HasLevels)
-    shown = [*SECTIONS[:5], *["levels"] * levels, *["swaps"] * swaps, *SECTIONS[5:]]
+    edits = len(page.all("section", id="edits"))  # but of codes of thousands of dimensions
+    shown = [*SECTIONS[:5], *["edits"] * edits]
+    shown += [*["levels"] * levels, *["swaps"] * swaps, *SECTIONS[5:]]
     assert [s["id"] for s in page.all("section")] == shown
     assert len([i for i in page.all("img") if i.get("class") == "swaps"]) == swaps
     assert len([i for i in page.all("img") if i.get("class") == "levels"]) == levels
     draws = hasattr(method, "decode") and cls.supervision is not ut.data.Modalities
+    assert edits == (draws and name != "VeryDeepVAE")
     assert (len(page.all("canvas")) >= 3) == draws
     reasons = re.findall(r"Not shown: ([^<]*)\.<", page.html)
     assert "not asked for" in reasons
@@ -297,6 +303,21 @@ def test_every_method_has_a_report(name: str, tmp_path: Path) -> None:
         assert any("decode" in reason or "modalities" in reason for reason in reasons)
     if name in other:
         assert any(other[name] in reason for reason in reasons)
+
+
+def test_edits_of_a_perfect_code_are_the_truth(tmp_path: Path) -> None:
+    data = world()
+    out = tmp_path / "page.html"
+    page = Page(ut.report(None, method=made(Known, data), data=data, out=out, scores=False))
+    section = page.section("edits")
+    for k, name in enumerate(("shape", "scale", "place")):
+        cells = re.findall(
+            r"<t[hd][^>]*>([^<]*)</t", section.split(f">{name}<")[1].split("</tr>")[0]
+        )
+        assert cells[0] == ("" if k == 0 else "+") + f"z{k}"
+        assert float(cells[1]) > 0.99
+        assert cells[4:] == ["1.00", "1.00 to 1.00"]
+    assert len(page.all("img", **{"class": "edits"})) == 1
 
 
 def test_swaps_are_the_methods_own_and_of_clips_too(tmp_path: Path) -> None:

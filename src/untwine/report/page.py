@@ -20,6 +20,7 @@ from ..training.files import replace_file
 from ..training.plan import plan
 from ..training.scores import kept
 from .adversaries import adversaries
+from .edits import edits
 from .film import film, rates
 from .findings import Findings, find
 from .levels import levels
@@ -46,7 +47,7 @@ def report(
     """Writes what a run has learned as one HTML page that needs no network and no server.
 
     The page shows traversals that move under a slider or the pointer, scores with their protocols,
-    codes against factors, reconstructions, samples, the training curves, and the command that
+    codes against factors, edits, reconstructions, samples, training curves, and the command that
     repeats the run. Where observations are images and the decoder is a sequence of layers that the
     page has kernels for, sliders set any code and the page decodes it. What a method cannot show
     (it has no decoder, the data has no factors) is left out, with the reason in its place. A run
@@ -103,6 +104,7 @@ def report(
         curves_left_out=curves_left_out(subject),
         adversaries=adversaries(subject, seed),
         levels=levels(subject, findings, seed),
+        edits=edits(subject, findings, seed),
         tiles=tiles(findings, live(subject.method, findings)),
         film=film(subject.folder),
         rates_figure=rates(subject.folder),

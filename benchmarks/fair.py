@@ -204,11 +204,12 @@ def main() -> None:
     text = ["# Fair representations", ""]
     for name in ("adult", "faces"):
         if any(row["set"] == name for row in rows):
-            command = f"`python benchmarks/fair.py --sets {name}" + (
-                " --adult adult`" if name == "adult" else "`"
-            )
-            steps = options.steps[name == "faces"]
-            text += [f"## {name.capitalize()}", "", f"{command}; {steps:,} steps, one"]
+            given = {"sets": [name], "adult": "adult", "rows": options.rows}
+            if name != "adult":
+                given = {"sets": [name]}
+            given |= common.chosen(options, ("steps", "seeds"))
+            text += [f"## {name.capitalize()}", ""]
+            text += [f"`python benchmarks/fair.py {common.flags(given)}`, one"]
             text += ["thread, mean ± standard deviation over seeds.", "", *tables(rows, name), ""]
     (options.out / "fair.md").write_text("\n".join(text))
     picture(rows, options.out / "fair.png")

@@ -224,6 +224,8 @@ def report(
     seed: int = 0,
     trust: str | None = None,
     no_scores: bool = False,
+    label: str | None = None,
+    batch: str | None = None,
     open: bool = False,
 ) -> int:
     """Writes what a run has learned as one page of HTML that needs no network.
@@ -239,6 +241,8 @@ def report(
         seed: Of what is drawn at random.
         trust: Packages of your own, with commas, whose code the run's spec may name.
         no_scores: Show no scores, and measure none.
+        label: The factor that says what each observation is, for scores of clusters.
+        batch: The factor that says where each comes from, for scores of mixing.
         open: Open the page in a browser.
     """
     from ..report import compare as compare_page, report
@@ -250,7 +254,8 @@ def report(
     if out is not None and len(several) > 1:
         pages = [compare_page(several, out, seed=seed, **settings)]
     else:
-        pages = [report(one, out=out, seed=seed, **settings) for one in several]
+        roles = {"label": label, "batch": batch}
+        pages = [report(one, out=out, seed=seed, **settings, **roles) for one in several]
     for page in pages:
         console().print(str(page), markup=False, soft_wrap=True)
         if open:

@@ -16,7 +16,7 @@ from .files import existing_file
 from .modalities import Multimodal
 from .space import Kinds
 
-__all__ = ["H5AD", "Cells", "MultimodalCells", "covariate_columns"]
+__all__ = ["H5AD", "Cells", "MultimodalCells", "are_counts", "covariate_columns"]
 
 
 class Cells(ArrayDataset):
@@ -97,6 +97,7 @@ class Cells(ArrayDataset):
         if x is None:
             raise ValueError(f"{name} has no X; its layers are {_layers(adata)}: name layer=")
         super().__init__(x, adata.obs[list(factors)], covariates=c, kinds=kinds)
+        self.counts = are_counts(self)
 
 
 class H5AD(Cells):
@@ -222,6 +223,13 @@ class _Padded(ArrayDataset):
         super().__init__(x, factors, covariates=covariates)
         self.whole = whole
         self.features = whole.features
+
+
+def are_counts(data: FactorDataset) -> bool:
+    """Whether observations are whole numbers from 0 on, as far as 500 rows tell."""
+    number = min(len(data), 500)
+    x = data.observations(np.arange(number) * len(data) // number)
+    return bool(((x >= 0) & (x == x.round())).all())
 
 
 def part_rows(names: Any, candidates: Any, nouns: str) -> np.ndarray:

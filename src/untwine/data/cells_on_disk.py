@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..reading import open_hdf5
-from .cells import covariate_columns
+from .cells import are_counts, covariate_columns
 from .dataset import FactorDataset, Index, as_index
 from .factorize import factorize
 from .on_disk import Hdf5Rows, Rows
@@ -85,6 +85,7 @@ class CellsOnDisk(FactorDataset):
         self._factors, self.space, self.values = factorize(table, len(obs), None, None, kinds)
         c, self.covariate_values = covariate_columns(obs, covariates or (), {})
         self.covariates = None if c is None else torch.from_numpy(c)
+        self.counts = are_counts(self)
 
     def __len__(self) -> int:
         return self._rows.shape[0]

@@ -30,6 +30,7 @@ class FactorDataset(Recorded, ABC):
         shape: Of one observation: ``(C, H, W)`` for images, ``(F,)`` for vectors.
         covariates: What is known of each observation beside its factors, ``(N, C)``, or ``None``.
         values: The names of a factor's values, where they have names.
+        counts: Whether observations are counts of genes: methods then begin from other defaults.
         needs: What a data set of this class is made from, for lists of them: "nothing" (if it can
             be made without any argument), "a file", "a folder", "arrays", "an annotated matrix" or
             "a data set". Empty for those that are not listed.
@@ -47,6 +48,7 @@ class FactorDataset(Recorded, ABC):
     shape: tuple[int, ...]
     covariates: Tensor | None = None
     values: Mapping[str, tuple[str, ...]] = {}
+    counts: bool = False
     needs: ClassVar[str] = ""
 
     # The functions of `untwine.data.constructors`, which knows the subclasses that they make.
@@ -138,6 +140,7 @@ class Subset(FactorDataset):
         if not len(self.indices):
             raise ValueError("a subset needs at least one observation, but indices is empty")
         self.space, self.shape, self.values = data.space, data.shape, data.values
+        self.counts = data.counts
         if data.covariates is not None:
             self.covariates = data.covariates[torch.from_numpy(self.indices)]
         self._factors: np.ndarray | None = None

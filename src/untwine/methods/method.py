@@ -20,6 +20,7 @@ from ..data.batches import Batch
 from ..data.modalities import check_data
 from ..data.outline import outline
 from ..data.seeds import check_seed
+from ..distributions import NegativeBinomial
 from ..functional.schedules import check_weights
 from ..spec import Recorded
 from .loss import Loss
@@ -210,6 +211,9 @@ class Method(Recorded, nn.Module, metaclass=Noted):
     ) -> Self:
         """Makes the parts that fit a data set, and the method of them.
 
+        Of counts of genes (`FactorDataset.counts`) the likelihood is negative binomial by default,
+        and Adam's learning rate 1e-3.
+
         Args:
             data: What the method will learn from; its shape, covariates and factors are asked.
             latent_dim: The number of code dimensions.
@@ -243,6 +247,7 @@ class Method(Recorded, nn.Module, metaclass=Noted):
             raise ValueError(
                 f"the data has covariates, and {cls.__name__} takes none: {cls.without_covariates}"
             )
+        arguments = {**_suited(data, takes, arguments), **arguments}
         drawn = seed is None
         if seed is None:
             seed = int(torch.randint(2**31, ()))
@@ -258,6 +263,21 @@ class Method(Recorded, nn.Module, metaclass=Noted):
         _check_kept(method, settings)
         method.seed_drawn, method.built_for = drawn, outline(data)
         return method.made_by("build", latent_dim=latent_dim, seed=seed, **arguments)
+
+
+def _suited(
+    data: Data,
+    takes: Mapping[str, tuple[Callable[..., Any], inspect.Parameter]],
+    arguments: Mapping[str, object],
+) -> dict[str, object]:
+    """Defaults for counts of genes: their likelihood, and the learning rate of cells by genes."""
+    suited: dict[str, object] = {}
+    if getattr(data, "counts", False):
+        if "likelihood" in takes and arguments.get("likelihood") is None:
+            suited["likelihood"] = NegativeBinomial()
+        if "optimizer" in takes and takes["optimizer"][1].default is ADAM:
+            suited["optimizer"] = partial(Adam, lr=1e-3)
+    return suited
 
 
 def hyperparameter_names(cls: type[Method]) -> list[str]:

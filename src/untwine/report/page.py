@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jinja2
@@ -43,6 +44,8 @@ def report(
     scores: bool = True,
     seed: int = 0,
     trust: Sequence[str] = (),
+    label: str | None = None,
+    batch: str | None = None,
 ) -> Path:
     """Writes what a run has learned as one HTML page that needs no network and no server.
 
@@ -68,6 +71,9 @@ def report(
         scores: Whether to show scores, and to measure them where there are none.
         seed: Of the choice of observations, of samples, and of the metrics.
         trust: For a folder, packages of your own that its spec may name, see `Run.load`.
+        label: The factor that says what each observation is, such as the cell type: scores of
+            clusters are measured and kept, too.
+        batch: The factor that says where each comes from, such as the donor: scores of mixing.
 
     Returns:
         The page's path.
@@ -93,7 +99,9 @@ def report(
     subject = subject_of(run, method, data, out, trust)
     findings = find(subject.method, subject.data, n=n, seed=seed)
     evaluation, reason = (
-        scores_of(subject, findings, n, seed) if scores else (None, "not asked for")
+        scores_of(subject, findings, n, seed, {"label": label, "batch": batch})
+        if scores
+        else (None, "not asked for")
     )
     return write(
         "report.html.jinja",
@@ -185,17 +193,27 @@ def page_path(out: str | Path) -> Path:
 
 
 def scores_of(
-    subject: Subject, findings: Findings, n: int, seed: int
+    subject: Subject,
+    findings: Findings,
+    n: int,
+    seed: int,
+    roles: Mapping[str, str | None] = MappingProxyType({}),
 ) -> tuple[Evaluation | None, str | None]:
     """The scores of the run, or why there are none."""
     run, folder = subject.run, subject.folder
     finished = folder is not None and (folder / "model.safetensors").exists()
-    if subject.own and folder is not None and finished and (scores := kept(folder)) is not None:
-        return scores, None
+    about = any(roles.values())
+    if subject.own and folder is not None and finished and not about:
+        scores = kept(folder)
+        if scores is not None:
+            return scores, None
+    for name in filter(None, roles.values()):
+        subject.data.space.position(name)  # a name that is wrong is no score that is missing
     try:
         if run is not None and subject.own:
-            return run.measure(n=n, seed=seed, save=finished, codes=findings.codes), None
-        return evaluate(findings.codes, metrics="default", points=n, seed=seed), None
+            measured = run.measure(n=n, seed=seed, save=finished, codes=findings.codes, **roles)
+            return measured, None
+        return evaluate(findings.codes, metrics="default", points=n, seed=seed, **roles), None
     except ValueError as error:  # none of the metrics can be computed
         return None, str(error)
 

@@ -9,12 +9,14 @@ from .discovery import CausalGraph, Discovery, agreement, discover, match
 from .edited import Edited
 from .erasure import Erasure, erase
 from .estimator import CodeTransformer
+from .expression import differential_expression, normalized_expression
 from .fairness import Fairness, fairness, parity
 from .generation import condition_of, interpolate, sample, sample_like
 from .imputation import impute
 from .interventions import Effects, Reader, intervene, nearest_reader
 from .locating import Location, Recovery, locate, recover
 from .probe import Probe
+from .query import map_query
 from .transfer import TransferCurve, transfer_curve
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "annotate",
     "condition_of",
     "counterfactuals",
+    "differential_expression",
     "discover",
     "erase",
     "fairness",
@@ -44,8 +47,10 @@ __all__ = [
     "interpolate",
     "intervene",
     "locate",
+    "map_query",
     "match",
     "nearest_reader",
+    "normalized_expression",
     "parity",
     "recover",
     "sample",

@@ -14,7 +14,7 @@ from ..encoding import Codes, batch_of
 from ..methods import Clusters, HasPrior, Method
 from ..training import Run
 
-__all__ = ["annotate"]
+__all__ = ["annotate", "origin_of", "source_of"]
 
 
 @torch.no_grad()
@@ -59,18 +59,16 @@ def annotate(
         >>> adata.obsm["X_untwine"].shape, adata.obsm["X_untwine_cluster"].shape
         ((20, 2), (20, 3))
     """
-    if isinstance(method, Run):
-        data = method.data if data is None else data
-        method = method.method
     several = hasattr(cells, "mod")
     if not (several or hasattr(cells, "obsm")):
         raise TypeError(f"cells is a {type(cells).__name__}; expected an AnnData or MuData object")
-    like = _origin(data)
     source: Any
     if several:
+        method, data = _with_data(method, data)
+        like = origin_of(data)
         source = MultimodalCells(cells, like=like if isinstance(like, MultimodalCells) else None)
     else:
-        source = Cells(cells, factors=(), like=like if isinstance(like, Cells) else None)
+        method, source = source_of(cells, method, data)
     cells.obsm[key] = Codes.of(method, source, batch_size=batch_size).mean
     if (
         isinstance(method, Clusters)
@@ -110,7 +108,20 @@ def _categories(numbers: np.ndarray, count: int) -> Any:
     return pd.Categorical(numbers.astype(str), [str(k) for k in range(count)])
 
 
-def _origin(data: Any) -> Any:
+def source_of(cells: Any, method: Method | Run, data: Any) -> tuple[Method, Cells]:
+    """The method, and an AnnData object read as the cells that it was trained on."""
+    method, data = _with_data(method, data)
+    like = origin_of(data)
+    return method, Cells(cells, factors=(), like=like if isinstance(like, Cells) else None)
+
+
+def _with_data(method: Method | Run, data: Any) -> tuple[Method, Any]:
+    if isinstance(method, Run):
+        return method.method, method.data if data is None else data
+    return method, data
+
+
+def origin_of(data: Any) -> Any:
     """The data set that subsets and splits were taken of."""
     while isinstance(data, Subset):
         data = data.data

@@ -109,6 +109,7 @@ def test_a_mistake_in_train(untwine, folder, line, said):
         ("diagnose", "needs a run's folder"),
         ("export", "needs a run's folder"),
         ("export runs/none --to tflite", "onnx"),
+        ("push runs/none", "needs the repository, OWNER/NAME"),
         ("sample", "needs a run's folder"),
         ("sample runs/none --out s.txt", "ends in .png or .npy"),
         ("sample runs/none --like a=1 --condition b=2", "take one"),

@@ -23,6 +23,7 @@ def test_help_lists_the_commands(untwine):
         "explore",
         "diagnose",
         "export",
+        "push",
         "sample",
         "methods",
         "data",

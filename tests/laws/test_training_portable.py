@@ -15,6 +15,7 @@ import torch
 import yaml
 
 import untwine as ut
+from untwine.cli import main
 from untwine.data import Npz
 from untwine.methods import BetaVAE
 from untwine.training import Run
@@ -273,6 +274,16 @@ def test_a_run_is_published_and_read_back(run, tmp_path, hub):
     same(run, received)
     assert {p.name for p in (tmp_path / "received").iterdir()} <= set(PORTABLE)
     assert not any("evil" in line for line in hub.seen)
+
+
+def test_the_command_line_publishes(run, hub, capsys, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_none")
+    words = ["push", str(run.path), "someone/small", "--license", "mit", "--tags", "small"]
+    assert main(words) == 0
+    assert capsys.readouterr().out.strip().endswith("/someone/small")
+    card = hub.files["README.md"].decode()
+    assert "license: mit" in card
+    assert "- small" in card
 
 
 def test_a_clone_is_read_as_a_repository(run, tmp_path, monkeypatch):

@@ -65,6 +65,7 @@ def _dispatch(words: list[str]) -> int:
         "explore": explore.explore,
         "diagnose": diagnose.diagnose,
         "export": export.export,
+        "push": export.push,
         "sample": sample.sample,
         "study": study.study,
         "methods": listing.methods,

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.stats import t as student
 
 from .style import ACCENT, GRID, INK, MUTED, SIZE, WARM, figure, quiet
 
@@ -24,14 +25,18 @@ def trade_off(
     groups: Sequence[str],
     *,
     labels: tuple[str, str] = ("loss", "score"),
+    level: float = 0.95,
 ) -> Figure:
     """One quantity against another, a point per run; the mean of each group is a large mark.
+
+    Of groups with two runs or more lines show the intervals of both means (Student's).
 
     Args:
         x: Of each run.
         y: Of each run.
         groups: What each run belongs to, such as its settings.
         labels: What ``x`` and ``y`` are.
+        level: Of the intervals.
 
     Raises:
         ValueError: for different lengths, and without any finite pair.
@@ -58,6 +63,10 @@ def trade_off(
         color, mark = (ACCENT, WARM, INK, MUTED)[k % 4], _MARKS[k % len(_MARKS)]
         axes.scatter(across[own], up[own], s=14, color=color, marker=mark, alpha=0.45, linewidths=0)
         mean = across[own].mean(), up[own].mean()
+        if own.sum() > 1:
+            quantile = student.ppf(0.5 + level / 2, own.sum() - 1) / math.sqrt(own.sum())
+            reach = [quantile * values[own].std(ddof=1) for values in (across, up)]
+            axes.errorbar(*mean, reach[1], reach[0], color=color, linewidth=1.2, alpha=0.6)
         axes.scatter(*mean, s=52, color=color, marker=mark, label=name, linewidths=0)
     axes.set_xlabel(labels[0], fontsize=SIZE, color=INK)
     axes.set_ylabel(labels[1], fontsize=SIZE, color=INK)

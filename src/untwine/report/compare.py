@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from ..data.seeds import check_seed
 from ..training import Run
 from .findings import Findings, find
 from .page import page_path, scores_of, subject_of, write
+from .runs import RunComparison, beside
 from .sections import score_rows, tiles
+from .sheets import inline_svg
 from .subject import about
 
 __all__ = ["compare"]
@@ -65,12 +69,16 @@ def compare(
         raise ValueError(f"{len(runs)} runs to compare; expected two or more (report shows one)")
     check_seed(seed)
     page = page_path(out)
+    opened, values = [], []
     columns: list[dict[str, Any]] = []
     for run in runs:
         subject = subject_of(run, None, None, None, trust)
         findings = find(subject.method, subject.data, n=n, seed=seed)
         evaluation = scores_of(subject, findings, n, seed)[0] if scores else None
         assert subject.folder is not None
+        opened.append(Run(subject.folder) if subject.run is None else subject.run)
+        scored = {} if evaluation is None else evaluation.scores
+        values.append({name: score.value for name, score in scored.items()})
         pictures = tiles(findings)
         if pictures is not None:  # the least active dimensions are the last ones
             pictures["still"] = [dim["name"] for dim in pictures["dims"] if dim["quiet"]]
@@ -91,10 +99,23 @@ def compare(
         "compare.html.jinja",
         page,
         columns=columns,
+        trade_off=_trade_off(beside(opened, values)),
         metrics=list(dict.fromkeys(name for column in columns for name in column["scores"])),
         factors=list(dict.fromkeys(name for column in columns for name in column["turned"])),
         version=columns[0]["version"],
     )
+
+
+def _trade_off(table: RunComparison) -> tuple[Markup, str] | None:
+    """A score against the reconstruction's loss, where runs have both, and the score's name."""
+    for metric in ("mig", *table.metrics):
+        if metric in table.metrics:
+            try:
+                figure = table.trade_off(metric)
+            except ValueError:  # no run has both
+                continue
+            return inline_svg(figure, "trade", f"{metric} against reconstruction"), metric
+    return None
 
 
 def _turned(findings: Findings) -> dict[str, list[tuple[str, float]]]:

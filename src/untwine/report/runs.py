@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import RenderableType
 
-__all__ = ["RunComparison", "compare_runs"]
+__all__ = ["RunComparison", "beside", "compare_runs"]
 
 _SEEDS = ("seed", "method.seed")
 _BESIDE = ("untwine", "log_every", "checkpoint_every", "keep", "devices")
@@ -180,17 +180,27 @@ def compare_runs(
         >>> both.settings, both.summary().query("metric == 'mig'")["runs"].item()
         ((), 2)
     """
-    import pandas
-
     if len(runs) < 2:
         raise ValueError(f"{len(runs)} runs to compare; expected two or more")
     opened = [run if isinstance(run, Run) else Run.load(run, trust=trust) for run in runs]
-    rows, specs, names = [], [], _names(opened)
-    for run, name in zip(opened, names, strict=True):
-        if run.path is None:
-            raise ValueError("a run was not written to a folder: call fit with out=")
+    if any(run.path is None for run in opened):
+        raise ValueError("a run was not written to a folder: call fit with out=")
+    return beside(opened, [_scores(run, metrics, n, seed, progress) for run in opened])
+
+
+def beside(runs: Sequence[Run], scores_of_runs: Sequence[Mapping[str, float]]) -> RunComparison:
+    """Runs and their scores as one table.
+
+    Args:
+        runs: Two or more.
+        scores_of_runs: Of each run, by metric.
+    """
+    import pandas
+
+    rows: list[dict[str, Any]] = []
+    specs = []
+    for run, name, scores in zip(runs, _names(runs), scores_of_runs, strict=True):
         settings = _settings(run.spec)
-        scores = _scores(run, metrics, n, seed, progress)
         specs.append(settings)
         rows.append({"run": name, **settings, _ERROR: _loss(run.rows), **scores})
     keys = list(dict.fromkeys(key for settings in specs for key in settings))
@@ -203,7 +213,7 @@ def compare_runs(
                                   if k not in s and k not in ("run", _ERROR)))  # fmt: skip
     shown = ["run", *dict.fromkeys(["method", *differing]), "seed", _ERROR, *measured]
     frame = pandas.DataFrame([{k: row.get(k) for k in shown} for row in rows], columns=shown)
-    return RunComparison(frame, tuple(differing), tuple(measured), tuple(opened))
+    return RunComparison(frame, tuple(differing), tuple(measured), tuple(runs))
 
 
 def _scores(

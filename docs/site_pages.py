@@ -23,6 +23,7 @@ ROOMS = {
     "untwine.testing": "Laws for methods and metrics of others",
 }
 KINDS = (("Classes", inspect.isclass, "autoclass"), ("Functions", callable, "autofunction"))
+INHERITED = {"untwine.training.Run"}  # whose methods are defined in several modules
 NESTED = {  # pages whose own pages stand below them in the site's list
     "docs/data": "data/*",
     "docs/methods/index": "*",
@@ -60,7 +61,9 @@ def page(room, title):
         seen.update(members)
         if members:
             parts.append(heading(kind, "-"))
-            parts += [f".. {directive}:: {room}.{name}\n" for name in members]
+            for name in members:
+                also = "   :inherited-members:\n" if f"{room}.{name}" in INHERITED else ""
+                parts.append(f".. {directive}:: {room}.{name}\n{also}")
     return "\n".join(parts)
 
 

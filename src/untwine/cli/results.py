@@ -254,7 +254,7 @@ def report(
     if out is not None and len(several) > 1:
         pages = [compare_page(several, out, seed=seed, **settings)]
     else:
-        roles = {"label": label, "batch": batch}
+        roles: dict[str, Any] = {"label": label, "batch": batch}
         pages = [report(one, out=out, seed=seed, **settings, **roles) for one in several]
     for page in pages:
         console().print(str(page), markup=False, soft_wrap=True)

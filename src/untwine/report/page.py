@@ -197,7 +197,7 @@ def scores_of(
     findings: Findings,
     n: int,
     seed: int,
-    roles: Mapping[str, str | None] = MappingProxyType({}),
+    roles: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[Evaluation | None, str | None]:
     """The scores of the run, or why there are none."""
     run, folder = subject.run, subject.folder

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from itertools import chain
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
-from torch import Tensor
 
-from ..data.batches import Batch
-from ..distributions.likelihoods import CountLikelihood
 from ..encoding import placement
 from ..methods.method import Context, Loss, Method, Moves, Stage, play
-from .averaging import Averaged, Averaging
+from .averaging import Averaging
+from .beginning import check_batch, check_start
 from .callbacks import State, call
 from .checkpoint import Position
 from .course import Course
-from .finite import NonFiniteLoss, Watch, large_inputs, non_finite_inputs, non_finite_parameter
+from .ending import Ending
+from .failures import Failures
+from .finite import Watch, non_finite_parameter
 from .held_out import PREFIX, HeldOutTerms, Validation
 from .interrupt import Interruption
 from .progress import Progress
@@ -34,10 +33,6 @@ from .skips import SkipWatch
 from .stages import Batches, optimizers_of
 
 __all__ = ["Loop"]
-
-_SCALE = (
-    "networks learn from numbers around 1, so scale columns first, as in (x - mean) / deviation"
-)
 
 
 class Loop:
@@ -92,8 +87,6 @@ class Loop:
         self.device = replicas.fabric.device
         self.steering, self.averaging = steering, averaging
         self.validation, self.held_out = validation, held_out
-        self._averaged: Averaged | None = None
-        self._best: dict[str, Tensor] | None = None
         self._found = folder.found
         self.course = Course.read(self._found.course) if self._found else Course()
         start = self._found.position if self._found else Position(stages[0].name, 0, 0, 0)
@@ -104,16 +97,18 @@ class Loop:
         self._examples, self._since = 0, time.monotonic()
         self._shown: dict[str, float] = {}
         self._skips = SkipWatch()
+        self._ending = Ending(self.state, folder, self.course, averaging, validation, self._found)
+        self._failures = Failures(self.state, replicas, folder, self._batch)
 
     def run(self) -> int:
         """Makes the moves; returns how many there are now, of all stages."""
-        finished = self._check_start()
+        finished = check_start(self.state, self.moves, self.course, self._exhausted)
         with ExitStack() as stack:
             cuda = [self.device] if self.device.type == "cuda" else []
             stack.enter_context(torch.random.fork_rng(devices=cuda))
             stack.callback(self.method.eval)
             if not finished:
-                self._check_batch()
+                check_batch(self.method, self._first_batch())
                 self._check_optimizers()
             self.replicas.fabric.barrier()  # all have read the folder before one writes to it
             stack.callback(self.folder.close)
@@ -121,8 +116,8 @@ class Loop:
             self.folder.begin(order, finished)
             if self._found is not None and finished:
                 self._found.load(self.method)
-                self._restore_average(self.state.position.index, self.state.position.step)
-                self._settle(self.state.position.index)
+                self._ending.begin(self.state.position.index, self.state.position.step)
+                self._ending.settle(self.state.position.index)
             else:
                 alone = self.replicas.count == 1 and self.folder.path is not None
                 self.interruption = stack.enter_context(Interruption(alone))
@@ -171,8 +166,8 @@ class Loop:
             self._found.load(self.method, optimizers)
             self.replicas.share(self.method)
         self.state.optimizers = optimizers
-        self._restore_average(index, first)
-        self._best, self._shown = None, {}
+        self._ending.begin(index, first)
+        self._shown = {}
         alone_on_cpu = self.device.type == "cpu" and self.replicas.count == 1
         self._watch = Watch(alone_on_cpu, self.replicas.minimum)
         self._advance(stage.name, index, first, before)
@@ -189,54 +184,16 @@ class Loop:
             self._rates.before(step)
             losses = self._step(stage.due(step), index, before + step, batch, ctx)
             self._rates.after()
-            if self._averaged is not None:
-                self._averaged.step()
+            self._ending.step()
             self._advance(stage.name, index, step + 1, before)
             if self._after(stage, losses, batch, ctx):
                 break
-        self._settle(index)
+        self._ending.settle(index)
 
     def _exhausted(self, index: int) -> bool:
         """Whether a stage ends because held-out values do not fall any more."""
         patience = None if self.validation is None else self.validation.patience
         return patience is not None and self.course.since_best(index) >= patience
-
-    def _restore_average(self, index: int, step: int) -> None:
-        """Averages of a stage, those of the checkpoint if it is resumed."""
-        if self.averaging is not None:
-            state = None
-            if self._found is not None:
-                start = self._found.position
-                state = self._found.average if (start.index, start.step) == (index, step) else None
-            self._averaged = Averaged(self.averaging, self.method, step, state)
-
-    def _settle(self, index: int) -> None:
-        """The weights that a stage ends with: averages, and the best ones where they are kept."""
-        if self.validation is not None and self.validation.best:
-            best = self.course.best(index)
-            position = self.state.position
-            if best is not None and best != position.step:
-                if self._best is None:
-                    self._load_best(f"{position.stage}-{best:08d}", index, best)
-                    return
-                self.method.load_state_dict(self._best)
-                return
-        if self._averaged is not None:
-            self._averaged.take()
-
-    def _load_best(self, name: str, index: int, step: int) -> None:
-        """The weights of the lowest held-out value, from their checkpoint."""
-        checkpoint = self.folder.at(name)
-        if checkpoint is None:
-            warnings.warn(
-                f"the checkpoint {name} of the best weights is gone or damaged; keeping the last "
-                "weights",
-                stacklevel=2,
-            )
-            return
-        checkpoint.load(self.method)
-        if self.averaging is not None:
-            Averaged(self.averaging, self.method, step, checkpoint.average).take()
 
     def _step(
         self,
@@ -256,10 +213,10 @@ class Loop:
                     self.replicas.moved()
                     bad = self._watch.see(player, loss, ctx.step)
                     if bad is not None:
-                        self._stop(*bad)
+                        self._failures.stop(*bad)
                     losses = merged(losses, player, loss)
         except ValueError as error:  # torch's distributions refuse parameters that are not finite
-            self._refused(error, batch)
+            self._failures.refused(error, batch)
             raise
         except RuntimeError as error:
             if isinstance(error, torch.OutOfMemoryError) or self._fits:
@@ -307,15 +264,14 @@ class Loop:
             return {}, False
         if position.step % self.validation.every and not last:
             return {}, False
-        averages = nullcontext() if self._averaged is None else self._averaged.put()
-        with averages:
+        with self._ending.put():
             terms = self.held_out.terms(
                 stage, ctx, lambda number: self._seed(position.index, "validation", number)
             )
             value = self.held_out.monitored(terms)
             improved = self.course.add(position.index, position.step, value)
             if improved and self.validation.best:
-                self._best = {n: v.clone() for n, v in self.method.state_dict().items()}
+                self._ending.improved()
         if position.step % self.validation.every == 0:
             self._rates.tell(value)
         return terms, improved and self.validation.best
@@ -370,7 +326,7 @@ class Loop:
         self._check()
         bad = non_finite_parameter(self.method, self.method.players())
         if bad is not None:
-            self._stop(bad[0], bad[1], self.state.position.step, parameter=True)
+            self._failures.stop(bad[0], bad[1], self.state.position.step, parameter=True)
         if self.folder.path is not None:
             position, best = self.state.position, set[int]()
             if self.validation is not None and self.validation.best:
@@ -380,7 +336,7 @@ class Loop:
                 self.method,
                 self.state.optimizers,
                 course=self.course.written(),
-                average=None if self._averaged is None else self._averaged.values,
+                average=self._ending.average,
                 also={f"{position.stage}-{step:08d}" for step in best},
             )
             call(self.callbacks, "on_checkpoint", self.state)
@@ -388,64 +344,7 @@ class Loop:
     def _check(self) -> None:
         bad = self._watch.check()
         if bad is not None:
-            self._stop(*bad)
-
-    def _stop(self, player: str, term: str, step: int, parameter: bool = False) -> NoReturn:
-        """Says which term or parameter is not finite."""
-        position = self.state.position
-        number = position.done - position.step + step - 1
-        batch = self._batch(position.index, number) if step else None
-        inputs = None if batch is None else non_finite_inputs(batch)
-        if parameter:
-            what = f"parameter {term!r} of player {player!r} is not finite after step {step}"
-        else:
-            what = f"term {term!r} of player {player!r} is not finite at step {step}"
-        large = None if batch is None else self._large(batch)
-        raise self._non_finite(what, step, player, term, inputs, large)
-
-    def _refused(self, error: ValueError, batch: Any) -> None:
-        """Explains an error in a move, if what is not finite is the cause of it."""
-        step = self.state.position.step + 1
-        what = f"step {step} failed ({str(error).splitlines()[0]})"
-        inputs = non_finite_inputs(batch)
-        bad = non_finite_parameter(self.method, self.method.players())
-        if inputs is not None:
-            raise self._non_finite(what, step, "", "", inputs) from error
-        if bad is not None:
-            what += f" since parameter {bad[1]!r} of player {bad[0]!r} is not finite"
-            raise self._non_finite(what, step, *bad, None, self._large(batch)) from error
-
-    def _large(self, batch: Any) -> str | None:
-        """Which observations are too large to learn from; counts, whose logarithms are, are not."""
-        counts = any(isinstance(part, CountLikelihood) for part in self.method.modules())
-        return None if counts or not isinstance(batch, Batch) else large_inputs(batch)
-
-    def _non_finite(
-        self,
-        what: str,
-        step: int,
-        player: str,
-        term: str,
-        inputs: str | None,
-        large: str | None = None,
-    ) -> NonFiniteLoss:
-        """The error, with what to try and where the last good weights are."""
-        stage = self.state.position.stage
-        if inputs is not None:
-            advice = f"The data is the cause: in that step's batch {inputs}. Clean it."
-        elif large is not None:
-            advice = f"In that step's batch {large}: {_SCALE}."
-        else:
-            advice = (
-                f"Try a lower learning rate for {player!r} (its optimizer argument), smaller or "
-                "slowly growing weights of the other terms, and check that the data is what the "
-                "likelihood expects (Bernoulli: values in [0, 1])"
-                + (", or precision '32-true'." if self.replicas.mixed else ".")
-            )
-        kept = self.folder.last
-        where = f" The last good checkpoint is {kept}." if kept is not None else ""
-        message = f"{what}, in stage {stage!r}. {advice}{where}"
-        return NonFiniteLoss(message, stage, step, player, term)
+            self._failures.stop(*bad)
 
     def _batch(self, index: int, number: int) -> Any:
         """The batch of a number; loaders that draw from torch's generators are made to repeat."""
@@ -455,58 +354,18 @@ class Loop:
         self._seed(index, number, "batch")
         return self.loader(number)
 
-    def _check_batch(self) -> None:
-        """Refuses batches that are not what the method learns from, before anything is written."""
+    def _first_batch(self) -> Any:
         position = self.state.position
         over = position.step == self.moves[position.stage]
         batch = self._batch(position.index + over, position.done)
-        expected = self.method.supervision
-        if not isinstance(batch, expected):
-            raise TypeError(
-                f"{type(self.method).__name__} learns from {expected.__name__}, but the batches "
-                f"are {type(batch).__name__}: give fit a sampler or loader of {expected.__name__}, "
-                f"or choose a method that learns from {type(batch).__name__}"
-            )
-        self.method.check_batch(batch)
-        large = self._large(batch)
-        if large is not None:
-            warnings.warn(f"{large}: {_SCALE}", stacklevel=4)
         self._drawn = position.done, batch
+        return batch
 
     def _check_optimizers(self) -> None:
         """Refuses another optimizer's state, before anything is written."""
         position = self.state.position
         if self._found is not None:
             self._found.check(optimizers_of(self.method, self.stages[position.index]))
-
-    def _check_start(self) -> bool:
-        """Whether all moves have been made.
-
-        Raises:
-            ValueError: if the run in the folder has other stages or has made more moves.
-        """
-        position, names = self.state.position, list(self.moves)
-        if position.index >= len(names) or names[position.index] != position.stage:
-            raise ValueError(
-                f"the run in {self.folder.path} is in stage {position.stage!r}, which is not stage "
-                f"{position.index + 1} of {names}: the method has changed; choose another folder"
-            )
-        made = position.done - position.step
-        before = names[: position.index]
-        asked = sum(self.course.ended.get(name, self.moves[name]) for name in before)
-        if made != asked or position.step > self.moves[position.stage]:
-            raise ValueError(
-                f"the run in {self.folder.path} has made {position.step} moves of stage "
-                f"{position.stage!r} and {made} before it, but steps asks for "
-                f"{self.moves[position.stage]} and {asked}: "
-                "ask for at least as many in its latest stage and for as many in earlier ones, or "
-                "choose another folder"
-            )
-        if self.course.stop is not None and self.moves[position.stage] <= self.course.stop[0]:
-            return True
-        self.course.stop = None
-        done = position.step == self.moves[position.stage] or self._exhausted(position.index)
-        return position.index == len(names) - 1 and done
 
     def _count(self, batch: Any) -> int:
         """The examples of a batch and of the other processes' batches."""

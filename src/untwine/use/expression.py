@@ -234,7 +234,8 @@ def _sums(
     batch_size: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weighted counts ``(draws, G)`` and libraries ``(draws,)`` of some cells."""
-    counts, totals = 0.0, 0.0
+    counts: Any = 0.0
+    totals: Any = 0.0
     with evaluating(method):
         for start in range(0, len(rows), batch_size):
             batch = batch_of(method, source, rows[start : start + batch_size])

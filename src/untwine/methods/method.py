@@ -17,6 +17,7 @@ from torch.optim import Adam, Optimizer
 
 from ..checks import check_kind, check_size, hints_of
 from ..data.batches import Batch
+from ..data.dataset import FactorDataset
 from ..data.modalities import check_data
 from ..data.outline import outline
 from ..data.seeds import check_seed
@@ -272,7 +273,7 @@ def _suited(
 ) -> dict[str, object]:
     """Defaults for counts of genes: their likelihood, and the learning rate of cells by genes."""
     suited: dict[str, object] = {}
-    if getattr(data, "counts", False):
+    if isinstance(data, FactorDataset) and data.counts:
         if "likelihood" in takes and arguments.get("likelihood") is None:
             suited["likelihood"] = NegativeBinomial()
         if "optimizer" in takes and takes["optimizer"][1].default is ADAM:

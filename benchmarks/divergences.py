@@ -25,6 +25,7 @@ from untwine.nets import MLP
 FAST = partial(Adam, lr=1e-3, fused=True)
 METHODS: dict[str, tuple[type[m.Method], dict[str, Any]]] = {
     "VAE": (m.VAE, {}),
+    "InfoVAE, as built": (m.InfoVAE, {}),
     "InfoVAE, MMD, alpha 0.9, lambda 300": (m.InfoVAE, {"alpha": 0.9, "lambda_": 300.0}),
     "InfoVAE, sliced Wasserstein, alpha 0.9, lambda 100": (
         m.InfoVAE,

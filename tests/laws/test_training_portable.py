@@ -37,7 +37,8 @@ def run(tmp_path_factory):
 def without_data(path, monkeypatch, load, **how):
     """What `load` gives where the data is not."""
     monkeypatch.setattr(
-        "untwine.training.run.make_data", lambda *a: (_ for _ in ()).throw(OSError("no such file"))
+        "untwine.training.run_read.make_data",
+        lambda *a: (_ for _ in ()).throw(OSError("no such file")),
     )
     with pytest.warns(UserWarning, match="read without its data"):
         return load(path, **how)

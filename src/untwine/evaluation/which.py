@@ -150,7 +150,7 @@ def which(
         >>> codes = np.stack([factors[:, 2], rng.normal(size=1000), -factors[:, 0]], 1)
         >>> told = which(codes, factors, names=["shape", "size", "place"])
         >>> print(told.sentences[0])
-        z2 follows shape (1.00 of its entropy); z0 follows place (1.00).
+        z0 follows place (1.00 of its entropy); z2 follows shape (1.00).
         >>> told.dimension("place"), told.dimension("size")
         (0, None)
     """

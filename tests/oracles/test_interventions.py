@@ -68,19 +68,21 @@ def test_an_effect_that_depends_on_the_rest_is_an_interaction():
 
 
 def test_classes_and_angles_have_their_own_distance():
-    values = np.stack([np.arange(400) % 3, np.zeros(400, int)], 1)
-    values[:200, 1] = 3
+    values = np.stack([np.arange(400) % 3, np.arange(400) % 2 * 4], 1)
+    values[0, 1] = 7  # eight levels
     data = table(dims=2, values=values, kinds=["nominal", "angle"])
 
     def classes(x):
-        turn = torch.where(x[:, 1] > 0, 3.1, -3.1)  # 0.083 apart, across the seam
+        turn = torch.where(x[:, 1] > 0, 7.5, 0.5)  # one level apart, across the seam
         return np.stack([(x[:, 0] > 0).numpy() * 2, turn.numpy()], 1)
 
     effects = intervene(Exact(lambda z: z), data, classes, n=400, settings=2)
     # two settings, always on different sides: the class changes every time
     share = (values[:, 0, None] != values[None, :, 0]).sum() / (400 * 399)
     assert effects.effect[0, 0] == pytest.approx(1 / share, rel=1e-3)
-    assert effects.effect[1, 1] < 0.08
+    one, two = np.triu_indices(400, 1)
+    away = np.abs(values[one, 1] - values[two, 1])
+    assert effects.effect[1, 1] == pytest.approx(1 / np.minimum(away, 8 - away).mean())
     assert effects.effect[0, 1] == 0
 
 

@@ -15,11 +15,13 @@ from ..data import FactorDataset, FactorSpace
 from ..data.seeds import check_seed
 from ..encoding import batch_of, evaluating, placement
 from ..methods.abilities import Decodes, Represents
+from .factors import FactorScale
 
 __all__ = ["Effects", "Reader", "intervene", "nearest_reader"]
 
 Reader = Callable[[Tensor], np.ndarray]
-"""Observations ``(B, ...)`` to factors ``(B, K)``: a renderer's inverse, or a probe."""
+"""Observations ``(B, ...)`` to levels of factors ``(B, K)``, and places between them: a renderer's
+inverse, or a probe."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,9 +97,9 @@ def intervene(
         f_k(g(z_i; z_j = v'))\big)}{\mathbb{E}_{i \ne i'} \, d_k(v_{ik}, v_{i'k})}
 
     where v and v' are two different settings. The distance is whether two classes differ, the
-    absolute difference of ordinal and real values, the angle between angles. The share that is
-    additive splits the variance over settings into that of the mean over observations and the
-    interaction with them, both without bias.
+    absolute difference of ordinal and real levels, and that by the shorter way round of angles. The
+    share that is additive splits the variance over settings into that of the mean over observations
+    and the interaction with them, both without bias.
 
     Args:
         method: What represents and decodes.
@@ -223,17 +225,17 @@ def _effects(
     roundtrip = np.empty(width)
     first, second = np.triu_indices(settings, 1)
     one, two = np.triu_indices(n, 1)
-    for k in range(width):
-        distance, features = _geometry(space.kinds[k], space.sizes[k])
-        unit = distance(factors[one, k], factors[two, k]).mean()
+    for k, (name, size, kind) in enumerate(zip(space.names, space.sizes, space.kinds, strict=True)):
+        scale = FactorScale(name, k, size, kind or "ordinal")
+        unit = scale.distance(factors[one, k], factors[two, k]).mean()
         unit = unit if unit > 0 else np.inf
-        roundtrip[k] = distance(own[:, k], factors[:, k]).mean() / unit
+        roundtrip[k] = scale.distance(own[:, k], factors[:, k]).mean() / unit
         for j in range(count):
             read = answers[j, :, :, k]
-            change = distance(read[first], read[second]).mean(0) / unit
+            change = scale.distance(read[first], read[second]).mean(0) / unit
             effect[j, k] = change.mean()
             low[j, k], high[j, k] = np.quantile(change[samples].mean(1), [tail, 1 - tail])
-            additive[j, k] = _additive(features(read))
+            additive[j, k] = _additive(scale.coordinates(read.ravel()).reshape(*read.shape, -1))
     return {
         "effect": effect,
         "low": low,
@@ -241,18 +243,6 @@ def _effects(
         "additive": additive,
         "roundtrip": roundtrip,
     }
-
-
-def _geometry(kind: str | None, size: int) -> tuple[Callable, Callable]:
-    """A distance of two values of a factor, and vectors of them in which variance is split."""
-    if kind == "nominal":
-        return lambda a, b: (a != b).astype(float), lambda v: np.eye(size)[v.astype(int)]
-    if kind == "angle":
-        return (
-            lambda a, b: np.abs((a - b + np.pi) % (2 * np.pi) - np.pi),
-            lambda v: np.stack([np.cos(v), np.sin(v)], -1),
-        )
-    return lambda a, b: np.abs(a - b), lambda v: v[..., None]
 
 
 def _additive(read: np.ndarray) -> float:

@@ -67,8 +67,8 @@ class Probe:
             >>> x = torch.rand(400, 3)
             >>> level = np.digitize(x[:, 0], [0.25, 0.5, 0.75])
             >>> probe = Probe.fit(FactorDataset.from_arrays(x, level), steps=300)
-            >>> probe.read(torch.tensor([[0.1, 0.5, 0.5]])).round().tolist()
-            [[0.0]]
+            >>> probe.read(torch.tensor([[0.1, 0.5, 0.5]])).round().astype(int).tolist()
+            [[0]]
         """
         check_size("steps", steps)
         scales = scales_of(data)

@@ -7,7 +7,7 @@ import pytest
 
 from untwine import metrics
 from untwine.metrics import METRICS
-from untwine.metrics._estimators.arrays import split, without_copies
+from untwine.metrics._estimators.selection import split, without_copies
 
 SPLITS = [name for name, metric in METRICS.items() if metric.takes("groups")]
 QUICK = {"dci": {"predictor": "fast"}, "readout": {"blocks": [[0], [1, 2]]}}

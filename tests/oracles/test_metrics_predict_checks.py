@@ -10,10 +10,10 @@ import pytest
 
 from untwine.metrics import dci, irs, mcc, model_centrality, r2, sap, udr
 from untwine.metrics._dci import dci_from_importance
-from untwine.metrics._estimators.arrays import reduce_blocks
 from untwine.metrics._estimators.interventions import Interventions
 from untwine.metrics._estimators.logistic import area_under_curve, fit_logistic
 from untwine.metrics._estimators.predictors import fit_predictor
+from untwine.metrics._estimators.selection import reduce_blocks
 from untwine.metrics._estimators.splits import equal_width, train_test
 from untwine.metrics._estimators.votes import vote
 from untwine.metrics._sap import line_svm

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ._estimators.arrays import as_codes, columns_of, warn_of_scale
+from ._estimators.arrays import as_codes, warn_of_scale
+from ._estimators.selection import columns_of
 from ._estimators.splits import Columns
 from .registry import metric
 from .score import Score

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ._estimators.arrays import as_codes, columns_of, without_copies
+from ._estimators.arrays import as_codes
 from ._estimators.neighbors import kraskov, spread_ties
+from ._estimators.selection import columns_of, without_copies
 from ._estimators.splits import Columns, rows
 from ._gaussian_total_correlation import gaussian_total_correlation
 from .ranges import one_of

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ._estimators.arrays import columns_of
 from ._estimators.posterior import as_posterior, second_moments
+from ._estimators.selection import columns_of
 from ._estimators.splits import Columns
 from .registry import metric
 from .score import Score

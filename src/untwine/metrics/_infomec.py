@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ._estimators.arrays import check, without_copies
+from ._estimators.arrays import check
 from ._estimators.information import (
     Labels,
     bin_values,
@@ -25,6 +25,7 @@ from ._estimators.kinds import FactorKinds, kinds_of
 from ._estimators.logistic import fit_logistic
 from ._estimators.neighbors import neighbor_information, spread_ties
 from ._estimators.protocols import choose
+from ._estimators.selection import without_copies
 from ._estimators.splits import Columns, in_blocks, rows, stated_blocks, wide
 from .ranges import one_of
 from .registry import metric

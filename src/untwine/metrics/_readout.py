@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from ._estimators.arrays import columns_of
 from ._estimators.kinds import FactorKinds
 from ._estimators.learners import balanced_accuracy
 from ._estimators.logistic import SOLVER
 from ._estimators.predictors import fit_predictor
+from ._estimators.selection import columns_of
 from ._estimators.splits import Columns, Target, scale, train_test
 from .registry import metric
 from .score import Score

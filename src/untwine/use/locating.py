@@ -11,10 +11,11 @@ import numpy as np
 from ..checks import check_size
 from ..data.seeds import check_seed
 from ..encoding import Codes
-from ..metrics._estimators.arrays import as_codes, columns_of, split
+from ..metrics._estimators.arrays import as_codes
 from ..metrics._estimators.information import histogram_information
 from ..metrics._estimators.learners import balanced_accuracy
 from ..metrics._estimators.predictors import fit_predictor
+from ..metrics._estimators.selection import columns_of, split
 
 __all__ = ["Location", "Recovery", "locate", "recover"]
 

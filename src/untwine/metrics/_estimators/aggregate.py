@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from .arrays import columns_of
 from .gaussian_sums import GaussianSum
 from .information import Labels
 from .posterior import as_posterior, second_moments
+from .selection import columns_of
 from .splits import Columns
 
 __all__ = ["AggregatePosterior", "aggregate_posterior", "minibatch_parts"]

@@ -9,16 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..score import NotApplicable, Score
-from .arrays import (
-    UNKNOWN,
-    as_codes,
-    as_factors,
-    check,
-    is_known,
-    stated_unknown,
-    without_copies,
-)
+from .arrays import UNKNOWN, as_codes, as_factors, check, is_known, stated_unknown
 from .kinds import CLASSES, FactorKinds, kinds_of
+from .selection import without_copies
 from .sharing import once
 
 __all__ = [

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import as_codes, columns_of
+from .arrays import as_codes
+from .selection import columns_of
 from .splits import Columns
 
 __all__ = ["SINGULAR", "covariance_of", "whitening"]

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import UNKNOWN, as_codes, check, columns_of, reduce_blocks
+from .arrays import UNKNOWN, as_codes, check
 from .gaussian_sums import GaussianSum
 from .information import Information, binning_protocol, entropy, factor_labels
 from .kinds import FactorKinds, kinds_of
+from .selection import columns_of, reduce_blocks
 from .splits import Columns, stated_blocks, wide
 
 __all__ = ["as_posterior", "posterior_information", "second_moments"]

@@ -8,19 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import (
-    UNKNOWN,
-    check,
-    columns_of,
-    factor_parts,
-    is_known,
-    reduce_blocks,
-    sentinel,
-    split,
-    stated_unknown,
-    without_copies,
-)
+from .arrays import UNKNOWN, check, factor_parts, is_known, sentinel, stated_unknown
 from .kinds import CLASSES, FactorKinds, Kind, coordinates, kinds_of
+from .selection import columns_of, reduce_blocks, split, without_copies
 
 __all__ = [
     "Columns",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 
 from ..evaluation.which import CLEAR, QUIET
@@ -16,16 +17,20 @@ from .inline_decoder import CannotInline, inline_decoder
 __all__ = ["live", "make_room"]
 
 _ROOM = 2_600_000  # letters of sheets and weights together
+_REACH = 3.0  # of a slider along a direction
 _MARGIN = 0.15  # of a dimension's range, beyond each of its ends
 
 
-def live(method: Any, findings: Findings) -> dict[str, Any] | None:
+def live(
+    method: Any, findings: Findings, directions: np.ndarray | None = None
+) -> dict[str, Any] | None:
     """What the page needs to decode codes itself; ``None`` where its decoder cannot run there.
 
     Args:
         method: Whose decoder it is.
         findings: With a traversal, from whose observations the sliders start; it loses starts
             where the page would be too large, see `make_room`.
+        directions: Orthonormal axes of the code, which get sliders of their own, ``(D, K)``.
     """
     traversal = findings.traversal
     if traversal is None:
@@ -37,7 +42,7 @@ def live(method: Any, findings: Findings) -> dict[str, Any] | None:
     except CannotInline:
         return None
     quiet = QUIET * float(findings.strength.max())
-    knobs = []
+    knobs: list[dict[str, Any]] = []
     for j in findings.order:
         low, high = (float(end) for end in span[j])
         margin = max(_MARGIN * (high - low), 1e-3)
@@ -51,6 +56,18 @@ def live(method: Any, findings: Findings) -> dict[str, Any] | None:
                 "quiet": bool(findings.strength[j] <= quiet),
                 "telling": bool(match and match[1] >= CLEAR),
                 "label": f"{match[0]} {match[1]:.0%}" if match else _strength(findings, j),
+            }
+        )
+    for k, direction in enumerate([] if directions is None else directions.T):
+        knobs.append(
+            {
+                "direction": [round(float(value), 5) for value in direction],
+                "name": f"axis {k}",
+                "low": -_REACH,
+                "high": _REACH,
+                "quiet": False,
+                "telling": False,
+                "label": "direction",
             }
         )
     text = decoder.text

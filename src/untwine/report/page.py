@@ -21,6 +21,7 @@ from ..training.files import replace_file
 from ..training.plan import plan
 from ..training.scores import kept
 from .adversaries import adversaries
+from .axes import axes, directions, moving
 from .edits import edits
 from .film import film, rates
 from .findings import Findings, find
@@ -103,6 +104,7 @@ def report(
         if scores
         else (None, "not asked for")
     )
+    walks = axes(subject, findings, seed)
     return write(
         "report.html.jinja",
         subject.out,
@@ -113,7 +115,8 @@ def report(
         adversaries=adversaries(subject, seed),
         levels=levels(subject, findings, seed),
         edits=edits(subject, findings, seed),
-        tiles=tiles(findings, live(subject.method, findings)),
+        tiles=tiles(findings, live(subject.method, findings, directions(walks))),
+        axes=moving(walks),
         film=film(subject.folder),
         rates_figure=rates(subject.folder),
         found=findings,

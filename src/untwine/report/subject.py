@@ -15,7 +15,7 @@ import yaml
 from torch import nn
 
 from ..data import Downsampled, Slice
-from ..encoding import posterior_of
+from ..encoding import evaluating, posterior_of
 from ..methods import VAE
 from ..reading import read_json
 from ..training import Run
@@ -104,7 +104,7 @@ def _rules(method: Any, data: Any) -> dict[str, str]:
     """How each divergence of the loss is computed, where the penalty says."""
     if not isinstance(method, VAE):
         return {}
-    with torch.no_grad():
+    with torch.no_grad(), evaluating(method):
         q = posterior_of(method, data, np.arange(min(2, len(data))))
         return method.penalty.rules(q, method.prior())
 

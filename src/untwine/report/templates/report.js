@@ -147,7 +147,18 @@
     const decode = untwineDecoder.make(program, at(".live-weights").textContent);
     const canvas = at("canvas");
     const sliders = [...root.querySelectorAll("input")];
-    let code = [...program.starts[0]];
+    // a slider sets one number of the code, or how far the code has gone along a direction
+    const ways = new Map(sliders.filter((s) => s.dataset.direction).map((s) => [s, JSON.parse(s.dataset.direction)]));
+    let from = program.starts[0];
+    let code = [...from];
+    const gone = (way) => way.reduce((sum, v, i) => sum + v * (code[i] - from[i]), 0);
+    const valueOf = (slider) => (ways.has(slider) ? gone(ways.get(slider)) : code[slider.dataset.index]);
+    function put(slider, value) {
+      const way = ways.get(slider);
+      if (!way) { code[slider.dataset.index] = value; return; }
+      const step = value - gone(way);
+      way.forEach((v, i) => { code[i] += step * v; });
+    }
     let waiting = 0;
     canvas.classList.toggle("fine", Math.max(...program.shape.slice(1)) > 128);
     root.code = () => code;
@@ -159,7 +170,7 @@
     }
     function show() {
       for (const slider of sliders) {
-        const value = code[slider.dataset.index];
+        const value = valueOf(slider);
         slider.value = value;
         const text = value.toFixed(2).replace("-", "−");
         slider.nextElementSibling.textContent = text;
@@ -169,19 +180,21 @@
     }
     for (const slider of sliders) {
       slider.addEventListener("input", () => {
-        code[slider.dataset.index] = Number(slider.value);
+        put(slider, Number(slider.value));
         show();
       });
     }
     at(".live-random").addEventListener("click", () => {
       for (const slider of sliders) {
+        if (ways.has(slider)) continue;
         const low = Number(slider.min), high = Number(slider.max);
         code[slider.dataset.index] = low + (0.2 + 0.6 * Math.random()) * (high - low);
       }
       show();
     });
     return (number) => {
-      code = [...program.starts[number]];
+      from = program.starts[number];
+      code = [...from];
       show();
     };
   }

@@ -21,7 +21,7 @@ BROWSER = next((path for name in NAMES if (path := shutil.which(name))), None)
 SCRIPT = """
 <script>
 addEventListener("load", () => setTimeout(async () => {
-  const tiles = [...document.querySelectorAll(".tile canvas")];
+  const tiles = [...document.querySelectorAll("#traversals .tile canvas")];
   const now = () => tiles.map((c) => Number(c.getAttribute("aria-valuenow")));
   const ink = (c) => c.getContext("2d").getImageData(0, 0, c.width, c.height).data.join();
   const point = (x) => {

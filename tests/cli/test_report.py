@@ -110,7 +110,7 @@ def page(run: ut.Run) -> Page:
 
 
 def test_everything_is_there(page: Page) -> None:
-    names = [*SECTIONS[:5], "edits", *SECTIONS[5:]]
+    names = [*SECTIONS[:5], "edits", "axes", *SECTIONS[5:]]
     assert [s["id"] for s in page.all("section")] == names
     assert [a["href"] for a in page.all("a")][1:] == [f"#{name}" for name in names]
     assert "Not shown" not in page.words()
@@ -135,7 +135,9 @@ def test_nothing_is_loaded(page: Page) -> None:
 
 
 def sheets_of(page: Page) -> list[str]:
-    return [i["src"] for i in page.all("img") if "Traversals from" in (i.get("alt") or "")]
+    of_dimensions = page.section("traversals")
+    found = [i["src"] for i in page.all("img") if "Traversals from" in (i.get("alt") or "")]
+    return [uri for uri in found if uri in of_dimensions]
 
 
 def test_every_picture_decodes_and_has_its_size(page: Page) -> None:
@@ -290,7 +292,8 @@ def test_every_method_has_a_report(name: str, tmp_path: Path) -> None:
     edits = len(page.all("section", id="edits"))  # but of codes of thousands of dimensions
     shown = [*SECTIONS[:5], *["edits"] * edits]
     shown += [*["levels"] * levels, *["swaps"] * swaps, *SECTIONS[5:]]
-    assert [s["id"] for s in page.all("section")] == shown
+    # axes are those of Gaussian codes and of levels
+    assert [s["id"] for s in page.all("section") if s["id"] != "axes"] == shown
     assert len([i for i in page.all("img") if i.get("class") == "swaps"]) == swaps
     assert len([i for i in page.all("img") if i.get("class") == "levels"]) == levels
     draws = hasattr(method, "decode") and cls.supervision is not ut.data.Modalities
@@ -396,8 +399,9 @@ def test_names_of_others_are_text_and_nothing_else(tmp_path: Path) -> None:
     page = Page(ut.report(run, n=100))
     assert "<script>alert" not in page.html
     assert NASTY in " ".join(page.text)
-    assert len(page.all("script")) == 4  # two of data, the decoder's weights, and the program
-    assert page.html.count("</script>") == 4
+    # three of data (traversals, axes, the live decoder), the decoder's weights, and the program
+    assert len(page.all("script")) == 5
+    assert page.html.count("</script>") == 5
 
 
 class Bare(nn.Module):

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 import untwine as ut
+from untwine.training import Callback, State
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"
@@ -161,6 +162,31 @@ def timed(function: Callable[[], Any]) -> tuple[Any, float, float]:
 def fit(method: ut.Method, data: Any, **arguments: Any) -> tuple[ut.Run, float]:
     """The run of `untwine.fit` without a progress bar, and its seconds."""
     return timed(lambda: ut.fit(method, data, **{"progress": False, **arguments}))[:2]
+
+
+class Seconds(Callback):
+    """Adds up the processor seconds of a run in its folder, so that one that was stopped goes on.
+
+    What was computed after the last checkpoint of a process that was stopped is computed again and
+    counted once.
+    """
+
+    def __init__(self) -> None:
+        self.last = time.process_time()
+
+    def on_checkpoint(self, state: State) -> None:
+        assert state.out is not None
+        now = time.process_time()
+        with (state.out / "cpu.txt").open("a") as file:
+            file.write(f"{now - self.last:.2f}\n")
+        self.last = now
+
+    on_end = on_checkpoint
+
+    @staticmethod
+    def of(out: Path) -> float:
+        """The seconds of a run so far."""
+        return sum(map(float, (out / "cpu.txt").read_text().split()))
 
 
 # Data

@@ -17,7 +17,6 @@ has the CPU seconds of its training on one core. The full size, for a GPU:
 from __future__ import annotations
 
 import argparse
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ from untwine.data import Binarized
 from untwine.diagnostics import level_cuts, level_rates, level_table, level_traversal
 from untwine.distributions import DiscretizedLogistics
 from untwine.functional import Linear, bits_per_dimension, kl
-from untwine.training import EMA, Callback, State
+from untwine.training import EMA
 from untwine.training.final import load_final
 
 SETTINGS = (
@@ -102,31 +101,6 @@ def bound(method: m.Method, data: ut.FactorDataset, most: int = 5000) -> dict[st
     return {"nelbo": (nll + rate) / size, "nll": nll / size, "kl": rate / size}
 
 
-class Seconds(Callback):
-    """Adds up the processor seconds of a run in its folder, so that one that was stopped goes on.
-
-    What was computed after the last checkpoint of a process that was stopped is computed again and
-    counted once.
-    """
-
-    def __init__(self) -> None:
-        self.last = time.process_time()
-
-    def on_checkpoint(self, state: State) -> None:
-        assert state.out is not None
-        now = time.process_time()
-        with (state.out / "cpu.txt").open("a") as file:
-            file.write(f"{now - self.last:.2f}\n")
-        self.last = now
-
-    on_end = on_checkpoint
-
-    @staticmethod
-    def of(out: Path) -> float:
-        """The seconds of a run so far."""
-        return sum(map(float, (out / "cpu.txt").read_text().split()))
-
-
 def train_one(options: argparse.Namespace, seed: int) -> dict[str, Any]:
     train, test = data_of(options)
     method = build(options, train, seed)
@@ -145,13 +119,13 @@ def train_one(options: argparse.Namespace, seed: int) -> dict[str, Any]:
         average=average,
         keep="best",
         out=out,
-        callbacks=[Seconds()],
+        callbacks=[common.Seconds()],
         checkpoint_every=100,
         log_every=50,
         progress=False,
     )
     run = fitted()
-    row: dict[str, Any] = {"cpu": round(Seconds.of(out))}
+    row: dict[str, Any] = {"cpu": round(common.Seconds.of(out))}
     row |= {name: round(value, 3) for name, value in bound(method, test).items()}
     if options.part == "emoji":
         bits = bits_per_dimension(torch.tensor(row["nelbo"]), test.shape)

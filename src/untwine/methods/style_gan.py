@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.distributions import Distribution
 from torch.optim import Adam
 
 from ..checks import check_scale, check_size
 from ..data.batches import Batch, Images
-from ..distributions import Point
 from ..functional import path_lengths, r1_penalty
 from ..nets import (
     AdaptiveAugment,
@@ -27,13 +25,12 @@ from ..nets import (
     StyleSynthesis,
     default_architecture,
     follow,
-    running_copy,
     style_sizes,
 )
-from ..nets.style import Modulation, NoiseInput
+from ..nets.style import Modulation
 from .loss import Loss
-from .method import Context, MakeOptimizer, Method, Moves, Observations, Player, Stage
-from .projection import project
+from .method import Context, MakeOptimizer, Moves, Player, Stage
+from .style_codes import StyleCodes
 from .verdicts import verdicts
 
 if TYPE_CHECKING:
@@ -55,7 +52,7 @@ def lazy_adam(every: int, lr: float = 0.002, beta2: float = 0.99) -> MakeOptimiz
     return partial(Adam, lr=share * lr, betas=(0.0, beta2**share), fused=True)
 
 
-class StyleGAN(Method):
+class StyleGAN(StyleCodes):
     r"""A generative adversarial network of styles, with an encoder of the space they come from.
 
     .. math::
@@ -132,9 +129,6 @@ class StyleGAN(Method):
     supervision = Images
     without_covariates = "noise is the only input of its generator"
 
-    w_mean: Tensor
-    """The running mean of w, ``(D,)``."""
-
     path_mean: Tensor
     """The running mean of path lengths, a scalar."""
 
@@ -158,7 +152,7 @@ class StyleGAN(Method):
         discriminator_optimizer: MakeOptimizer = lazy_adam(16),
         encoder_optimizer: MakeOptimizer = partial(Adam, lr=1e-3, fused=True),
     ) -> None:
-        super().__init__()
+        super().__init__(generator, encoder)
         for name, value in {
             "r1": r1,
             "path_length": path_length,
@@ -171,8 +165,7 @@ class StyleGAN(Method):
         check_size("path_every", path_every)
         if not 0 <= mixing <= 1:
             raise ValueError(f"mixing is {mixing}; expected a probability, 0 to 1")
-        self.generator, self.discriminator, self.encoder = generator, discriminator, encoder
-        self.averaged = running_copy(generator)
+        self.discriminator = discriminator
         self.features = features
         self.augment = nn.Identity() if augment is None else augment
         self.mixing, self.half_life = mixing, half_life
@@ -182,7 +175,6 @@ class StyleGAN(Method):
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
         self.encoder_optimizer = encoder_optimizer
-        self.register_buffer("w_mean", torch.zeros(generator.mapping.dim))
         self.register_buffer("path_mean", torch.zeros(()))
 
     @classmethod
@@ -268,116 +260,6 @@ class StyleGAN(Method):
                 f"x goes from {low:g} to {high:g}, but StyleGAN generates images in [0, 1]: bring "
                 "them there, (x - low) / (high - low)"
             )
-
-    # Codes and images
-
-    @property
-    def count(self) -> int:
-        """L, the number of layers that have a style."""
-        return self.generator.synthesis.count
-
-    def draw(self, n: int) -> Tensor:
-        """z, ``(n, D)``, standard normal."""
-        return torch.randn_like(self.w_mean.expand(n, -1))
-
-    @torch.no_grad()
-    def codes(self, n: int, *, truncation: float = 1.0) -> Tensor:
-        """W of fresh z, ``(n, D)``; see `truncate`."""
-        return self.truncate(self.averaged.mapping(self.draw(n)), truncation)
-
-    def truncate(self, w: Tensor, truncation: float, layers: int | None = None) -> Tensor:
-        r"""W nearer to the mean, where images are better and more alike.
-
-        .. math::
-            w' = \bar w + \psi (w - \bar w)
-
-        Args:
-            w: Codes.
-            truncation: :math:`\psi`; 1 leaves codes as they are.
-            layers: The first layers alone, which then have codes of their own.
-
-        Shape: ``(B, D)`` to ``(B, D)``; with ``layers`` to ``(B, L, D)``.
-        """
-        near = self.w_mean + truncation * (w - self.w_mean)
-        return near if layers is None else self.mix(near, w, layers)
-
-    def mix(self, coarse: Tensor, fine: Tensor, layer: int | Tensor) -> Tensor:
-        """Codes by layer: one code before a layer, and another one from it on.
-
-        Args:
-            coarse: Codes of the layers before.
-            fine: Codes of the layer and those after it.
-            layer: Its number from 0 to L; one, or one for each example, ``(B,)``.
-
-        Shape: two of ``(B, D)`` to ``(B, L, D)``.
-        """
-        places = torch.arange(self.count, device=coarse.device)
-        cut = layer[:, None] if isinstance(layer, Tensor) else layer
-        before = (places < cut).expand(len(coarse), -1)[..., None]
-        return torch.where(before, coarse[:, None], fine[:, None])
-
-    def paint(self, w: Tensor, noise: NoiseInput = "fixed") -> Tensor:
-        r"""Images by :math:`\bar G`, differentiable, about in [0, 1].
-
-        Args:
-            w: ``(B, D)``, or by layer, ``(B, L, D)``.
-            noise: Whether noise inputs are ``"fixed"``, ``"fresh"`` or left out, ``"none"``.
-        """
-        return (self.averaged.synthesis(w, noise) + 1) / 2
-
-    @torch.no_grad()
-    def style_grid(self, rows: Tensor, columns: Tensor, first: int, last: int) -> Tensor:
-        """Images of every code with the styles of every other one in some of the layers.
-
-        `plots.swap_grid` shows them.
-
-        Args:
-            rows: Codes of the other layers.
-            columns: Codes of layers ``first`` to ``last - 1``.
-            first: Number of a layer, from 0.
-            last: One more than that of the last one, at most L.
-
-        Shape: ``(M, D)`` and ``(N, D)`` to ``(M, N, C, H, W)``.
-
-        Raises:
-            ValueError: for layers that there are not.
-        """
-        if not 0 <= first < last <= self.count:
-            raise ValueError(
-                f"layers {first} to {last} of {self.count}; expected 0 <= first < last <= L"
-            )
-        one = rows.repeat_interleave(len(columns), 0)
-        two = columns.repeat(len(rows), 1)
-        w = self.mix(one, two, first)
-        w[:, last:] = one[:, None]
-        return self.decode(w).mean.unflatten(0, (len(rows), len(columns)))
-
-    def represent(self, batch: Batch | Observations) -> Distribution:
-        """The encoder's w, a point."""
-        return Point(self.w_mean + self.encoder(Batch.of(batch).x))
-
-    def decode(
-        self, z: Tensor, *, c: Tensor | None = None, y: Tensor | None = None
-    ) -> Distribution:
-        """Images of w, ``(B, D)`` or by layer ``(B, L, D)``, all with the same noise inputs."""
-        return Point(self.paint(z).clamp(0, 1))
-
-    @torch.no_grad()
-    def sample(self, n: int, *, truncation: float = 1.0) -> Tensor:
-        """``(n, C, H, W)`` images of fresh codes and noise inputs; see `truncate`."""
-        return self.paint(self.codes(n, truncation=truncation), "fresh").clamp(0, 1)
-
-    def project(
-        self,
-        x: Tensor,
-        steps: int = 200,
-        *,
-        lr: float = 0.1,
-        start: Tensor | None = None,
-        layers: bool = False,
-    ) -> Tensor:
-        """Codes of images by optimization, see `methods.projection.project`."""
-        return project(self, x, steps, lr=lr, start=start, layers=layers)
 
     # Stage fit
 

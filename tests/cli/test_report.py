@@ -291,8 +291,9 @@ def test_every_method_has_a_report(name: str, tmp_path: Path) -> None:
     levels = isinstance(method, ut.methods.HasLevels)
     edits = len(page.all("section", id="edits"))  # but of codes of thousands of dimensions
     shown = [*SECTIONS[:5], *["edits"] * edits]
-    shown += [*["levels"] * levels, *["swaps"] * swaps, *SECTIONS[5:]]
-    # axes are those of Gaussian codes and of levels
+    mixes = isinstance(method, ut.methods.MixesStyles)
+    shown += [*["levels"] * levels, *["styles"] * mixes, *["swaps"] * swaps, *SECTIONS[5:]]
+    # axes are those of Gaussian codes, of levels and of W
     assert [s["id"] for s in page.all("section") if s["id"] != "axes"] == shown
     assert len([i for i in page.all("img") if i.get("class") == "swaps"]) == swaps
     assert len([i for i in page.all("img") if i.get("class") == "levels"]) == levels

@@ -178,6 +178,10 @@ def test_the_report_s_sliders_turn_its_own_decoder(page, tmp_path):
           await note();
           root.querySelector(".live-random").click();
           await note();
+          const axis = root.querySelector("input[data-direction]");
+          axis.value = axis.max;
+          axis.dispatchEvent(new Event("input"));
+          await note();
           return pictures;
         }"""
     )
@@ -186,7 +190,15 @@ def test_the_report_s_sliders_turn_its_own_decoder(page, tmp_path):
         expected = method.decode(codes).mean.flatten(1) * 255
     shown = np.array([ink for _, ink in seen])
     assert np.abs(shown - expected.numpy()).max() <= 0.5 + 0.26
-    assert len({tuple(ink) for _, ink in seen}) == 3
+    assert len({tuple(ink) for _, ink in seen}) == 4
+    axis = page.locator(".live input[data-direction]").first
+    along = np.array(json.loads(axis.get_attribute("data-direction")))
+    moved = (codes[3] - codes[2]).numpy()
+    np.testing.assert_allclose(moved, (moved @ along) * along, atol=1e-4)  # and nowhere else
+    start = page.evaluate(
+        "() => JSON.parse(document.querySelector('.live-program').textContent).starts"
+    )
+    assert (codes[3].numpy() - np.array(start[2])) @ along == pytest.approx(3, abs=0.02)
     assert [url for url in asked if not url.startswith(("data:", "file:"))] == []
     slider = page.locator(".live input").first
     assert slider.get_attribute("aria-label")

@@ -59,12 +59,13 @@ def level_axes(
 
     Example:
         >>> from untwine.data import FactorDataset
-        >>> from untwine.methods import LadderVAE
-        >>> x = torch.rand(50, 7)
-        >>> method = LadderVAE.build(FactorDataset.from_arrays(x), levels=(2, 4), seed=0)
-        >>> found = level_axes(method, x[:3], "z_1")
-        >>> found.directions.shape, found.source
-        (torch.Size([4, 4]), 'the average metric of level z_1 at 3 observations')
+        >>> from untwine.methods import VLAE
+        >>> images = FactorDataset.from_arrays(torch.rand(9, 1, 8, 8))
+        >>> ladder = VLAE.build(images, levels=(2, 3), seed=0)
+        >>> corner = torch.zeros(8, 8, dtype=torch.bool)
+        >>> corner[:4, :4] = True
+        >>> level_axes(ladder, images.observations(range(3)), "z_1", mask=corner, k=2).leak.shape
+        torch.Size([2])
     """
     batch = Batch.of(batch)
     x, c = batch.tensor, batch.c

@@ -9,6 +9,7 @@ from .abilities import (
     Decodes as Decodes,
     HasLevels as HasLevels,
     HasPrior as HasPrior,
+    MixesStyles as MixesStyles,
     Represents as Represents,
     Samples as Samples,
     SamplesGiven as SamplesGiven,

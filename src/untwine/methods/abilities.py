@@ -20,6 +20,7 @@ __all__ = [
     "Decodes",
     "HasLevels",
     "HasPrior",
+    "MixesStyles",
     "Represents",
     "Samples",
     "SamplesGiven",
@@ -66,6 +67,21 @@ class HasLevels(Protocol, metaclass=Ability):
     @property
     def levels(self) -> tuple[str, ...]:
         """Names of the levels, blocks of the code, the uppermost first."""
+
+
+@runtime_checkable
+class MixesStyles(Protocol, metaclass=Ability):
+    """Has a generator of layers that can each be given a code of their own."""
+
+    @property
+    def count(self) -> int:
+        """L, the number of layers that have a style."""
+
+    def codes(self, n: int, /) -> Tensor:
+        """Codes as they are drawn, ``(n, D)``."""
+
+    def style_grid(self, rows: Tensor, columns: Tensor, first: int, last: int, /) -> Tensor:
+        """``(M, N, ...)`` images of codes ``(M, D)``, with others, ``(N, D)``, in some layers."""
 
 
 @runtime_checkable

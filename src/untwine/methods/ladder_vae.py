@@ -103,13 +103,33 @@ class LadderVAE(HierarchicalVAE):
 
 
 class LadderDown(TopDown):
-    """The way down of a ladder: each level's prior is a function of the level above.
+    r"""The way down of a ladder: each level's prior is a function of the level above.
+
+    .. math::
+        p(z_L) = \mathcal{N}(0, I), \qquad
+        p(z_l|z_{l+1}) = \mathcal{N}\big(\mu_l(z_{l+1}), \sigma_l^2(z_{l+1})\big)
+
+    With features of x, Gaussians of the way up, the posterior is their product with the prior,
+
+    .. math::
+        \sigma_q^{-2} = \hat\sigma_l^{-2} + \sigma_l^{-2}, \qquad
+        \mu_q = \sigma_q^2 \, (\hat\mu_l \hat\sigma_l^{-2} + \mu_l \sigma_l^{-2})
+
+    and of the uppermost level the Gaussian of the way up itself.
 
     Args:
         dims: By name, the uppermost level first.
         hidden: Width of the layer between two levels.
         decoder: From the lowest level, and covariates, to what the likelihood takes.
         batch_norm: Whether the hidden layer has batch normalization.
+
+    Shape:
+        Features: one tensor ``(B, 2 D)``, of each level in order its means and log variances,
+        ``(B, 2 D_l)``. The state below the last level is ``z_1``, ``(B, D_1)``.
+
+    References:
+        Sonderby, Raiko, Maaloe, Sonderby, Winther, "Ladder Variational Autoencoders", 2016,
+        https://arxiv.org/abs/1602.02282, section 2 (top-down inference, weighted by precision).
     """
 
     def __init__(

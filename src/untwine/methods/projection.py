@@ -19,22 +19,34 @@ _RISE, _FALL = 0.05, 0.25  # of steps over which the learning rate rises, and fa
 
 
 class Paints(Protocol):
-    """What a projection needs of a method, such as `StyleGAN`."""
+    r"""What a projection needs of a method, such as `StyleGAN`.
+
+    Codes w, ``(B, D)`` or by layer ``(B, L, D)``, images :math:`\bar G(w)`, ``(B, C, H, W)``, and
+    their distance from others,
+
+    .. math::
+        \tfrac12 \| x - \bar G(w) \|^2 + \rho \, d\big(x, \bar G(w)\big)
+
+    References:
+        Karras et al., "Analyzing and Improving the Image Quality of StyleGAN", 2020,
+        https://arxiv.org/abs/1912.04958, appendix D.
+    """
 
     w_mean: Tensor
+    """The mean of w, ``(D,)``, where a projection starts."""
 
     @property
     def count(self) -> int:
-        """The number of layers that have a style."""
+        """L, the number of layers that have a style."""
 
     def codes(self, n: int) -> Tensor:
         """Codes as they are drawn, ``(n, D)``."""
 
     def paint(self, w: Tensor) -> Tensor:
-        """Images of codes, differentiable."""
+        """Images of codes, ``(B, C, H, W)``, differentiable."""
 
     def reconstruction(self, x: Tensor, painted: Tensor) -> Loss:
-        """How far images are from others."""
+        """How far images are from others, terms of ``(B,)``."""
 
 
 def project(

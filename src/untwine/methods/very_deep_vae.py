@@ -167,7 +167,15 @@ class VeryDeepVAE(HierarchicalVAE):
 
 
 class DeepDown(TopDown):
-    """The way down of a very deep VAE.
+    r"""The way down of a very deep VAE.
+
+    .. math::
+        (\mu_l, \sigma_l, h_l) = f_l(s_l), \qquad z_l \sim \mathcal{N}(\mu_l, \sigma_l^2)
+        \text{ or } q(z_l|s_l, x), \qquad s_{l+1} = s_l + h_l + W_l z_l + r_l(s_l + h_l + W_l z_l)
+
+    From one resolution to the next the state is enlarged by its nearest neighbor, and a learned
+    bias is added. What :math:`W_l` and :math:`r_l` do at first is scaled by :math:`N^{-1/2}`, of N
+    levels, and :math:`f_l` ends in zeros, so that every prior begins as N(0, I).
 
     Args:
         outputs: The shape of what the likelihood takes: an image's, or a vector's.
@@ -177,6 +185,14 @@ class DeepDown(TopDown):
         sizes: Resolutions, from 1x1 up.
         levels: Levels at each of them.
         covariates: How many join at the end.
+
+    Shape:
+        State ``(B, width, h, w)``; features one of that shape for each resolution, the finest
+        first; a level's value ``(B, latent_dim * h * w)``; output ``(B, *outputs)``.
+
+    References:
+        Child, "Very Deep VAEs Generalize Autoregressive Models and Can Outperform Them on Images",
+        2021, https://arxiv.org/abs/2011.10650, section 3 and figure 3.
     """
 
     def __init__(

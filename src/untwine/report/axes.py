@@ -11,7 +11,8 @@ import torch
 
 from ..data import FactorDataset
 from ..diagnostics import Walks, axes_of
-from ..methods import Decodes, HasLevels
+from ..encoding import evaluating
+from ..methods import Decodes, HasLevels, MixesStyles
 from ..plots.pictures import drawable, pictures, vector_bounds
 from .findings import Findings
 from .sheets import png, sheet, shrunk
@@ -22,25 +23,32 @@ __all__ = ["axes", "directions", "moving"]
 _K, _PER_LEVEL = 5, 2
 _STARTS, _FRAMES, _SPAN = 3, 17, 3.0
 _SEEN, _SEEN_OF_LEVELS = 16, 3  # observations at which Jacobians are averaged
+_DRAWN = 500  # codes whose deviation is taken
 _WIDEST = 64  # dimensions of a code or a level whose Jacobians a report computes
 
 
 def axes(subject: Subject, findings: Findings, seed: int) -> list[Walks]:
     """Walks along the axes of a method's code, or of the levels of a hierarchy.
 
-    None of a code that has no Gaussian posterior, or other parts than levels; of observations that
-    cannot be drawn; of more than 64 dimensions; and of decoders without a derivative in forward
-    mode.
+    None of a code that has no Gaussian posterior (but those of a generator of styles), or other
+    parts than levels; of observations that cannot be drawn; of more than 64 dimensions; and of
+    decoders without a derivative in forward mode. Walks reach 3 to both sides; in W, whose scale
+    is learned, 3 of its deviations.
     """
     method, data = subject.method, subject.data
     if not isinstance(method, Decodes) or not isinstance(data, FactorDataset):
         return []
     shape = data.shape
-    if isinstance(shape, Mapping) or not drawable(tuple(shape)) or findings.codes.stddev is None:
+    if isinstance(shape, Mapping) or not drawable(tuple(shape)):
+        return []
+    scale = 1.0
+    if isinstance(method, MixesStyles):
+        scale = _deviation(method, seed)
+    elif findings.codes.stddev is None:
         return []
     blocks = findings.codes.blocks or {}
     settings: dict[str, Any] = {
-        "starts": _STARTS, "span": _SPAN, "steps": _FRAMES, "seed": seed,
+        "starts": _STARTS, "span": scale * _SPAN, "steps": _FRAMES, "seed": seed,
     }  # fmt: skip
     try:
         if isinstance(method, HasLevels):
@@ -54,6 +62,14 @@ def axes(subject: Subject, findings: Findings, seed: int) -> list[Walks]:
         return [axes_of(method, data, k=_K, n=_SEEN, **settings)]  # type: ignore[arg-type]
     except TypeError:  # no derivative, or no density
         return []
+
+
+@torch.no_grad()
+def _deviation(method: MixesStyles, seed: int) -> float:
+    """Of codes as they are drawn, the root mean square over dimensions."""
+    with evaluating(method), torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        return float(method.codes(_DRAWN).var(0).mean().sqrt())
 
 
 def directions(walks: list[Walks]) -> np.ndarray | None:
@@ -88,7 +104,7 @@ def moving(walks: list[Walks]) -> dict[str, Any] | None:
             for label in labels
         ],
         "sheets": [sheet(of_start) for of_start in cells],
-        "thumbnails": [png(shrunk(of_start[0, middle], 56)) for of_start in cells],
+        "thumbnails": [png(shrunk(of_start[-1, middle], 56)) for of_start in cells],
         "frames": _FRAMES,
         "left_out": 0,
         "width": width,

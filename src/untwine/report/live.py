@@ -67,7 +67,7 @@ def live(
                 "high": _REACH,
                 "quiet": False,
                 "telling": False,
-                "label": "direction",
+                "label": "",
             }
         )
     text = decoder.text

@@ -28,6 +28,7 @@ from .findings import Findings, find
 from .levels import levels
 from .live import live
 from .sections import curves_left_out, figures, part_rows, score_rows, skipped, tiles
+from .styles import styles
 from .subject import Subject, about
 from .summary import sentences, yardsticks
 from .why import why
@@ -117,6 +118,7 @@ def report(
         edits=edits(subject, findings, seed),
         tiles=tiles(findings, live(subject.method, findings, directions(walks))),
         axes=moving(walks),
+        styles=styles(subject, seed),
         film=film(subject.folder),
         rates_figure=rates(subject.folder),
         found=findings,

@@ -31,8 +31,13 @@ def snapshot(w, optimizer):
     return w.detach().clone(), state
 
 
-def test_a_step_that_explodes_changes_nothing():
-    guard, w, optimizer = made()
+def fused(parameters, lr):
+    return torch.optim.Adam(parameters, lr=lr, fused=True)
+
+
+@pytest.mark.parametrize("adam", [torch.optim.Adam, fused])
+def test_a_step_that_explodes_changes_nothing(adam):
+    guard, w, optimizer = made(adam)
     for _ in range(30):
         step(w, optimizer, 1.0)
     for bad in (11.0, 1e30, float("inf"), float("nan")):
@@ -83,8 +88,9 @@ def test_one_outlier_hardly_moves_the_usual_norm():
     assert guard.usual.item() == pytest.approx(1.0, rel=0.02)
 
 
-def test_an_infinite_gradient_at_the_first_step_leaves_clean_moments():
-    guard, w, optimizer = made()
+@pytest.mark.parametrize("adam", [torch.optim.Adam, fused])
+def test_an_infinite_gradient_at_the_first_step_leaves_clean_moments(adam):
+    guard, w, optimizer = made(adam)
     step(w, optimizer, float("inf"))
     assert not w.any()
     assert all(torch.isfinite(v).all() for v in optimizer.state[w].values())
@@ -109,10 +115,24 @@ def test_ordinary_steps_are_those_of_the_bare_optimizer():
 
 
 def test_steps_wait_for_no_value():
-    _, w, optimizer = made(lambda p, lr: torch.optim.Adam(p, lr=lr, fused=True))
+    _, w, optimizer = made(fused)
     step(w, optimizer, 1.0)
     with NoSync():
         step(w, optimizer, 1.0)
+
+
+def test_a_fused_optimizer_goes_the_same_way():
+    """It skips by itself, where another one is set back."""
+    norms = [1.0] * 25 + [3.0, 1e6, float("nan"), 1.0, 40.0, 0.5]
+    ways = []
+    for adam in (torch.optim.Adam, fused):
+        guard, w, optimizer = made(adam)
+        for norm in norms:
+            step(w, optimizer, norm, (0.6, 0.8, 0.0))
+        ways.append((w.detach(), guard.usual, guard.skipped, optimizer.state[w]["step"]))
+    assert ways[0][2] == 3
+    for one, two in zip(*ways, strict=True):
+        torch.testing.assert_close(one, two)
 
 
 def digits(n=64):

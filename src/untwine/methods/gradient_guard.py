@@ -130,6 +130,11 @@ class _Guarded:
         if not gradients:
             return
         self._bad, factor = self.guard.judge(gradients)
+        if getattr(optimizer, "_step_supports_amp_scaling", False):  # fused: it can skip by itself
+            for gradient in gradients:
+                gradient.mul_(factor.to(gradient.device, gradient.dtype))
+            optimizer.found_inf = self._bad.to(torch.float32)  # type: ignore[attr-defined]
+            return
         for gradient in gradients:
             scaled = gradient * factor.to(gradient.device, gradient.dtype)
             gradient.copy_(torch.where(self._bad.to(gradient.device), 0.0, scaled))
@@ -145,6 +150,7 @@ class _Guarded:
     def after(self, optimizer: Optimizer, args: object, kwargs: object) -> None:
         if self._bad is None:
             return
+        optimizer.__dict__.pop("found_inf", None)
         for tensor, value in self._before:
             tensor.copy_(torch.where(self._bad.to(tensor.device), value, tensor))
         self._before, self._bad = [], None

@@ -130,7 +130,7 @@ class _Guarded:
         if not gradients:
             return
         self._bad, factor = self.guard.judge(gradients)
-        if getattr(optimizer, "_step_supports_amp_scaling", False):  # fused: it can skip by itself
+        if all(group.get("fused") for group in optimizer.param_groups):  # it can skip by itself
             for gradient in gradients:
                 gradient.mul_(factor.to(gradient.device, gradient.dtype))
             optimizer.found_inf = self._bad.to(torch.float32)  # type: ignore[attr-defined]

@@ -5,10 +5,26 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from untwine.data import FactorSpace, correlated_settings
+from untwine.data import (
+    CorrelatedSampler,
+    FactorSpace,
+    FewLabelsSampler,
+    PairsSampler,
+    correlated_settings,
+)
 from untwine.settings.errors import UsageError
 from untwine.spec import instantiate
-from untwine.study import PUBLISHED, audit, published, table
+from untwine.study import (
+    PUBLISHED,
+    Measuring,
+    Study,
+    audit,
+    chain,
+    fixed,
+    published,
+    run,
+    table,
+)
 from untwine.study.metric_audit import LADDERS, SIZES, codes_on, discriminability, draw_factors
 from untwine.study.published import CORRELATED, SETS, locatello2019, traeuble2021
 
@@ -150,21 +166,90 @@ def test_correlated_factors_have_the_published_size_pairs_and_widths():
         traeuble2021(sets={"F": {"data": "DSprites"}})
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_published_samplers_can_draw(name):
+def pairs_differ_as_published(sampler, draw, factors):
+    one, two = draw(4000, np.random.default_rng(0)).T
+    numbers = (factors[one] != factors[two]).sum(1)
+    if sampler.changed == 1:
+        assert set(numbers) == {1}
+        return
+    # one, or with even odds from one to four, which stay with the odds of one of their values
+    expected = (0.5 + 0.5 * 2.5) * np.mean([1 - 1 / size for size in (3, 6, 4, 8, 8)])
+    assert set(numbers) == {0, 1, 2, 3, 4}
+    assert numbers.mean() == pytest.approx(expected, abs=0.1)
+
+
+def labels_are_few_and_true(sampler, draw, factors):
+    unlabelled, labelled, labels = draw(2000, np.random.default_rng(0))
+    assert len({*labelled}) <= sampler.labelled < len({*unlabelled})
+    np.testing.assert_array_equal(labels, factors[labelled])
+
+
+def factors_are_near_a_line(sampler, draw, factors):
+    (line,) = sampler.correlations
+    first, second = (NAMES["DSprites"].index(name) for name in (line.first, line.second))
+    rows = factors[draw(4000, np.random.default_rng(0))]
+    far = np.abs(rows[:, first] / 7 - rows[:, second] / 7)  # both have eight values
+    every = np.abs(np.subtract.outer(np.arange(8), np.arange(8)) / 7)
+    density = np.exp(-(every**2) / (2 * line.width**2))
+    expected = (every * density).sum() / density.sum()
+    assert far.mean() == pytest.approx(expected, abs=0.02)
+    assert far.mean() < every.mean() - 0.02
+
+
+SAMPLERS = {
+    PairsSampler: pairs_differ_as_published,
+    FewLabelsSampler: labels_are_few_and_true,
+    CorrelatedSampler: factors_are_near_a_line,
+}
+
+
+@pytest.mark.parametrize(("name", "count"), [("locatello2020", 4), ("traeuble2021", 3)])
+def test_published_samplers_draw_what_the_papers_drew(name, count):
     space = FactorSpace(NAMES["DSprites"], (3, 6, 4, 8, 8))
     factors = space.factors(np.arange(3 * 6 * 4 * 8 * 8))
-    made = {str(run.spec["sampler"]): run.spec["sampler"] for run in published(name, 1e-4).runs()}
-    for spec in made.values():
-        if spec is not None:
-            instantiate(spec).bind(space, factors)(8, np.random.default_rng(0))
+    specs = {str(one.spec["sampler"]): one.spec["sampler"] for one in published(name, 1e-4).runs()}
+    samplers = [instantiate(spec) for spec in specs.values() if spec is not None]
+    assert len(samplers) == count
+    for sampler in samplers:
+        SAMPLERS[type(sampler)](sampler, sampler.bind(space, factors), factors)
+
+
+@pytest.mark.parametrize("name", sorted({*PUBLISHED} - {"locatello2020", "traeuble2021"}))
+def test_unsupervised_studies_leave_drawing_to_the_methods(name):
+    assert all(one.spec["sampler"] is None for one in published(name, 1e-4).runs())
+
+
+@pytest.fixture(scope="module")
+def stand_in(tmp_path_factory):
+    """Vectors with the factors of dSprites, and the settings of data that they are."""
+    sizes = (3, 2, 2, 10, 10)
+    factors = np.stack(np.unravel_index(np.arange(np.prod(sizes)), sizes), 1)
+    path = tmp_path_factory.mktemp("data") / "vectors.npz"
+    x = (factors / np.array(sizes)).astype("f4")
+    np.savez(path, x=x, factors=factors, factor_names=np.array(NAMES["DSprites"]))
+    return {"data": str(path)}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_each_kind_of_published_run_can_be_trained(name, stand_in, tmp_path):
+    given = {"locatello2019": {"sets": {"dsprites_full": stand_in}},
+             "traeuble2021": {"sets": {"B": stand_in}}}.get(name, {"data": stand_in})  # fmt: skip
+    study = PUBLISHED[name](1e-5, **given)
+    kinds = {}
+    for point in study.sweep:
+        kinds.setdefault((point["method"], point.get("tags.labels"), "sampler" in point), point)
+    few = Study(chain(*map(fixed, kinds.values())),
+                measure=Measuring(["active_units"], n=50), figures=False)  # fmt: skip
+    summary = run(few, tmp_path, runner="sequential", progress=False)
+    assert summary.failed == {}
+    assert summary.finished == len(kinds) >= 2
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_studies_are_settings_that_there_are(name):
     study = published(name, 0.0001)
     runs = study.runs()
-    assert len({run.name for run in runs}) == len(list(study.sweep))
+    assert len({one.name for one in runs}) == len(list(study.sweep))
     assert study.about.endswith("?")
     with pytest.raises(UsageError, match="expected a share"):
         published(name, 2.0)

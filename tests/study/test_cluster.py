@@ -49,6 +49,23 @@ def named(pid, word):
     return [child for child, line in descendants(pid).items() if word in line]
 
 
+def command(study, folder, *words):
+    """The command line that makes a study in a folder's `s`."""
+    study.write(folder / "study.yaml")
+    script = "import sys; from untwine.cli import main; sys.exit(main())"
+    return [sys.executable, "-c", script, "study", "run", "study.yaml", "--out", "s", *words,
+            "--workers", "2", "--no-figures", "--no-progress"]  # fmt: skip
+
+
+def begun(line, folder):
+    """The process of a command line, once a run of it has a checkpoint."""
+    process = subprocess.Popen(line, cwd=folder, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 200
+    while time.monotonic() < end and not list(folder.glob("s/runs/*/checkpoints/*")):
+        time.sleep(0.05)
+    return process
+
+
 @pytest.fixture
 def whole(npz, tmp_path):
     """What the study gives without disturbance."""
@@ -91,14 +108,8 @@ def test_ten_workers_that_are_killed_cost_nothing(npz, whole, tmp_path):
 
 
 def test_a_driver_that_is_killed_leaves_nothing_and_goes_on(npz, whole, tmp_path):
-    toy(npz, steps=300).write(tmp_path / "study.yaml")
-    script = "import sys; from untwine.cli import main; sys.exit(main())"
-    words = ["study", "run", "study.yaml", "--out", "s", "--runner", "ray", "--workers", "2"]
-    command = [sys.executable, "-c", script, *words, "--no-figures", "--no-progress"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
-    end = time.monotonic() + 200
-    while time.monotonic() < end and not list(tmp_path.glob("s/runs/*/checkpoints/*")):
-        time.sleep(0.05)
+    line = command(toy(npz, steps=300), tmp_path, "--runner", "ray")
+    process = begun(line, tmp_path)
     started = [p for p, line in descendants(process.pid).items() if "ray" in line]
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -107,7 +118,7 @@ def test_a_driver_that_is_killed_leaves_nothing_and_goes_on(npz, whole, tmp_path
     while time.monotonic() < end and any(_alive(p) for p in started):
         time.sleep(0.5)
     assert not [p for p in started if _alive(p)]
-    subprocess.run(command, cwd=tmp_path, check=True, timeout=500)
+    subprocess.run(line, cwd=tmp_path, check=True, timeout=500)
     assert same_table(table(tmp_path / "s"), whole)
 
 
@@ -144,14 +155,9 @@ def test_two_nodes_share_a_study_by_their_address(npz, finished, tmp_path, monke
     monkeypatch.setenv("RAY_worker_niceness", "0")
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     cluster.add_node(num_cpus=1)
-    toy(npz).write(tmp_path / "study.yaml")
-    script = "import sys; from untwine.cli import main; sys.exit(main())"
-    words = ["study", "run", "study.yaml", "--out", "s", "--address", cluster.address]
-    command = [sys.executable, "-c", script, *words, "--workers", "2"]
+    line = command(toy(npz), tmp_path, "--address", cluster.address)
     try:
-        subprocess.run(
-            [*command, "--no-figures", "--no-progress"], cwd=tmp_path, check=True, timeout=500
-        )
+        subprocess.run(line, cwd=tmp_path, check=True, timeout=500)
     finally:
         cluster.shutdown()
     times = sorted(
@@ -164,21 +170,15 @@ def test_two_nodes_share_a_study_by_their_address(npz, finished, tmp_path, monke
 
 
 def test_a_raylet_that_is_killed_ends_the_study_and_later_it_goes_on(npz, whole, tmp_path):
-    toy(npz, steps=300).write(tmp_path / "study.yaml")
-    script = "import sys; from untwine.cli import main; sys.exit(main())"
-    words = ["study", "run", "study.yaml", "--out", "s", "--runner", "ray", "--workers", "2"]
-    command = [sys.executable, "-c", script, *words, "--no-figures", "--no-progress"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL)
-    end = time.monotonic() + 200
-    while time.monotonic() < end and not list(tmp_path.glob("s/runs/*/checkpoints/*")):
-        time.sleep(0.05)
+    line = command(toy(npz, steps=300), tmp_path, "--runner", "ray")
+    process = begun(line, tmp_path)
     raylets = named(process.pid, "raylet/raylet")
     assert raylets
     for pid in raylets:
         os.kill(pid, signal.SIGKILL)
     assert process.wait(timeout=200) != 0
     assert len(table(tmp_path / "s")) < 4
-    subprocess.run(command, cwd=tmp_path, check=True, timeout=500)
+    subprocess.run(line, cwd=tmp_path, check=True, timeout=500)
     assert same_table(table(tmp_path / "s"), whole)
 
 

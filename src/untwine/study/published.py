@@ -145,7 +145,8 @@ def locatello2020(scale: float = 1.0, data: Mapping[str, Any] | None = None) -> 
         fixed({"sampler.changed": 1, "tags.pairs": "one"}, sampler="PairsSampler"),
         fixed({"sampler.changed": "locatello2020", "tags.pairs": "some"}, sampler="PairsSampler"),
     )
-    labels = fixed(method="FewLabelsVAE", sampler="FewLabelsSampler") * chain(
+    drawn = {"sampler.label": "*", "sampler.balanced": False}  # any rows, with all their factors
+    labels = fixed(drawn, method="FewLabelsVAE", sampler="FewLabelsSampler") * chain(
         *(fixed({"sampler.labelled": n, "tags.labels": n}) for n in (100, 1000))
     )
     methods = chain(

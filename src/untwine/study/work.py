@@ -152,7 +152,7 @@ def make(
         done["warnings"] = sorted({str(w.message) for w in caught if _ours(w)})
         (folder / ERROR).unlink(missing_ok=True)
         _write(folder / DONE, done)
-    except Exception as error:
+    except Exception as error:  # a method's own code may raise anything; Ctrl-C goes through
         seconds = time.monotonic() - began
         message = f"{type(error).__name__}: {' '.join(str(error).split())}"
         number = error.errno if isinstance(error, OSError) else None

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import fields
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn, optim
-from torch.distributions import Distribution
-from torch.func import functional_call, stack_module_state, vmap
-from torch.overrides import TorchFunctionMode
+from torch import Tensor
 
 from ..checks import check_kind
 from ..data.batches import Batch
-from ..methods.method import Context, Loss, Method, Player
+from ..methods.method import Context, Method, Player
 from ..reading import expanded
 from .checkpoint import Position
 from .course import Course
@@ -28,24 +23,14 @@ from .plan import check_positive, moves_by_stage, plan, start
 from .record import Row
 from .run_folder import RunFolder
 from .seeding import step_seed
+from .stacked_noise import Record
+from .stacked_weights import Stacked, Unstackable, seed_all, unchecked
 from .stages import Batches, playing
 
 if TYPE_CHECKING:
     from ..data import FactorDataset
 
 __all__ = ["Unstackable", "fit_stacked"]
-
-_ELEMENTWISE = (optim.Adam, optim.AdamW, optim.NAdam, optim.RAdam, optim.Adamax, optim.Adadelta,
-                optim.Adagrad, optim.RMSprop, optim.SGD)  # fmt: skip
-"""Optimizers that treat each number of a parameter alone, so that stacked ones move alike."""
-
-_DRAWS = (torch.rand, torch.randn, torch.rand_like, torch.randn_like, torch.randperm,
-          Tensor.normal_, Tensor.uniform_, Tensor.exponential_)  # fmt: skip
-"""Random numbers that depend on shapes alone, and so can be drawn before they are asked for."""
-
-
-class Unstackable(ValueError):
-    """Methods whose seeds cannot be trained at once; the message says why."""
 
 
 def fit_stacked(
@@ -131,12 +116,12 @@ def fit_stacked(
         keep_freed_memory()
     began = since = time.monotonic()
     cuda = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda), _unchecked():
+    with torch.random.fork_rng(devices=cuda), unchecked():
         for method, loader, seed in zip(methods, loaders, seeds, strict=True):
             _begin(method, loader, seed)
         first = [_drawn(loader, seed, 0) for loader, seed in zip(loaders, seeds, strict=True)]
         calls, alone = _probe(methods, first, seeds, ctx, name)
-        stacked = _Stacked(methods, player, name, calls, type(first[0]), ctx)
+        stacked = Stacked(methods, player, name, calls, type(first[0]), ctx)
         for step in range(steps):
             batches = first if step == 0 else [
                 _drawn(loader, seed, step) for loader, seed in zip(loaders, seeds, strict=True)
@@ -173,125 +158,6 @@ def fit_stacked(
     return rows
 
 
-class _Stacked:
-    """Weights of several seeds as one, and one optimizer for them."""
-
-    def __init__(
-        self,
-        methods: Sequence[Method],
-        player: Player,
-        name: str,
-        calls: Sequence[Callable[[], Tensor]],
-        kind: type[Batch],
-        ctx: Context,
-    ) -> None:
-        try:
-            self._weights, self._buffers = stack_module_state(list(methods))
-        except RuntimeError as error:
-            raise Unstackable(f"the methods are not alike: {str(error).splitlines()[0]}") from error
-        names = {id(p): key for key, p in methods[0].named_parameters()}
-        self._own = [self._weights[names[id(p)]] for p in player.parameters() if p.requires_grad]
-        self._optimizer = player.optimizer(self._own)
-        if type(self._optimizer) not in _ELEMENTWISE:
-            owner = type(self._optimizer).__name__
-            raise Unstackable(f"{owner} does not treat each weight alone: train its seeds alone")
-        shell = _Shell(copy.deepcopy(methods[0]), kind, ctx)
-
-        def losses(weights: Any, buffers: Any, batch: Any, noise: Any) -> dict[str, Tensor]:
-            state = {f"method.{k}": v for k, v in {**weights, **buffers}.items()}
-            with _Replay(noise):
-                move = functional_call(shell, state, (batch,))
-            return _values(move[name])
-
-        self._losses, self._calls = vmap(losses), calls
-
-    def step(self, batches: Sequence[Batch], seeds: Sequence[int]) -> dict[str, Tensor]:
-        """One move of every seed; its terms and total, ``(S,)`` each."""
-        noise = []
-        for seed in seeds:
-            _seed_all(seed)
-            noise.append([call() for call in self._calls])
-        together = [torch.stack(parts) for parts in zip(*noise, strict=True)]
-        values = self._losses(self._weights, self._buffers, _stack(batches), together)
-        self._optimizer.zero_grad()
-        values["total"].sum().backward(inputs=self._own)
-        self._optimizer.step()
-        return {key: value.detach() for key, value in values.items()}
-
-    def optimizer_of(self, method: Method, place: int) -> optim.Optimizer:
-        """A seed's own optimizer, as it is after the steps that were made."""
-        ((_, player),) = method.players().items()
-        optimizer = player.optimizer([p for p in player.parameters() if p.requires_grad])
-        written = self._optimizer.state_dict()
-        state = {
-            number: {
-                key: value[place].clone() if isinstance(value, Tensor) and value.ndim else value
-                for key, value in values.items()
-            }
-            for number, values in written["state"].items()
-        }
-        optimizer.load_state_dict({**written, "state": state})
-        return optimizer
-
-    @torch.no_grad()
-    def give_back(self, methods: Sequence[Method]) -> None:
-        """Writes the weights into the methods."""
-        for place, method in enumerate(methods):
-            for key, parameter in method.named_parameters():
-                parameter.copy_(self._weights[key][place])
-
-
-class _Shell(nn.Module):
-    """A method whose call is its moves, so that `functional_call` can put weights into it."""
-
-    def __init__(self, method: Method, kind: type[Batch], ctx: Context) -> None:
-        super().__init__()
-        self.method, self.kind, self.ctx = method, kind, ctx
-
-    def forward(self, batch: Mapping[str, Tensor]) -> Mapping[Any, Loss]:
-        return next(iter(self.method.moves(self.kind(**batch), self.ctx)))
-
-
-class _Record(TorchFunctionMode):
-    """Notes which random numbers are drawn."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[Callable[[], Tensor]] = []
-
-    def __torch_function__(
-        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        result = function(*args, **kwargs)
-        if function in _DRAWS:
-            like = torch.empty_like(result)
-            if args and isinstance(args[0], Tensor):  # such as x.normal_() and rand_like(x)
-
-                def call() -> Tensor:
-                    return function(like.clone(), *args[1:], **kwargs)
-            else:
-
-                def call() -> Tensor:
-                    return function(*args, **kwargs)
-
-            self.calls.append(call)
-        return result
-
-
-class _Replay(TorchFunctionMode):
-    """Hands out random numbers that were drawn before."""
-
-    def __init__(self, noise: Sequence[Tensor]) -> None:
-        super().__init__()
-        self._noise = iter(noise)
-
-    def __torch_function__(
-        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        return next(self._noise) if function in _DRAWS else function(*args, **(kwargs or {}))
-
-
 def _only(method: Method) -> tuple[str, str, Player]:
     """The one stage and the one player of a method."""
     kind = type(method).__name__
@@ -323,8 +189,8 @@ def _probe(
     totals = []
     for method, batch, seed in zip(methods, batches, seeds, strict=True):
         copied = copy.deepcopy(method)
-        _seed_all(step_seed(seed, 0, 0, 0))
-        with _Record() as record, torch.no_grad():
+        seed_all(step_seed(seed, 0, 0, 0))
+        with Record() as record, torch.no_grad():
             moves = list(copied.moves(batch, ctx))
         if len(moves) != 1 or set(moves[0]) != {name}:
             raise Unstackable(
@@ -366,13 +232,6 @@ def _check_finite(
     )  # fmt: skip
 
 
-def _values(loss: Loss) -> dict[str, Tensor]:
-    """Terms, changing weights and the total of a loss."""
-    values = dict(loss.terms)
-    values |= {f"{k}.weight": w for k, w in loss.weights.items() if isinstance(w, Tensor)}
-    return {**values, "total": loss.total}
-
-
 def _loader(method: Method, data: Any, batch_size: int, seed: int, sampler: Any) -> Any:
     from ..data import Loader, as_loader
     from ..encoding import placement
@@ -387,41 +246,11 @@ def _begin(method: Method, loader: Any, seed: int) -> None:
     (stage,) = method.stages()
     method.train()
     if stage.begin is not None:
-        _seed_all(step_seed(seed, 0, "begin", 0))
+        seed_all(step_seed(seed, 0, "begin", 0))
         stage.begin(Batches(loader, 0, len))
         method.train()
 
 
 def _drawn(loader: Any, seed: int, number: int) -> Batch:
-    _seed_all(step_seed(seed, 0, number, "batch", 0))
+    seed_all(step_seed(seed, 0, number, "batch", 0))
     return loader(number)
-
-
-def _stack(batches: Sequence[Batch]) -> dict[str, Tensor]:
-    """The fields of batches that are there, stacked."""
-    stacked: dict[str, Tensor] = {}
-    for field in fields(batches[0]):  # type: ignore[arg-type]
-        values = [getattr(batch, field.name) for batch in batches]
-        if all(isinstance(value, Tensor) for value in values):
-            stacked[field.name] = torch.stack(values)
-        elif any(value is not None for value in values):
-            kind = type(batches[0]).__name__
-            raise Unstackable(f"{field.name} of {kind} is no tensor: train seeds alone")
-    return stacked
-
-
-def _seed_all(value: int) -> None:
-    torch.default_generator.manual_seed(value)
-    if torch.cuda.is_available():
-        torch.cuda.manual_seed(value)
-
-
-@contextmanager
-def _unchecked() -> Iterator[None]:
-    """Distributions do not look at their parameters' values, which stacked ones have several of."""
-    checked = Distribution._validate_args
-    Distribution.set_default_validate_args(False)
-    try:
-        yield
-    finally:
-        Distribution.set_default_validate_args(checked)

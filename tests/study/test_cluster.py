@@ -66,11 +66,12 @@ def begun(line, folder):
     return process
 
 
-@pytest.fixture
-def whole(npz, tmp_path):
+@pytest.fixture(scope="module")
+def whole(npz, tmp_path_factory):
     """What the study gives without disturbance."""
-    run(toy(npz, steps=300), tmp_path / "whole", runner="sequential", progress=False)
-    return table(tmp_path / "whole")
+    folder = tmp_path_factory.mktemp("whole")
+    run(toy(npz, steps=300), folder, runner="sequential", progress=False)
+    return table(folder)
 
 
 def test_ray_gives_the_results_of_one_run_after_the_other(npz, finished, tmp_path):

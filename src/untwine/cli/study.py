@@ -50,9 +50,9 @@ def run_study(
     that are added cost their own runs and no others.
 
     Args:
-        study: a file of YAML, a study's folder, or the name of a published study
+        study: a file of YAML, a study's folder, or the name of a published study or an exercise
         out: The study's folder; studies/NAME by default.
-        scale: Of a published study: the share of its steps, seeds and images.
+        scale: Of a published study or an exercise: the share of its steps, seeds and images.
         runner: One run after the other, or several at a time on Ray.
         workers: Runs at a time; by default as many as there are processors for.
         address: Of a running cluster of Ray, auto for this machine's.
@@ -278,10 +278,10 @@ def audit_metrics(
 
 
 def list_studies() -> int:
-    """Lists the published studies that are expressions here."""
-    from ..study import PUBLISHED
+    """Lists the published studies and the classic exercises that are expressions here."""
+    from ..study import NAMED
 
-    rows = [(name, Docstring.of(make).summary) for name, make in PUBLISHED.items()]
+    rows = [(name, Docstring.of(make).summary) for name, make in NAMED.items()]
     print_table(("study", "what it is"), rows)
     console().print("untwine study run NAME --scale 0.01 --dry_run says what one would take.")
     return 0
@@ -326,7 +326,7 @@ def _study(name: str, trust: Sequence[str], scale: float | None) -> tuple[Any, s
     from dataclasses import replace
 
     from ..reading import expanded
-    from ..study import PUBLISHED, Folder, Study, published
+    from ..study import NAMED, Folder, Study, published
 
     path = expanded(name)
     if scale is not None and (path.exists() or path.suffix):
@@ -334,10 +334,10 @@ def _study(name: str, trust: Sequence[str], scale: float | None) -> tuple[Any, s
     if path.is_dir():
         study = Folder(path).study()
         return Study.from_plain(study.plain(), str(path / "study.yaml"), trust), name
-    if name in PUBLISHED:
+    if name in NAMED:
         return replace(published(name, scale), trust=trust), f"studies/{name}"
     if not path.suffix and not path.exists():
-        near = f"{did_you_mean(name, PUBLISHED)} Published ones are {', '.join(PUBLISHED)}"
+        near = f"{did_you_mean(name, NAMED)} There are {', '.join(NAMED)}"
         raise UsageError(f"there is no file and no published study {name!r}{near}")
     study = Study.read(path, trust)
     return study, f"studies/{path.stem}"

@@ -7,11 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..settings.errors import UsageError, did_you_mean
+from .exercises import EXERCISES
+from .shrunk import every_tenth, seeds_at, steps_at
 from .study import Measuring, Study
 from .sweeps import Sweep, chain, fixed, product, seeds, sweep, zip_
 
-__all__ = ["PUBLISHED", "chen2018", "kim2018", "locatello2019", "locatello2020", "published",
-           "traeuble2021"]  # fmt: skip
+__all__ = ["NAMED", "PUBLISHED", "chen2018", "kim2018", "locatello2019", "locatello2020",
+           "published", "traeuble2021"]  # fmt: skip
 
 _CLASSIC = (
     *("beta_vae_score", "factor_vae_score", "mig", "dci", "modularity", "explicitness", "sap"),
@@ -72,22 +74,22 @@ def locatello2019(scale: float = 1.0, sets: Mapping[str, Mapping[str, Any]] | No
         >>> len(locatello2019(sets=every).sweep), len(locatello2019(0.01).sweep)
         (12600, 180)
     """
-    steps = _steps(300_000, scale)
+    steps = steps_at(300_000, scale)
     chosen = dict.fromkeys(_RENDERED) if sets is None else sets
     for name in chosen:
         if name not in SETS:
             raise UsageError(f"there is no set {name!r}{did_you_mean(name, SETS)}")
     points: list[Sweep] = []
-    strengths = list(_strengths(_steps(100_000, scale)))
+    strengths = list(_strengths(steps_at(100_000, scale)))
     count = max(1, round(len(SETS) * math.sqrt(scale)))
     for name in [n for n in SETS if n in chosen][:count]:
         place = list(SETS).index(name)
         data = SETS[name] if sets is None else dict(sets[name])
         for number, point in enumerate(strengths):
-            for seed in range(_seeds(50, scale)):
+            for seed in range(seeds_at(50, scale)):
                 model = _NUMBERED * place + 50 * number + seed
                 points.append(fixed({**data, **point, "seed": seed, "tags.model": model}))
-    base = fixed(steps=steps, batch_size=64, **_every(steps))
+    base = fixed(steps=steps, batch_size=64, **every_tenth(steps))
     return Study(
         base * chain(*points),
         "Locatello 2019",
@@ -138,7 +140,7 @@ def locatello2020(scale: float = 1.0, data: Mapping[str, Any] | None = None) -> 
         >>> len(locatello2020().sweep)
         210
     """
-    steps = _steps(300_000, scale)
+    steps = steps_at(300_000, scale)
     betas = [1.0, 2.0, 4.0, 6.0, 8.0, 16.0]
     weighed = fixed({"method.penalty": "KL"}) * sweep("method.penalty.beta", betas)
     pairs = sweep("method", ["AdaGVAE", "AdaMLVAE"]) * chain(
@@ -152,9 +154,11 @@ def locatello2020(scale: float = 1.0, data: Mapping[str, Any] | None = None) -> 
     methods = chain(
         fixed(method="BetaVAE") * sweep("method.beta", betas), pairs * weighed, labels * weighed
     )
-    base = fixed({"data": "DSprites", **(data or {})}, steps=steps, batch_size=64, **_every(steps))
+    base = fixed(
+        {"data": "DSprites", **(data or {})}, steps=steps, batch_size=64, **every_tenth(steps)
+    )
     return Study(
-        product(base, methods, seeds(_seeds(5, scale))),
+        product(base, methods, seeds(seeds_at(5, scale))),
         "Locatello 2020",
         "What do pairs or few labels bring?",
         Measuring(_CLASSIC),
@@ -180,14 +184,16 @@ def kim2018(scale: float = 1.0, data: Mapping[str, Any] | None = None) -> Study:
         >>> len(kim2018().sweep)
         100
     """
-    steps = _steps(300_000, scale)
+    steps = steps_at(300_000, scale)
     methods = chain(
         fixed(method="BetaVAE") * sweep("method.beta", [1.0, 4.0, 6.0, 16.0]),
         fixed(method="FactorVAE") * sweep("method.gamma", [10.0, 20.0, 30.0, 40.0, 50.0, 100.0]),
     )
-    base = fixed({"data": "DSprites", **(data or {})}, steps=steps, batch_size=64, **_every(steps))
+    base = fixed(
+        {"data": "DSprites", **(data or {})}, steps=steps, batch_size=64, **every_tenth(steps)
+    )
     return Study(
-        product(base, methods, seeds(_seeds(10, scale))),
+        product(base, methods, seeds(seeds_at(10, scale))),
         "Kim and Mnih 2018",
         "Does penalizing the total correlation cost less reconstruction than a larger beta?",
         Measuring(("factor_vae_score", "mig", "dci", "active_units", "dimension_kl")),
@@ -214,17 +220,17 @@ def chen2018(scale: float = 1.0, data: Mapping[str, Any] | None = None) -> Study
         >>> len(chen2018().sweep)
         120
     """
-    steps = _steps(18_000, scale)
+    steps = steps_at(18_000, scale)
     methods = sweep("method", ["BetaVAE", "BetaTCVAE"])
     betas = sweep("method.beta", [1.0, 2.0, 4.0, 6.0, 8.0, 10.0])
     base = fixed(
         {"data": "DSprites", "method.optimizer.lr": 1e-3, **(data or {})},
         steps=steps,
         batch_size=2048,
-        **_every(steps),
+        **every_tenth(steps),
     )
     return Study(
-        product(base, methods, betas, seeds(_seeds(10, scale))),
+        product(base, methods, betas, seeds(seeds_at(10, scale))),
         "Chen 2018",
         "Does a penalty on total correlation alone disentangle better at the same bound?",
         Measuring(
@@ -266,14 +272,14 @@ def traeuble2021(scale: float = 1.0, sets: Mapping[str, Mapping[str, Any]] | Non
         >>> len(traeuble2021(sets=every).sweep), len(traeuble2021().sweep)
         (3600, 720)
     """
-    steps = _steps(300_000, scale)
+    steps = steps_at(300_000, scale)
     chosen: Mapping[str, Any] = {"B": {"data": "DSprites"}} if sets is None else sets
     for letter in chosen:
         if letter not in CORRELATED:
             near = did_you_mean(letter, CORRELATED)
             raise UsageError(f"there is no set {letter!r} of correlated factors{near}")
     points: list[Sweep] = []
-    strengths = list(_strengths(_steps(100_000, scale)))
+    strengths = list(_strengths(steps_at(100_000, scale)))
     count = max(1, round(len(CORRELATED) * math.sqrt(scale)))
     for letter in [name for name in CORRELATED if name in chosen][:count]:
         for place, width in enumerate(_WIDTHS):
@@ -281,13 +287,13 @@ def traeuble2021(scale: float = 1.0, sets: Mapping[str, Mapping[str, Any]] | Non
             data = {**chosen[letter], **_line(CORRELATED[letter], width)}
             tags = {"tags.pair": letter, "tags.width": width}
             for number, point in enumerate(strengths):
-                for seed in range(_seeds(5, scale)):
+                for seed in range(seeds_at(5, scale)):
                     model = 5 * (len(strengths) * before + number) + seed
                     points.append(
                         fixed({**data, **point, **tags, "seed": seed, "tags.model": model})
                     )
     return Study(
-        fixed(steps=steps, batch_size=64, **_every(steps)) * chain(*points),
+        fixed(steps=steps, batch_size=64, **every_tenth(steps)) * chain(*points),
         "Traeuble 2021",
         "Is a correlation of two factors learned as one dimension?",
         Measuring(_CLASSIC),
@@ -316,35 +322,25 @@ PUBLISHED: Mapping[str, Callable[..., Study]] = {
 }
 """Published studies by the names of their papers."""
 
+NAMED: Mapping[str, Callable[..., Study]] = {**PUBLISHED, **EXERCISES}
+"""Published studies and the classic exercises by name."""
+
 
 def published(name: str, scale: float | None = None) -> Study:
-    """A published study by its name.
+    """A published study, or a classic exercise, by its name.
 
     Args:
-        name: One of `PUBLISHED`.
+        name: One of `PUBLISHED` or `EXERCISES`.
         scale: The share of its steps, above 0 and at most 1; all of it without.
 
     Raises:
         UsageError: for another name or scale.
     """
-    if name not in PUBLISHED:
+    if name not in NAMED:
         raise UsageError(
-            f"there is no published study {name!r}{did_you_mean(name, PUBLISHED)} There are "
-            f"{', '.join(PUBLISHED)}"
+            f"there is no published study {name!r}{did_you_mean(name, NAMED)} There are "
+            f"{', '.join(NAMED)}"
         )
     if scale is not None and not 0 < scale <= 1:
         raise UsageError(f"scale is {scale}: expected a share above 0, at most 1")
-    return PUBLISHED[name](1.0 if scale is None else scale)
-
-
-def _steps(steps: int, scale: float) -> int:
-    return max(1, round(steps * scale))
-
-
-def _seeds(count: int, scale: float) -> int:
-    return min(count, max(2, round(count * math.sqrt(scale))))
-
-
-def _every(steps: int) -> dict[str, int]:
-    """Ten checkpoints and a hundred rows of the log, or fewer."""
-    return {"checkpoint_every": max(steps // 10, 1), "log_every": max(steps // 100, 1)}
+    return NAMED[name](1.0 if scale is None else scale)

@@ -7,14 +7,24 @@ Runs that several exercises ask for are made once. A folder that was begun goes 
 
 from __future__ import annotations
 
+import base64
+import warnings
+from functools import partial
 from pathlib import Path
 
 import common
 import numpy as np
 import pandas
+from torch.optim import Adam
 
+import untwine as ut
+from untwine.functional import Linear
 from untwine.plots import curves, violins
+from untwine.report.film import film as animation
+from untwine.spec import instantiate
 from untwine.study import EXERCISES, Folder, run, table
+from untwine.study.exercises import SMALL
+from untwine.training import RateWatch, TraversalFrames, read_rates
 
 COLUMNS = {
     "nll": "reconstruction (nats)",
@@ -75,6 +85,7 @@ def traversals(frame: pandas.DataFrame, out: Path, place: Path) -> None:
         axes.set_title(f"beta {one['beta']}: {one['kl']:.1f} nats", fontsize=9)
         axes.set_axis_off()
     common.save(figure, place, 120)
+    common.few_colors(place, 32)
 
 
 def pictures(out: Path, results: Path) -> None:
@@ -94,6 +105,45 @@ def pictures(out: Path, results: Path) -> None:
     spread = made("spread", out)
     groups = {m: {"beta 4": spread[m]} for m in ("mig", "factor_vae_score", "dci")}
     common.save(violins(groups), results / name("spread"))
+
+
+def watched(out: Path, results: Path) -> list[str]:
+    """Three trainings whose dimensions are watched: a weight that rises, one that stays, and one
+    that is too large."""
+    from matplotlib.figure import Figure
+
+    weights = {"beta 0 to 4": Linear(0.0, 4.0, 750), "beta 4": 4.0, "beta 10": 10.0}
+    data = instantiate(SMALL["data"])
+    figure = Figure(figsize=(9, 2.6), layout="constrained")
+    lines, rows = [], []
+    for axes, (name, beta) in zip(figure.subplots(1, 3, sharey=True), weights.items(), strict=True):
+        folder = out / "watched" / name.replace(" ", "_")
+        callbacks = [RateWatch(25), TraversalFrames(50)]
+        method = ut.methods.BetaVAE.build(
+            data, latent_dim=6, net=ut.nets.MLP([64]), beta=beta, seed=0,
+            optimizer=partial(Adam, lr=1e-3),
+        )  # fmt: skip
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            if not (folder / "model.safetensors").exists():
+                ut.fit(method, data, steps=1500, seed=0, callbacks=callbacks, out=folder,
+                       progress=False)  # fmt: skip
+        lines += [f"{name}: {w.message}" for w in caught if "collapse" in str(w.message)]
+        noted = read_rates(folder)
+        rates = np.stack(list(noted.values()))
+        axes.plot(list(noted), rates[:, np.argsort(-rates[-1])], linewidth=1.2)
+        axes.set_title(name, fontsize=9)
+        axes.set_xlabel("step", fontsize=8)
+        axes.tick_params(labelsize=7)
+        for step in (50, 250, 500, 750, 1500):
+            each = ", ".join(f"{rate:.2f}" for rate in sorted(noted[step], reverse=True))
+            rows.append([name, step, each, f"{noted[step].sum():.2f}"])
+    figure.axes[0].set_ylabel("KL of a dimension (nats)", fontsize=8)
+    common.save(figure, results / "exercises_rates.png", 120)
+    film = base64.b64decode(animation(out / "watched/beta_0_to_4")["uri"].partition(",")[2])
+    (results / "exercises_training.gif").write_bytes(film)
+    table = common.table(["training", "step", "KL of each dimension (nats)", "sum"], rows)
+    return [*table, "", *lines]
 
 
 def main() -> None:
@@ -119,6 +169,8 @@ def main() -> None:
     seconds = frame.filter(regex=r"^seconds\.").sum(axis=1)
     lines += [f"{len(frame)} runs, {seconds.mean():.0f} s each on a shared core."]
     options.results.mkdir(parents=True, exist_ok=True)
+    lines += ["", "## Watching a training", "", "beta as it is, not as at full size; seed 0.", ""]
+    lines += watched(options.out, options.results)
     (options.results / "exercises.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     pictures(options.out, options.results)
 

@@ -14,6 +14,7 @@ work.
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import time
 from functools import partial
@@ -254,14 +255,22 @@ def many(out: Path, count: int) -> str:
         for file, text in texts.items():
             (path / file).write_text(text.replace(first.name, name))
         (path / "spec.yaml").write_text("method: VAE\n")
+    before = peak()
     frame, wall, cpu = common.timed(lambda: table(folder))
+    grown = peak() - before
     size = sum(len(text) for text in texts.values())
     write_table(frame, folder / "table.parquet")
     shutil.rmtree(folder)
     return (
         f"{len(frame):,} finished runs, {size / 1000:.0f} kB of files each: tabulated in "
-        f"{wall:.1f} s ({cpu:.1f} s of processor), {len(frame.columns)} columns"
+        f"{wall:.1f} s ({cpu:.1f} s of processor), {len(frame.columns)} columns; the process grew "
+        f"by {grown:.0f} MB to {before + grown:.0f} MB at its peak"
     )
+
+
+def peak() -> float:
+    """The most memory that this process has had, MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def overhead(out: Path) -> str:

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from untwine.study import Folder, Study, fixed, run, table
-from untwine.study.cluster import write_failure
 from untwine.training.files import CheckpointError
 
 from .conftest import toy, toy_points
@@ -224,10 +223,35 @@ def test_a_disk_that_is_full_ends_the_study_and_later_it_goes_on(npz, finished, 
     assert same_table(table(place / "s"), table(finished))
 
 
-def test_a_run_that_kills_its_worker_fails_and_stops_nobody(npz, tmp_path, monkeypatch):
-    write_failure(tmp_path / "runs" / "a", "Crashed", "its worker died")
-    (made,) = Folder(tmp_path).made()
-    assert (made.status, made.error["again"]) == ("failed", True)
+def test_a_run_that_kills_its_worker_fails_and_stops_nobody(npz, finished, tmp_path, monkeypatch):
+    (tmp_path / "fatal_method.py").write_text(FATAL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    fatal = {"method": "fatal_method.Fatal"}
+    study = Study(toy_points(npz) + fixed(toy_point(npz, **fatal)), measure=toy(npz).measure,
+                  figures=False, trust=["fatal_method"])  # fmt: skip
+    summary = run(study, tmp_path / "s", runner="ray", workers=2, retries=1, progress=False)
+    assert (summary.finished, summary.made) == (4, 5)
+    ((_, message),) = summary.failed.items()
+    assert message.startswith("Crashed: its worker died 2 times")
+    assert same_table(table(tmp_path / "s"), table(finished))
+    (failed,) = [made for made in Folder(tmp_path / "s").made() if made.status == "failed"]
+    assert failed.error["again"] is True
+
+
+FATAL = """
+import os, signal
+from pathlib import Path
+from untwine.methods import BetaVAE
+
+class Fatal(BetaVAE):
+    '''Kills the worker of Ray that trains it.'''
+
+    def moves(self, batch, ctx):
+        if b"ray::" in Path("/proc/self/cmdline").read_bytes():
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield from super().moves(batch, ctx)
+"""
 
 
 def _alive(pid):

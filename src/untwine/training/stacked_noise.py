@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["Record", "Replay"]
+__all__ = ["NoiseRecord", "NoiseReplay"]
 
 _DRAWS = (torch.rand, torch.randn, torch.rand_like, torch.randn_like, torch.randperm,
           Tensor.normal_, Tensor.uniform_, Tensor.exponential_)  # fmt: skip
 """Random numbers that depend on shapes alone, and so can be drawn before they are asked for."""
 
 
-class Record(TorchFunctionMode):
+class NoiseRecord(TorchFunctionMode):
     """Notes which random numbers are drawn."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Record(TorchFunctionMode):
         return result
 
 
-class Replay(TorchFunctionMode):
+class NoiseReplay(TorchFunctionMode):
     """Hands out random numbers that were drawn before."""
 
     def __init__(self, noise: Sequence[Tensor]) -> None:

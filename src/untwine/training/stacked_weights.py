@@ -15,7 +15,7 @@ from torch.func import functional_call, stack_module_state, vmap
 
 from ..data.batches import Batch
 from ..methods.method import Context, Loss, Method, Player
-from .stacked_noise import Replay
+from .stacked_noise import NoiseReplay
 
 __all__ = ["Stacked", "Unstackable", "seed_all", "unchecked"]
 
@@ -54,7 +54,7 @@ class Stacked:
 
         def losses(weights: Any, buffers: Any, batch: Any, noise: Any) -> dict[str, Tensor]:
             state = {f"method.{k}": v for k, v in {**weights, **buffers}.items()}
-            with Replay(noise):
+            with NoiseReplay(noise):
                 move = functional_call(shell, state, (batch,))
             return _values(move[name])
 

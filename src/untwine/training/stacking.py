@@ -23,7 +23,7 @@ from .plan import check_positive, moves_by_stage, plan, start
 from .record import Row
 from .run_folder import RunFolder
 from .seeding import step_seed
-from .stacked_noise import Record
+from .stacked_noise import NoiseRecord
 from .stacked_weights import Stacked, Unstackable, seed_all, unchecked
 from .stages import Batches, playing
 
@@ -190,7 +190,7 @@ def _probe(
     for method, batch, seed in zip(methods, batches, seeds, strict=True):
         copied = copy.deepcopy(method)
         seed_all(step_seed(seed, 0, 0, 0))
-        with Record() as record, torch.no_grad():
+        with NoiseRecord() as record, torch.no_grad():
             moves = list(copied.moves(batch, ctx))
         if len(moves) != 1 or set(moves[0]) != {name}:
             raise Unstackable(

@@ -352,8 +352,8 @@ def test_blocks_of_gaussians_have_divergences() -> None:
     found = find(method.eval(), data, n=60, seed=0)
     mean, stddev = found.codes.mean, found.codes.stddev
     by_hand = (0.5 * (mean**2 + stddev**2 - 1) - np.log(stddev)).mean(0)
-    assert found.measure == "KL"
-    np.testing.assert_allclose(found.strength, by_hand, rtol=1e-4)
+    assert found.which.measure == "KL"
+    np.testing.assert_allclose(found.which.strength, by_hand, rtol=1e-4)
 
 
 def test_swaps_take_observations_of_different_classes() -> None:
@@ -522,8 +522,9 @@ def test_runs_side_by_side(tmp_path: Path) -> None:
     turned = page.html.split("Which knob turns what")[1].split("</section>")[0]
     for run, match in zip(runs, re.findall(r"<b>(z\d) (\d+) %</b>", turned), strict=True):
         found = find(run.method, run.data, n=100, seed=0)
-        assert found.share is not None
-        assert match == (f"z{found.share[:, 0].argmax()}", f"{100 * found.share.max():.0f}")
+        assert found.which.share is not None
+        share = found.which.share[:, 0]
+        assert match == (f"z{share.argmax()}", f"{100 * share.max():.0f}")
     assert "mig" in page.html.split('<h2 id="h-scores">')[1]
     assert not re.search(r"https?:", page.html)
     with pytest.raises(ValueError, match="1 runs to compare; expected two or more"):

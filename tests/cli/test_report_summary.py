@@ -5,7 +5,7 @@ import pytest
 
 from untwine.data import FactorSpace
 from untwine.encoding import Codes
-from untwine.evaluation import evaluate
+from untwine.evaluation import Which, evaluate
 from untwine.report.findings import Findings
 from untwine.report.summary import improving, sentences, yardsticks
 
@@ -17,8 +17,8 @@ def found(share, strength, names=("shape", "scale", "posX", "posY")):
     space = FactorSpace(tuple(names), (4,) * len(names))
     mean = rng.normal(size=(400, len(strength))).astype(np.float32)
     codes = Codes(mean=mean, stddev=None, factors=factors, space=space)
-    return Findings(codes, list(names), factors.astype(float), np.asarray(strength), "KL",
-                    share=share, information=share)  # fmt: skip
+    told = Which(tuple(names), np.asarray(strength), "KL", information=share, share=share)
+    return Findings(codes, told, factors.astype(float))
 
 
 def test_the_paragraph_names_dimensions_factors_and_what_is_nowhere():

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 import torch
 
 from untwine.data import H5AD, IID, CellsOnDisk, FactorDataset, Loader
+from untwine.evaluation.read import read
 from untwine.spec import describe, instantiate
 
 anndata = pytest.importorskip("anndata")
@@ -72,3 +73,26 @@ def test_what_cannot_be_read_by_rows_is_refused(tmp_path):
         file["X/indptr"][-1] = 10_000
     with pytest.raises(ValueError, match="its rows do not fit into its data"):
         CellsOnDisk(path)
+
+
+def without_obs(file):
+    del file["obs"]
+
+
+def of_an_unknown_encoding(file):
+    file["obsm"].attrs["encoding-type"] = "nothing"
+
+
+def of_another_length(file):
+    del file["obs/depth"]
+    file["obs/depth"] = np.zeros(3)
+
+
+@pytest.mark.parametrize("harm", [without_obs, of_an_unknown_encoding, of_another_length])
+@pytest.mark.parametrize("open_file", [H5AD, CellsOnDisk, read])
+def test_damage_is_a_value_error_that_names_the_file(tmp_path, harm, open_file):
+    path = written(tmp_path / "cells.h5ad", sp.csr_matrix)
+    with h5py.File(path, "a") as file:
+        harm(file)
+    with pytest.raises(ValueError, match=r"cells\.h5ad"):
+        open_file(path)

@@ -20,6 +20,9 @@ commands:
 untwine COMMAND --help explains one. With --debug, errors come with a traceback.
 """
 
+#: What a line may explain; of other errors Python shows the traceback.
+_EXPLAINED = (ValueError, TypeError, ImportError, NotImplementedError, ArithmeticError, OSError)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command line.
@@ -43,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:
+    except _EXPLAINED as error:
         code = _code(error)
         if debug or code is None:
             raise
@@ -53,7 +56,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _dispatch(words: list[str]) -> int:
     from ..settings.docstrings import Docstring
-    from . import demo, diagnose, explore, export, listing, results, sample, study, train
+    from . import (
+        demo,
+        diagnose,
+        explore,
+        export,
+        listing,
+        results,
+        sample,
+        study,
+        train,
+        train_line,
+    )
     from .line import call, entries
 
     commands: dict[str, Callable[..., int]] = {
@@ -85,7 +99,7 @@ def _dispatch(words: list[str]) -> int:
         near = f"{did_you_mean(command, commands)} It has {', '.join(commands)}"
         raise UsageError(f"untwine has no command {command!r}{near}")
     if command == "train":
-        return train.run(argv)
+        return train_line.run(argv)
     if command == "study":
         return study.run(argv)
     epilog = results.metrics_in_short if command == "measure" else str
@@ -94,17 +108,17 @@ def _dispatch(words: list[str]) -> int:
 
 def _code(error: Exception) -> int | None:
     """The exit status of an error that a line explains; ``None`` for one that nobody foresaw."""
-    if isinstance(error, UsageError | OSError):
-        return 2
     if type(error).__name__ in ("NonFiniteLoss", "CheckpointError"):
         return 1
-    if isinstance(error, ValueError | TypeError | ImportError | NotImplementedError):
-        trace = error.__traceback__
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        raised_in = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
-        return 2 if raised_in.split(".")[0] == "untwine" else None
-    return None
+    if isinstance(error, UsageError | OSError):
+        return 2
+    if isinstance(error, ArithmeticError):
+        return None
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    raised_in = trace.tb_frame.f_globals.get("__name__", "") if trace else ""
+    return 2 if raised_in.split(".")[0] == "untwine" else None
 
 
 def _complain(message: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from ..checks import check_size
 from .results import report
 from .screen import console
-from .train import run
+from .train_line import run
 
 __all__ = ["STARTS", "STEPS", "demo"]
 

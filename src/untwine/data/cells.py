@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from ..reading import open_hdf5
+from ..reading import read_annotated
 from .arrays import ArrayDataset
 from .dataset import FactorDataset
 from .files import existing_file
@@ -251,27 +251,12 @@ def part_rows(names: Any, candidates: Any, nouns: str) -> np.ndarray:
     return np.array([place.get(name, -1) for name in names], np.int64)
 
 
-def _read(cells: Any, kind: str) -> tuple[Any, str]:
+def _read(cells: Any, kind: Literal["h5ad", "h5mu"]) -> tuple[Any, str]:
     """An annotated object, and what to call it in messages."""
     if not isinstance(cells, str | Path):
         return cells, type(cells).__name__
     path = existing_file(cells)
-    package = {"h5ad": "anndata", "h5mu": "mudata"}[kind]
-    try:
-        if kind == "h5ad":
-            from anndata import read_h5ad as read
-        else:
-            from mudata import read_h5mu as read
-    except ImportError as error:
-        raise ImportError(
-            f'reading .{kind} needs {package}: pip install "untwine[cells]"'
-        ) from error
-    with open_hdf5(path):  # AnnData follows links to other files without asking
-        pass
-    try:
-        return read(path), str(path)
-    except Exception as error:  # its readers fail in any way on a file that is damaged
-        raise ValueError(f"{path} cannot be read as .{kind}: {error}") from error
+    return read_annotated(path, kind), str(path)
 
 
 def covariate_columns(

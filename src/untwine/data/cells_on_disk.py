@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..reading import open_hdf5
+from ..reading import open_hdf5, read_annotated
 from .cells import are_counts, covariate_columns
 from .dataset import FactorDataset, Index, as_index
 from .factorize import factorize
@@ -151,14 +151,7 @@ class CsrRows(Rows):
 
 def _annotations(path: Path) -> tuple[Any, Any]:
     """The table of rows and the names of columns."""
-    try:
-        from anndata import read_h5ad
-    except ImportError as error:
-        raise ImportError('reading .h5ad needs anndata: pip install "untwine[cells]"') from error
-    try:
-        adata = read_h5ad(path, backed="r")
-        obs, genes = adata.obs.copy(), adata.var_names.copy()
-        adata.file.close()
-    except Exception as error:  # its reader fails in any way on a file that is damaged
-        raise ValueError(f"{path} cannot be read as .h5ad: {error}") from error
+    adata = read_annotated(path, backed=True)
+    obs, genes = adata.obs.copy(), adata.var_names.copy()
+    adata.file.close()
     return obs, genes

@@ -14,7 +14,7 @@ from ..metrics._estimators.arrays import UNKNOWN, as_codes, as_factors, constant
 from ..metrics._estimators.kinds import of_columns, radians
 from ..metrics.chance import shuffle
 from ..metrics.registry import Metric
-from .sources import Table
+from .codes_table import Table
 
 __all__ = ["Inputs", "as_inputs"]
 

@@ -16,7 +16,8 @@ from ..metrics.score import NotApplicable
 from .confidence import interval
 from .inputs import as_inputs
 from .render import TextTable
-from .suite import MetricTask, plan_metrics
+from .suite import plan_metrics
+from .task import MetricTask
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,8 @@ from typing import Any
 from ..encoding import Codes
 from ..metrics._estimators.kinds import radians
 from ..reading import expanded
-from .sources import READERS, TABLES, Table, as_table, coded, from_arrays, from_files, from_frame
+from .codes_table import Table, as_table, coded
+from .sources import READERS, TABLES, from_arrays, from_files, from_frame
 
 __all__ = ["Table", "read"]
 

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..data.space import Kind, Kinds, as_kinds
-from ..metrics._estimators.arrays import as_codes, as_factors, coded_column
-from ..metrics._estimators.kinds import of_columns
-from ..reading import check_npy, expanded, open_hdf5, open_npz
+from ..reading import check_npy, expanded, open_npz, read_annotated
+from .codes_table import Table, as_table, check_unique, coded
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -23,9 +19,6 @@ if TYPE_CHECKING:
 __all__ = [
     "READERS",
     "TABLES",
-    "Table",
-    "as_table",
-    "coded",
     "from_arrays",
     "from_files",
     "from_frame",
@@ -43,38 +36,6 @@ _KINDS = ("kinds", "factor_kinds")
 _CODE_COLUMN = re.compile(r"(?:z|codes?|latents?|mu|mean)[ _.:-]?\d+", re.IGNORECASE)
 _STDDEV_COLUMN = re.compile(r"(?:stddev|std|sigma)[ _.:-]?\d+", re.IGNORECASE)
 _FACTOR_COLUMN = re.compile(r"factors?[ _.:-]?(?P<name>.+)", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Table:
-    """Codes and factors of the same observations; `untwine.evaluate` takes it as it is.
-
-    Attributes:
-        mean: The codes ``(N, D)``.
-        factors: ``(N, K)``, integers, or floats where a factor is continuous; -1 or nan where
-            unknown.
-        names: The factors' names.
-        stddev: The posteriors' standard deviations ``(N, D)``, if the source has them.
-        codes_test: Separate codes for the test part of metrics that fit something, if any.
-        factors_test: Their factors.
-        values: Of each factor that was text, the texts that its integers stand for.
-        clusters: Of the rows, for metrics that compare them with a label, if the source has them.
-        kinds: What each factor is, as far as the source says so; angles are in radians.
-    """
-
-    mean: np.ndarray
-    factors: np.ndarray
-    names: tuple[str, ...]
-    _: KW_ONLY
-    stddev: np.ndarray | None = None
-    codes_test: np.ndarray | None = None
-    factors_test: np.ndarray | None = None
-    values: Mapping[str, tuple[str, ...]] | None = None
-    clusters: np.ndarray | None = None
-    kinds: tuple[Kind | None, ...] | None = None
-
-    def __len__(self) -> int:
-        return len(self.mean)
 
 
 def _from_npz(path: Path, codes: list[str], factors: list[str]) -> Table:
@@ -233,7 +194,7 @@ def _frame(path: Path) -> DataFrame:
         frame = pd.read_csv(path, sep=separator)
     except (ValueError, UnicodeDecodeError) as error:  # pandas' parser errors are ValueErrors
         raise ValueError(f"{path} is no readable table: {error}") from error
-    _check_unique(header.iloc[0].dropna(), "columns", str(path))  # pandas has renamed them
+    check_unique(header.iloc[0].dropna(), "columns", str(path))  # pandas has renamed them
     return frame
 
 
@@ -244,7 +205,7 @@ def from_frame(frame: DataFrame, source: str, codes: list[str], factors: list[st
         ValueError: for columns that are not there, and text among the codes; ``source`` is named.
     """
     columns = [str(column) for column in frame.columns]
-    _check_unique(columns, "columns", source)
+    check_unique(columns, "columns", source)
     frame = frame.set_axis(columns, axis=1)
     code_columns = _columns(columns, codes, _CODE_COLUMN, "codes", "z0, z1, ...", source)
     labels = _columns(columns, factors, _FACTOR_COLUMN, "factors", "factor_<name>", source)
@@ -310,15 +271,9 @@ def _numeric(column: Any) -> bool:
 
 
 def _from_h5ad(path: Path, codes: list[str], factors: list[str]) -> Table:
-    import anndata
     import pandas as pd
 
-    with open_hdf5(path):  # refuses what reads from other files
-        pass
-    try:
-        cells = anndata.read_h5ad(path)
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"{path} is no readable .h5ad file: {error}") from error
+    cells = read_annotated(path)
     keys = list(cells.obsm.keys())
     if len(codes) > 1:
         raise ValueError(f"{path}: name one matrix as codes, not {len(codes)}: {codes}")
@@ -347,95 +302,6 @@ def _from_h5ad(path: Path, codes: list[str], factors: list[str]) -> Table:
     texts = {str(labels[k]): v for k, v in values.items()}
     names = tuple(map(str, labels))
     return as_table(matrix, factor_matrix, names, str(path), values=texts, kinds=kinds)
-
-
-def coded(
-    factors: Any,
-) -> tuple[np.ndarray, dict[int, tuple[str, ...]], tuple[str, ...], Kinds]:
-    """Factors as numbers, the texts that the numbers of a column stand for, names and kinds."""
-    import pandas as pd
-
-    if hasattr(factors, "columns"):
-        frame = factors
-        names = tuple(str(column) for column in frame.columns)
-    else:
-        if hasattr(factors, "detach"):
-            factors = factors.detach().cpu().numpy()
-        array = np.asarray(factors)
-        array = array[:, None] if array.ndim == 1 else array
-        if array.ndim != 2:
-            raise ValueError(f"factors has shape {array.shape}; expected (points, factors)")
-        if array.dtype.kind in "fiub":
-            return array, {}, tuple(f"factor_{k}" for k in range(array.shape[1])), None
-        frame = pd.DataFrame(array)
-        names = tuple(f"factor_{k}" for k in range(array.shape[1]))
-    columns, values = [], {}
-    for k in range(frame.shape[1]):
-        numbers, texts = coded_column(frame.iloc[:, k])
-        columns.append(numbers)
-        if texts is not None:
-            values[k] = texts
-    return np.stack(columns, axis=1), values, names, of_columns(frame)
-
-
-def as_table(
-    codes: Any,
-    factors: np.ndarray,
-    names: tuple[str, ...],
-    source: str,
-    *,
-    stddev: Any = None,
-    codes_test: Any = None,
-    factors_test: np.ndarray | None = None,
-    values: Mapping[str, tuple[str, ...]] | None = None,
-    clusters: Any = None,
-    kinds: Any = None,
-) -> Table:
-    """A checked table; errors begin with ``source``.
-
-    Raises:
-        ValueError: for arrays that do not match, or hold something else than numbers, and for
-            factors of one name.
-    """
-    _check_unique(names, "factors", source)
-    mean = as_codes(codes, f"{source}: codes")
-    matrix = as_factors(factors, f"{source}: factors")
-    if len(mean) != len(matrix):
-        raise ValueError(
-            f"{source}: codes has {len(mean)} rows but factors has {len(matrix)}: row i of both "
-            "must belong to the same observation"
-        )
-    if stddev is not None:
-        stddev = as_codes(stddev, f"{source}: stddev")
-        if stddev.shape != mean.shape:
-            raise ValueError(
-                f"{source}: stddev has shape {stddev.shape} but codes has {mean.shape}"
-            )
-    if codes_test is not None and factors_test is not None:
-        codes_test = as_codes(codes_test, f"{source}: codes_test")
-        factors_test = as_factors(factors_test, f"{source}: factors_test")
-    if clusters is not None and len(clusters) != len(mean):
-        raise ValueError(f"{source}: clusters has {len(clusters)} rows but codes has {len(mean)}")
-    return Table(
-        mean,
-        matrix,
-        names,
-        stddev=stddev,
-        codes_test=codes_test,
-        factors_test=factors_test,
-        values=values or None,
-        clusters=clusters,
-        kinds=None if kinds is None else as_kinds(kinds, names),
-    )
-
-
-def _check_unique(names: Iterable[str], nouns: str, source: str) -> None:
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise ValueError(
-            f"{source}: {Counter(names)[twice[0]]} {nouns} are called {twice[0]!r}: give each of "
-            "them a name of its own"
-        )
 
 
 #: Readers by the ending of the file.

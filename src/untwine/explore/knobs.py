@@ -72,15 +72,15 @@ def knobs_of(findings: Findings) -> list[Knob]:
     """
     codes = findings.codes
     span = posterior_span(codes.mean, codes.stddev).numpy()
-    off = QUIET * max(float(findings.strength.max()), 0.0)
+    off = QUIET * max(float(findings.which.strength.max()), 0.0)
     knobs = []
-    for j in findings.order:
+    for j in findings.which.order:
         low, high = (float(end) for end in span[j])
         margin = max(_MARGIN * (high - low), _NARROWEST)
         low, high = low - margin, high + margin
-        match = findings.match(j)
+        match = findings.which.match(j)
         counts, _ = np.histogram(codes.mean[:, j], _BINS, (low, high))
-        strength = float(findings.strength[j])
+        strength = float(findings.which.strength[j])
         knobs.append(
             Knob(
                 j,

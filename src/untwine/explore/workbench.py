@@ -122,7 +122,7 @@ class Workbench:
         self._lock = threading.RLock()
         self.atlas = Atlas(method, data, n, seed, self._lock)
         findings = rank(self.atlas.first)
-        self.knobs, self.measure = knobs_of(findings), findings.measure
+        self.knobs, self.measure = knobs_of(findings), findings.which.measure
         with self._lock, torch.no_grad():
             batch = batch_of(method, data, self.atlas.rows[:_SCALE])
             self.parts = parts_of(method.represent(carried(batch)))

@@ -120,10 +120,10 @@ def _trade_off(table: RunComparison) -> tuple[Markup, str] | None:
 
 def _turned(findings: Findings) -> dict[str, list[tuple[str, float]]]:
     """For each factor the two dimensions that tell most of it, with their shares of its entropy."""
-    if findings.share is None:
+    if findings.which.share is None:
         return {}
-    best = (-findings.share).argsort(axis=0)[:2]
+    best = (-findings.which.share).argsort(axis=0)[:2]
     return {
-        name: [(f"z{j}", float(findings.share[j, k])) for j in best[:, k]]
-        for k, name in enumerate(findings.names)
+        name: [(f"z{j}", float(findings.which.share[j, k])) for j in best[:, k]]
+        for k, name in enumerate(findings.which.names)
     }

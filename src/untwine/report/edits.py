@@ -34,7 +34,7 @@ def edits(subject: Subject, findings: Findings, seed: int) -> dict[str, Any] | N
         or not isinstance(data, FactorDataset)
         or isinstance(data.shape, Mapping)
         or not drawable(tuple(data.shape))
-        or not findings.names
+        or not findings.which.names
         or findings.codes.mean.shape[1] > _WIDEST
         or len(data) < _FEWEST
     ):

@@ -59,25 +59,17 @@ class Findings:
 
     Attributes:
         codes: Of the observations that were encoded.
-        names: The factors that are known and vary somewhere, ``(K',)``.
+        which: Which dimension follows which of the ``K'`` factors that are known and vary.
         factors: Their values, ``(N, K')``.
-        strength: How active each dimension is, ``(D,)``.
-        measure: What ``strength`` is: ``"KL"`` in nats or ``"std"``, a standard deviation.
-        information: Mutual information of dimensions and factors in nats, ``(D, K')``.
-        share: The same over the factors' entropies.
         swaps: A grid of swaps, for methods whose code has two parts; else ``None``.
         swapped: What its rows and its columns give.
         missing: Why a section is empty.
     """
 
     codes: Codes
-    names: list[str]
+    which: Which
     factors: np.ndarray
-    strength: np.ndarray
-    measure: str
     _: KW_ONLY
-    information: np.ndarray | None = None
-    share: np.ndarray | None = None
     traversal: Traversal | None = None
     pairs: list[str] = field(default_factory=list)
     samples: list[str] = field(default_factory=list)
@@ -88,27 +80,7 @@ class Findings:
     @property
     def inactive(self) -> list[bool] | None:
         """Which dimensions have a KL divergence below 0.1 nats; ``None`` where there is none."""
-        return (self.strength <= ACTIVE).tolist() if self.measure == "KL" else None
-
-    @property
-    def which(self) -> Which:
-        """Which dimension follows which factor."""
-        return Which(
-            tuple(self.names),
-            self.strength,
-            self.measure,
-            information=self.information,
-            share=self.share,
-        )
-
-    @property
-    def order(self) -> list[int]:
-        """Dimensions, the most active one first."""
-        return self.which.order
-
-    def match(self, j: int) -> tuple[str, float] | None:
-        """The factor that a dimension tells most of, and how much of its entropy, if any."""
-        return self.which.match(j)
+        return (self.which.strength <= ACTIVE).tolist() if self.which.measure == "KL" else None
 
 
 def find(method: Any, data: Any, *, n: int, seed: int) -> Findings:
@@ -147,8 +119,7 @@ def rank(codes: Codes) -> Findings:
     inputs = as_inputs(codes)
     told = which_of(inputs)
     factors = np.empty((len(codes), 0)) if inputs.factors is None else inputs.factors
-    findings = Findings(codes, list(told.names), factors, told.strength, told.measure)
-    findings.information, findings.share = told.information, told.share
+    findings = Findings(codes, told, factors)
     if told.reason:
         findings.missing["kl"] = told.reason
     if not told.names:
@@ -212,7 +183,12 @@ def _draw(findings: Findings, method: Any, data: Any, rng: np.random.Generator, 
     starts = slice(0, min(_STARTS, len(index)))
     span = posterior_span(findings.codes.mean, findings.codes.stddev, seed=seed)
     findings.traversal = _traversal(
-        method, x[starts], span, findings.order, None if c is None else c[starts], beside[starts, 0]
+        method,
+        x[starts],
+        span,
+        findings.which.order,
+        None if c is None else c[starts],
+        beside[starts, 0],
     )
 
 

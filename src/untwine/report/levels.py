@@ -54,7 +54,7 @@ def _cuts(method: Any, data: FactorDataset, seed: int) -> str | None:
 def _table(findings: Findings) -> dict[str, Any] | None:
     """Which factor is read off which level; ``None`` without factors or with few rows."""
     codes = findings.codes
-    if not findings.names or len(codes) < _FEWEST:
+    if not findings.which.names or len(codes) < _FEWEST:
         return None
     try:
         table = level_table(codes, metrics=())

@@ -41,19 +41,19 @@ def live(
         decoder = inline_decoder(method, codes, covariates, spread=span)
     except CannotInline:
         return None
-    quiet = QUIET * float(findings.strength.max())
+    quiet = QUIET * float(findings.which.strength.max())
     knobs: list[dict[str, Any]] = []
-    for j in findings.order:
+    for j in findings.which.order:
         low, high = (float(end) for end in span[j])
         margin = max(_MARGIN * (high - low), 1e-3)
-        match = findings.match(j)
+        match = findings.which.match(j)
         knobs.append(
             {
                 "index": j,
                 "name": f"z{j}",
                 "low": round(low - margin, 4),
                 "high": round(high + margin, 4),
-                "quiet": bool(findings.strength[j] <= quiet),
+                "quiet": bool(findings.which.strength[j] <= quiet),
                 "telling": bool(match and match[1] >= CLEAR),
                 "label": f"{match[0]} {match[1]:.0%}" if match else _strength(findings, j),
             }
@@ -104,6 +104,6 @@ def make_room(findings: Findings, traversal: Traversal, weights: str) -> int:
 
 
 def _strength(findings: Findings, j: int) -> str:
-    if findings.measure == "KL":
-        return f"{findings.strength[j]:.2f} nats"
-    return f"std {findings.strength[j]:.2f}"
+    if findings.which.measure == "KL":
+        return f"{findings.which.strength[j]:.2f} nats"
+    return f"std {findings.which.strength[j]:.2f}"

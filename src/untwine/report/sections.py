@@ -41,31 +41,34 @@ def figures(
     drawings: dict[str, Markup | None] = dict.fromkeys(
         ("kl_figure", "information_figure", "importance_figure", "factors_figure", "curves_figure")
     )
-    shown = sorted(findings.order[:_WIDEST])
+    shown = sorted(findings.which.order[:_WIDEST])
     inactive = findings.inactive and [findings.inactive[j] for j in shown]
     labels = [f"z{j}" for j in shown]
-    if findings.measure == "KL":
+    if findings.which.measure == "KL":
         drawings["kl_figure"] = inline_svg(
-            dimension_kl(findings.strength[shown], labels),
+            dimension_kl(findings.which.strength[shown], labels),
             "kl",
-            "Bars: " + ", ".join(f"z{j} {findings.strength[j]:.2f} nats" for j in shown),
+            "Bars: " + ", ".join(f"z{j} {findings.which.strength[j]:.2f} nats" for j in shown),
         )
-    if findings.information is not None:
-        best = [(f"z{j}", findings.match(j)) for j in findings.order]
+    if findings.which.information is not None:
+        best = [(f"z{j}", findings.which.match(j)) for j in findings.which.order]
         drawings["information_figure"] = inline_svg(
             mutual_information(
-                findings.information[shown], findings.names, codes=labels, inactive=inactive
+                findings.which.information[shown],
+                findings.which.names,
+                codes=labels,
+                inactive=inactive,
             ),
             "mi",
             "Heat map. Factor that each dimension tells most of: "
             + ", ".join(f"{z} {m[0]}" for z, m in best if m),
         )
-        rows = sorted(findings.order[:_ROWS])
+        rows = sorted(findings.which.order[:_ROWS])
         drawings["factors_figure"] = inline_svg(
             latents_against_factors(
                 findings.codes.mean[:, rows],
                 findings.factors,
-                findings.names,
+                findings.which.names,
                 labels=[f"z{j}" for j in rows],
             ),
             "laf",
@@ -73,9 +76,9 @@ def figures(
         )
         dci = None if evaluation is None else evaluation.scores.get("dci")
         matrix = None if dci is None else dci.parts.get("importance")
-        if matrix is not None and np.shape(matrix) == findings.information.shape:
+        if matrix is not None and np.shape(matrix) == findings.which.information.shape:
             drawings["importance_figure"] = inline_svg(
-                importance(matrix[shown], findings.names, codes=labels, inactive=inactive),
+                importance(matrix[shown], findings.which.names, codes=labels, inactive=inactive),
                 "dci",
                 "Heat map of the importance of each dimension for predicting each factor",
             )
@@ -117,15 +120,15 @@ def tiles(findings: Findings, live: dict[str, Any] | None = None) -> dict[str, A
         return None
     t = findings.traversal
     dims = []
-    quiet = QUIET * float(findings.strength.max())
+    quiet = QUIET * float(findings.which.strength.max())
     for j in t.dims:
-        match = findings.match(j)
+        match = findings.which.match(j)
         dims.append(
             {
                 "name": f"z{j}",
-                "quiet": bool(findings.strength[j] <= quiet),
+                "quiet": bool(findings.which.strength[j] <= quiet),
                 "telling": bool(match and match[1] >= CLEAR),
-                "strength": f"{findings.strength[j]:.2f}",
+                "strength": f"{findings.which.strength[j]:.2f}",
                 "factor": match[0] if match else None,
                 "share": f"{match[1]:.0%}" if match else None,
             }

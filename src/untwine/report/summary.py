@@ -115,7 +115,13 @@ def yardsticks(
     for kind, code in codes.items():
         try:
             scores = evaluate(
-                code, table, names, names=findings.names, points=None, seed=seed, progress=False
+                code,
+                table,
+                names,
+                names=findings.which.names,
+                points=None,
+                seed=seed,
+                progress=False,
             )
         except (ValueError, NotApplicable):
             continue

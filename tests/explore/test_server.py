@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import io
 import json
+import re
 import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -105,7 +106,9 @@ def test_the_page_is_whole_and_asks_for_nothing_elsewhere(explorer):
     assert "server" not in headers
     names = {entry.name for entry in files("untwine.explore").joinpath("page").iterdir()}
     assert {"index.html", "explorer.css", "explorer.js"} <= names
-    for name in sorted(names - {"index.html"}):
+    asked = set(re.findall(r'(?:href|src)="([\w.]+)"', page.decode()))
+    assert {"base.css", "explorer.css", "decoder.js"} <= asked
+    for name in sorted(names | asked - {"index.html"}):
         status, headers, content = ask(explorer, name)
         assert status == 200
         text = content.decode()

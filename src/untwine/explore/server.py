@@ -178,7 +178,8 @@ def application(benches: Sequence[Workbench]) -> Any:
     answers = Answers(benches)
     instance = secrets.token_hex(8)
     page = {entry.name: entry.read_bytes() for entry in _page()}
-    page["decoder.js"] = files("untwine.report").joinpath("templates", "decoder.js").read_bytes()
+    shared = files("untwine.report").joinpath("templates")
+    page |= {name: shared.joinpath(name).read_bytes() for name in ("base.css", "decoder.js")}
     workers = CapacityLimiter(4)
 
     async def asset(request: Request) -> Response:

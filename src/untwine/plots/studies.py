@@ -201,7 +201,7 @@ def _violin(axes: Any, place: int, values: np.ndarray) -> None:
     """One violin, with its runs and their median."""
     if len(values) > 2 and np.ptp(values) > 1e-12 * max(np.abs(values).max(), 1e-300):
         width = values.std(ddof=1) * len(values) ** -0.2  # Scott's rule
-        at = np.linspace(values.min(), values.max(), 100)
+        at = np.linspace(values.min(), values.max(), 40)
         density = np.exp(-0.5 * ((at[:, None] - values) / width) ** 2).sum(1)
         half = 0.38 * density / density.max()
         axes.fill_betweenx(at, place - half, place + half, color=ACCENT, alpha=0.22, linewidth=0)

@@ -136,7 +136,8 @@ def report(
 
 def write(template: str, out: Path, **values: Any) -> Path:
     """Fills a template of this package and writes the page; returns its path."""
-    css, js = _resource("report.css"), _resource("decoder.js") + _resource("report.js")
+    css = _resource("base.css") + _resource("report.css")
+    js = _resource("decoder.js") + _resource("report.js")
     html = _environment().get_template(template).render(css=css, js=js, **values)
     out.parent.mkdir(parents=True, exist_ok=True)
     replace_file(out, html.encode("utf-8"))

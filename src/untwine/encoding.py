@@ -24,6 +24,7 @@ from .data.modalities import check_data
 from .data.seeds import check_seed
 from .distributions import Blocks, Chain, Point
 from .methods.abilities import HasPrior, Represents
+from .methods.encoders import Encoder, representing
 
 if TYPE_CHECKING:
     from .data import Data, FactorSpace
@@ -122,7 +123,7 @@ class Codes:
     @torch.no_grad()
     def of(
         cls,
-        method: Represents,
+        method: Encoder,
         data: Data,
         n: int | None = None,
         generator: np.random.Generator | None = None,
@@ -133,7 +134,9 @@ class Codes:
         """Encodes a data set, or a sample of it without repetitions.
 
         Args:
-            method: Anything with ``represent(batch) -> Distribution``.
+            method: Anything with ``represent(batch) -> Distribution``; or an encoder of another
+                library: a module or a function from observations ``(B, ...)`` to codes ``(B, D)``
+                or their distribution, or an estimator with ``transform``, which is given vectors.
             data: What to encode.
             n: How many observations to draw; all of them, in order, if ``None`` or at least as many
                 as there are.
@@ -146,11 +149,7 @@ class Codes:
             ValueError: if ``n`` is below 1, or the codes are not finite.
             TypeError: for what does not represent, or is no data set.
         """
-        if isinstance(method, type) or not isinstance(method, Represents):
-            raise TypeError(
-                f"method is {method!r:.60}; expected an object with represent(x) -> Distribution; "
-                "a network is given one by untwine.methods.VAE(Model(encoder, decoder, prior))"
-            )
+        method = representing(method)
         check_data(data)
         size = len(data)
         if n is not None and n < 1:
@@ -184,13 +183,20 @@ class Codes:
 
 
 def encode(
-    method: Represents,
+    method: Encoder,
     data: Data,
     n: int | None = None,
     seed: int = 0,
     progress: bool | None = None,
 ) -> Codes:
-    """Encodes a data set, or ``n`` observations of it drawn with ``seed``; see `Codes.of`."""
+    """Encodes a data set, or ``n`` observations of it drawn with ``seed``; see `Codes.of`.
+
+    Example:
+        >>> from untwine.data import FactorDataset
+        >>> data = FactorDataset.from_arrays(np.zeros((6, 8, 8), np.uint8), [0, 1] * 3)
+        >>> encode(lambda x: x.flatten(1)[:, :4], data)
+        Codes(6 x 4; factors label; q Point)
+    """
     generator = np.random.default_rng(check_seed(seed))
     return Codes.of(method, data, n, generator, progress=progress)
 

@@ -7,6 +7,7 @@ import inspect
 
 from .._moved import redirect as _redirect
 from .arrays import Arrays as Arrays
+from .augmented import Augmented as Augmented
 from .batches import (
     Batch as Batch,
     Clips as Clips,
@@ -29,6 +30,7 @@ from .constructors import (
     from_h5 as from_h5,
     from_h5ad as from_h5ad,
     from_npz as from_npz,
+    from_torch as from_torch,
 )
 from .correlated import (
     Correlated as Correlated,
@@ -61,6 +63,7 @@ from .on_disk import OnDisk as OnDisk
 from .rooms3d import Rooms3D as Rooms3D
 from .samplers import (
     IID as IID,
+    AdjacentPairsSampler as AdjacentPairsSampler,
     ClipsSampler as ClipsSampler,
     FewLabelsSampler as FewLabelsSampler,
     GroupsSampler as GroupsSampler,
@@ -76,6 +79,7 @@ from .seeds import generator_for as generator_for
 from .shapes3d import Shapes3D as Shapes3D
 from .smallnorb import SmallNORB as SmallNORB
 from .space import Factor as Factor, FactorSpace as FactorSpace
+from .torch_dataset import TorchDataset as TorchDataset
 from .variants import (
     Binarized as Binarized,
     ColorDSprites as ColorDSprites,

@@ -13,7 +13,7 @@ from .dataset import FactorDataset, Index, as_index
 from .factorize import factorize
 from .space import Kinds
 
-__all__ = ["ArrayDataset", "Arrays"]
+__all__ = ["ArrayDataset", "Arrays", "channels_last", "covariate_matrix", "image_shape"]
 
 Layout = Literal["CHW", "HWC"]
 _CHANNELS = (1, 3, 4)
@@ -56,7 +56,7 @@ class ArrayDataset(FactorDataset):
             self._scale = _scale(self._x)
         self._factors, self.space, self.values = factorize(factors, n, names, sizes, kinds)
         if covariates is not None:
-            self.covariates = _covariates(covariates, n)
+            self.covariates = covariate_matrix(covariates, n)
 
     def arrays(self) -> list[np.ndarray]:
         """The observations as they are kept: an array, or the three of a sparse matrix."""
@@ -216,6 +216,7 @@ def _is_finite(values: np.ndarray) -> np.ndarray:
 
 
 def channels_last(shape: tuple[int, ...], layout: Layout | None) -> bool:
+    """Whether images ``(N, ...)`` have their channels at the end."""
     if layout not in (None, "CHW", "HWC"):
         raise ValueError(f"layout is {layout!r}; expected 'CHW', 'HWC' or None")
     if len(shape) == 3:
@@ -232,6 +233,7 @@ def channels_last(shape: tuple[int, ...], layout: Layout | None) -> bool:
 
 
 def image_shape(shape: tuple[int, ...], last: bool) -> tuple[int, ...]:
+    """Of one image ``(C, H, W)`` or clip, from the shape of ``N`` of them."""
     if len(shape) == 3:
         return (1, *shape[1:])
     return (*shape[1:-3], shape[-1], *shape[-3:-1]) if last else tuple(shape[1:])
@@ -251,7 +253,8 @@ def _scale(x: np.ndarray) -> float:
     return 1.0
 
 
-def _covariates(values: Any, n: int) -> Tensor:
+def covariate_matrix(values: Any, n: int) -> Tensor:
+    """Covariates ``(N, C)`` as floats, refused where they are missing or not finite."""
     array = _array(values, "covariates")
     if hasattr(array, "toarray"):
         array = array.toarray()

@@ -12,8 +12,9 @@ from .dataset import FactorDataset
 from .files import H5, Npz
 from .folder import Folder
 from .space import Kinds
+from .torch_dataset import TorchDataset
 
-__all__ = ["from_arrays", "from_folder", "from_h5", "from_h5ad", "from_npz"]
+__all__ = ["from_arrays", "from_folder", "from_h5", "from_h5ad", "from_npz", "from_torch"]
 
 
 def from_arrays(
@@ -50,9 +51,15 @@ def from_folder(path: str | Path, **options: Any) -> FactorDataset:
     return Folder(path, **options)
 
 
+def from_torch(dataset: Any, **options: Any) -> FactorDataset:
+    """A data set of a dataset of torch; see `TorchDataset` for the options."""
+    return TorchDataset(dataset, **options)
+
+
 # The base class cannot import its subclasses, but `FactorDataset.from_npz` is where people look.
 FactorDataset.from_arrays = staticmethod(from_arrays)
 FactorDataset.from_npz = staticmethod(from_npz)
 FactorDataset.from_h5 = staticmethod(from_h5)
 FactorDataset.from_h5ad = staticmethod(from_h5ad)
 FactorDataset.from_folder = staticmethod(from_folder)
+FactorDataset.from_torch = staticmethod(from_torch)

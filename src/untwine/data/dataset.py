@@ -57,6 +57,7 @@ class FactorDataset(Recorded, ABC):
     from_h5: ClassVar[Callable[..., FactorDataset]]
     from_h5ad: ClassVar[Callable[..., FactorDataset]]
     from_folder: ClassVar[Callable[..., FactorDataset]]
+    from_torch: ClassVar[Callable[..., FactorDataset]]
 
     @abstractmethod
     def __len__(self) -> int:
@@ -184,12 +185,7 @@ class Slice(Subset):
         super().__init__(data, np.flatnonzero(mask))
         self.at = dict(at)
         free = [k for k in range(len(data.space.names)) if k not in columns]
-        names, sizes, kinds = data.space.names, data.space.sizes, data.space.kinds
-        self.space = FactorSpace(
-            tuple(names[k] for k in free),
-            tuple(sizes[k] for k in free),
-            tuple(kinds[k] for k in free),
-        )
+        self.space = data.space.only(free)
         self.values = {name: words for name, words in data.values.items() if name not in at}
         self._factors = data.factors[self.indices][:, free]
 

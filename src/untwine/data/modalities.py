@@ -198,5 +198,6 @@ def check_data(data: Any) -> None:
         kind = f"the class {data.__name__}" if isinstance(data, type) else type(data).__name__
         raise TypeError(
             f"data is {kind}; expected a FactorDataset: FactorDataset.from_arrays(x, factors) "
-            "makes one of arrays and tensors, from_folder, from_npz, from_h5 and from_h5ad of files"
+            "makes one of arrays and tensors, from_torch of a dataset of torch, from_folder, "
+            "from_npz, from_h5 and from_h5ad of files"
         )

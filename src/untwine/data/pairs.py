@@ -14,7 +14,7 @@ from .modalities import Data
 from .sampler import Draw, Sampler, paired
 from .space import FactorSpace
 
-__all__ = ["LaplacePairsSampler", "PairsSampler"]
+__all__ = ["AdjacentPairsSampler", "LaplacePairsSampler", "PairsSampler"]
 
 _RANDOM = ("any", "locatello2020")
 _ROUNDS = 1000
@@ -202,6 +202,34 @@ class LaplacePairsSampler(Sampler[np.ndarray]):
                 below = chance[second[:, k]] < generator.random((n, 1)) * chance[second[:, k], -1:]
                 second[:, k] = below.sum(axis=1)
             return np.stack([first, row_of[space.index(second)]], axis=1)
+
+        return draw
+
+    def batch(self, data: Data, indices: np.ndarray, draw: int = 0) -> Pairs:
+        return paired(data, indices, draw)
+
+
+class AdjacentPairsSampler(Sampler[np.ndarray]):
+    """Pairs of rows ``2i`` and ``2i + 1``, as a `TorchDataset` of pairs has them; makes `Pairs`.
+
+    Raises:
+        ValueError: for an odd number of rows.
+
+    Example:
+        >>> draw = AdjacentPairsSampler().bind(FactorSpace((), ()), np.empty((6, 0), int))
+        >>> draw(2, np.random.default_rng(0))
+        array([[4, 5],
+               [2, 3]])
+    """
+
+    supervision = Pairs
+
+    def bind(self, space: FactorSpace, factors: np.ndarray) -> Draw[np.ndarray]:
+        if len(factors) % 2 or not len(factors):
+            raise ValueError(f"{len(factors)} rows are no pairs: expected an even number of them")
+
+        def draw(n: int, generator: np.random.Generator) -> np.ndarray:
+            return 2 * generator.integers(0, len(factors) // 2, size=(n, 1)) + np.arange(2)
 
         return draw
 

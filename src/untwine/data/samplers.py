@@ -17,12 +17,13 @@ from .few_labels import FewLabelsSampler
 from .groups import ClipsSampler, GroupsSampler, SuccessivePairsSampler
 from .lookup import FactorLookup
 from .modalities import Data, Multimodal
-from .pairs import LaplacePairsSampler, PairsSampler
+from .pairs import AdjacentPairsSampler, LaplacePairsSampler, PairsSampler
 from .sampler import Draw, Indices, Sampler, covariates_at, label_column, one_modality, uniform
 from .space import FactorSpace
 
 __all__ = [
     "IID",
+    "AdjacentPairsSampler",
     "ClipsSampler",
     "Draw",
     "FewLabelsSampler",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-__all__ = ["check_seed", "generator_for", "noise_for"]
+import numpy as np
+import torch
+
+__all__ = ["check_seed", "generator_for", "noise_for", "torch_noise"]
 
 
 def check_seed(seed: int, name: str = "seed") -> int:
@@ -45,3 +49,17 @@ def noise_for(seed: int, index: int, draw: int) -> np.random.Generator:
     # The second half of the key keeps them apart from those of `generator_for`.
     key = np.array([seed, 0x6E6F6973655F6F66], np.uint64)
     return np.random.Generator(np.random.Philox(key=key, counter=np.array(words, np.uint64)))
+
+
+@contextmanager
+def torch_noise(seed: int, index: int, draw: int) -> Iterator[None]:
+    """A scope in which torch's generator of the CPU is at one observation's noise.
+
+    Args:
+        seed: The data set's.
+        index: The observation's number.
+        draw: Which of its noisy versions, see `noise_for`.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(int(noise_for(seed, index, draw).integers(2**63)))
+        yield

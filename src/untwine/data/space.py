@@ -128,6 +128,14 @@ class FactorSpace(Recorded):
             raise ValueError(f"there is no factor {name!r}; the factors are {list(self.names)}")
         return self.names.index(name)
 
+    def only(self, columns: Sequence[int]) -> FactorSpace:
+        """The space of some of the factors, by their columns."""
+        return FactorSpace(
+            tuple(self.names[k] for k in columns),
+            tuple(self.sizes[k] for k in columns),
+            tuple(self.kinds[k] for k in columns),
+        )
+
     def check(self, factors: Any, *, unknown: bool = False) -> np.ndarray:
         """The combinations as int64, after checking that they belong to the space.
 

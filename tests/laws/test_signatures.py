@@ -102,6 +102,7 @@ FOREIGN = {  # of arrays, tables and tensors of other packages, of Python's obje
     *("__name__", "__qualname__", "__func__", "__doc__", "__fspath__", "__len__", "__globals__"),
     *("__abstractmethods__", "_is_protocol", "sched_getaffinity", "EDQUOT", "precision"),
     *("O_NONBLOCK", "O_BINARY", "O_CLOEXEC"),
+    *("__getitem__", "targets", "target_transform", "classes"),  # datasets of torchvision
 }
 ATTRIBUTES = {  # which data, not what can be done: settings of heads, parts of data sets
     *("takes_covariates", "reference", "whole", "data", "files", "size", "supervision"),

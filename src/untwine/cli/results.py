@@ -164,7 +164,7 @@ def _table_path(out: str | None) -> Path | None:
     try:
         return None if out is None else check_ending(out)
     except ValueError as error:
-        raise UsageError(f"--out is {error}") from error
+        raise UsageError(f"--out {error}") from error
 
 
 def _source(

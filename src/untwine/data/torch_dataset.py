@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from PIL.Image import Image
 from torch import Tensor
 
 from .arrays import channels_last, covariate_matrix, image_shape
@@ -84,6 +85,7 @@ class TorchDataset(FactorDataset):
         self._covariates = list(covariates)
         first = self._item(0, 0)
         self._form(first, x, names)
+        self.shape = ()
         self.shape = tuple(self._observation(first, 0, 0).shape)
         table = self._known(names) if factors is None else factors
         if table is None or self._covariates:
@@ -202,7 +204,7 @@ class TorchDataset(FactorDataset):
             x = self._tensor(parts[place])
         except (ValueError, TypeError, KeyError) as error:
             raise ValueError(f"item {row // self._views} of the dataset: {error}") from error
-        if hasattr(self, "shape") and tuple(x.shape) != self.shape:
+        if self.shape and tuple(x.shape) != self.shape:
             raise ValueError(
                 f"item {row // self._views} of the dataset has shape {tuple(x.shape)}, but item 0 "
                 f"{self.shape}: give all of them one size"
@@ -212,7 +214,7 @@ class TorchDataset(FactorDataset):
     def _tensor(self, x: Any) -> Tensor:
         """An observation as floats, with channels first and images in [0, 1]."""
         layout = self._layout
-        if hasattr(x, "getbands"):
+        if isinstance(x, Image):
             if x.mode not in _MODES:
                 raise ValueError(f"a picture of mode {x.mode}: image.convert('RGB') makes it one")
             x, layout = np.asarray(x), "HWC"
@@ -239,13 +241,13 @@ class TorchDataset(FactorDataset):
 
 def _is_array(value: Any) -> bool:
     """Whether a part of an item can be an observation: a picture, or more than one number."""
-    if hasattr(value, "getbands"):
+    if isinstance(value, Image):
         return True
-    return hasattr(value, "shape") and hasattr(value, "dtype") and np.prod(value.shape) > 1
+    return isinstance(value, Tensor | np.ndarray) and bool(np.prod(value.shape) > 1)
 
 
 def _size(value: Any) -> tuple[Any, ...]:
-    return (value.mode, *value.size) if hasattr(value, "getbands") else tuple(value.shape)
+    return (value.mode, *value.size) if isinstance(value, Image) else tuple(value.shape)
 
 
 def _values(parts: Sequence[Any]) -> Iterator[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from .abilities import Represents
 __all__ = ["Encoder", "Transforms", "representing"]
 
 
+@runtime_checkable
 class Transforms(Protocol):
     """Gives rows of numbers a code: an estimator of scikit-learn that is fitted."""
 
@@ -66,7 +67,7 @@ def representing(encoder: Encoder) -> Represents:
     Raises:
         TypeError: for a class, and for what cannot be called and has no ``transform``.
     """
-    known = callable(encoder) or hasattr(encoder, "transform")
+    known = callable(encoder) or isinstance(encoder, Transforms)
     if isinstance(encoder, type) or not (known or isinstance(encoder, Represents)):
         raise TypeError(
             f"method is {encoder!r:.60}; expected an object with represent(x) -> Distribution, a "

@@ -4,6 +4,10 @@ import importlib
 import inspect
 from pathlib import Path
 
+from sphinx.util import inspect as documented
+
+from untwine.spec import Recorded
+
 ROOMS = {
     "untwine": "The public nouns",
     "untwine.data": "Data sets, samplers, batches",
@@ -88,6 +92,17 @@ def nest(app, name, source):
         )
 
 
+def signature(app, what, name, obj, options, text, returned):
+    """What a constructor takes: autodoc would show ``__new__``, which notes arguments of any kind.
+
+    Those of functions and methods stay as they are.
+    """
+    if what != "class" or not issubclass(obj, Recorded) or not inspect.isfunction(obj.__init__):
+        return None
+    takes = documented.signature(obj.__init__, bound_method=True)
+    return documented.stringify_signature(takes, unqualified_typehints=True), returned
+
+
 def begin(app, error):
     """The site's first address leads to its first page."""
     if error is None and app.builder.name == "html":
@@ -97,5 +112,6 @@ def begin(app, error):
 def setup(app):
     app.connect("builder-inited", write)
     app.connect("source-read", nest)
+    app.connect("autodoc-process-signature", signature)
     app.connect("build-finished", begin)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -61,7 +61,7 @@ def test_links_to_a_heading_are_understood():
 @pytest.fixture
 def site(monkeypatch):
     """The modules of the site's build."""
-    pytest.importorskip("docutils")
+    pytest.importorskip("sphinx")
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
     import site_math
     import site_pages

@@ -92,7 +92,7 @@ class Lightnings:
             lambda: m.VAE.build(torch.utils.data.TensorDataset(torch.rand(20, 4))),
             r"data is TensorDataset; expected a FactorDataset: FactorDataset.from_arrays",
         ),
-        (lambda: ut.encode(nn.Linear(4, 2), DATA), r"method is Linear\(.*represent\(x\)"),
+        (lambda: ut.encode(object(), DATA), r"method is <object .*represent\(x\)"),
         (lambda: ut.encode(m.VAE, DATA), r"method is <class .*represent\(x\)"),
         (lambda: ut.encode(m.VAE.build(DATA), torch.rand(20, 4)), r"data is Tensor; expected a"),
         (lambda: MLP(hidden="256"), r"hidden is '256'; expected a Sequence"),

@@ -119,5 +119,5 @@ def moving(walks: list[Walks]) -> dict[str, Any] | None:
             "values": [[round(float(v), 3) for v in places]] * len(labels),
         },
     }
-    found = SimpleNamespace(measure="strength", names=[])
-    return {"tiles": tiles, "found": found, "of_levels": walks[0].level is not None}
+    which = SimpleNamespace(measure="strength", names=[])
+    return {"tiles": tiles, "which": which, "of_levels": walks[0].level is not None}

@@ -46,6 +46,12 @@ def parser(text: str, **defaults: Any) -> argparse.ArgumentParser:
     return made
 
 
+def numbers(parser: argparse.ArgumentParser, **defaults: int) -> None:
+    """Adds options that are whole numbers, such as ``steps=2000``."""
+    for name, default in defaults.items():
+        parser.add_argument(f"--{name}", type=int, default=default)
+
+
 def chosen(options: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
     """The options that decide what a row says."""
     return {name: getattr(options, name) for name in names}
@@ -275,6 +281,15 @@ def of_all(
     parts = np.array_split(rows, -(-len(rows) // part))
     with torch.no_grad():
         return np.concatenate([np.asarray(function(data.observations(p))) for p in parts])
+
+
+def held(data: ut.FactorDataset) -> ut.FactorDataset:
+    """The same images in memory, as 8 bits: where drawing a batch takes longer than a step."""
+    x = of_all(lambda x: (255 * x).round().byte().numpy(), data)
+    space = data.space
+    return ut.FactorDataset.from_arrays(
+        x, data.factors, names=space.names, sizes=space.sizes, kinds=space.kinds
+    )
 
 
 def probe(

@@ -1,9 +1,12 @@
-"""Counterfactuals of many methods on the built-in sprites, beside the rendered truth.
+"""Counterfactuals of many methods on built-in worlds, beside the rendered truth.
 
-dSprites at orientation 0 and 32 x 32 (18,432 images: shape, scale and two positions), one small net
-and as many steps for everyone. Each factor is edited through the model; one probe reads all images.
+One small net and as many steps for everyone, images of 32 x 32. Sprites: dSprites at orientation 0
+(18,432 images: shape, scale and two positions). Rooms: Rooms3D at one orientation (32,000 images:
+three hues, scale and shape). Tunnel: 20,000 pictures of the light tunnel; its truth is rendered
+with the other variables held. Each factor is edited through the model; one probe reads all images.
 
     python benchmarks/counterfactuals.py --seeds 0 --steps 2000
+    python benchmarks/counterfactuals.py --world rooms --methods VAE AdaGVAE --steps 1000
 
 Rows are appended to benchmarks/results/counterfactuals.jsonl; what is there is not trained again.
 """
@@ -11,7 +14,7 @@ Rows are appended to benchmarks/results/counterfactuals.jsonl; what is there is 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,12 +22,14 @@ from typing import Any
 import common
 import numpy as np
 import torch
+from torch.nn.functional import avg_pool2d
 from torch.optim import Adam
 
 import untwine as ut
 from untwine import methods as m, nets
-from untwine.data import FewLabelsSampler
+from untwine.data import Downsampled, FewLabelsSampler, Slice
 
+Truth = Callable[[np.ndarray], torch.Tensor] | None
 EVERYONES = ("steps", "batch", "width", "hidden", "dim", "n", "probe_steps")
 LABELLED = 1000
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -58,8 +63,20 @@ SEEN = {
 }
 
 
-def sprites() -> ut.FactorDataset:
-    return ut.data.Downsampled(ut.data.Slice(ut.data.DSprites(), {"orientation": 0}), 2)
+def sprites() -> tuple[ut.FactorDataset, Truth]:
+    return Downsampled(Slice(ut.data.DSprites(), {"orientation": 0}), 2), None
+
+
+def rooms() -> tuple[ut.FactorDataset, Truth]:
+    return common.held(Downsampled(Slice(ut.data.Rooms3D(), {"orientation": 7}), 2)), None
+
+
+def tunnel() -> tuple[ut.FactorDataset, Truth]:
+    world = ut.data.LightTunnel(n=20_000)
+    return common.held(Downsampled(world, 2)), lambda v: avg_pool2d(world.images(v), 2)
+
+
+WORLDS = {"sprites": sprites, "rooms": rooms, "tunnel": tunnel}
 
 
 def build(name: str, data: ut.FactorDataset, options: argparse.Namespace, seed: int) -> m.Method:
@@ -74,7 +91,12 @@ def build(name: str, data: ut.FactorDataset, options: argparse.Namespace, seed: 
 
 
 def measure(
-    name: str, data: Any, probe: ut.use.Probe, options: argparse.Namespace, seed: int
+    name: str,
+    data: Any,
+    truth: Truth,
+    probe: ut.use.Probe,
+    options: argparse.Namespace,
+    seed: int,
 ) -> dict[str, Any]:
     method = build(name, data, options, seed)
     sampler = None
@@ -86,7 +108,7 @@ def measure(
     _, seconds = common.fit(
         method, data, steps=options.steps, batch_size=options.batch, seed=seed, sampler=sampler
     )
-    found = ut.use.counterfactuals(method, data, probe=probe, n=options.n, seed=0)
+    found = ut.use.counterfactuals(method, data, probe=probe, truth=truth, n=options.n, seed=0)
     controls = {
         one.factor: [one.where or "none", round(one.score, 3)] for one in found.controls.controls
     }
@@ -95,57 +117,47 @@ def measure(
         for factor, row in found.values.items()
     }
     if options.pictures:
+        options.pictures.mkdir(parents=True, exist_ok=True)
         torch.save(found.examples, options.pictures / f"{name}-{seed}.pt")
     return {"seconds": round(seconds), "controls": controls, "values": numbers}
 
 
 def report(rows: common.Rows) -> str:
-    text = ["# Counterfactuals on sprites", "", *__doc__.strip().split("\n\n")[1:2], ""]
+    text = ["# Counterfactuals", "", *__doc__.strip().split("\n\n")[1:2], ""]
     for group in common.grouped(rows, "settings"):
         settings = group[0]["settings"]
         probe = ", ".join(f"{k} {v:.3f}" for k, v in group[0]["probe"].items())
+        text += [f"## {settings.get('world', 'sprites').capitalize()}", ""]
         text += [f"`python benchmarks/counterfactuals.py {common.flags(settings)}`", ""]
         text += [f"The probe on held-out images (accuracy, else R²): {probe}.", ""]
         text += overview(group)
-        factors = [f for f in group[0]["values"] if f != "all"]
         text += ["", "Gain by factor, the control and its held-out score:", ""]
-        text += common.table(
-            ("method", "seed", *factors),
-            (
-                (
-                    row["method"],
-                    row["seed"],
-                    *(
-                        f"{interval(row['values'][f]['gain'])} {row['controls'][f][0]} "
-                        f"{row['controls'][f][1]:.2f}"
-                        for f in factors
-                    ),
-                )
-                for row in group
-            ),
-        )
+        text += by_factor(group, gain_cell)
         text += ["", "Validity and sparsity by factor:", ""]
-        text += common.table(
-            ("method", "seed", *factors),
-            (
-                (
-                    row["method"],
-                    row["seed"],
-                    *(
-                        f"{row['values'][f]['validity'][0]:.2f}, "
-                        f"{row['values'][f]['sparsity'][0]:.2f}"
-                        for f in factors
-                    ),
-                )
-                for row in group
-            ),
-        )
-    return "\n".join([*text, ""])
+        text += [*by_factor(group, hits_cell), ""]
+    return "\n".join(text)
+
+
+def by_factor(group: list[dict], cell: Callable[[dict, str], str]) -> list[str]:
+    """A line for each run, a column for each factor."""
+    factors = [f for f in group[0]["values"] if f != "all"]
+    lines = ((row["method"], row["seed"], *(cell(row, f) for f in factors)) for row in group)
+    return common.table(("method", "seed", *factors), lines)
+
+
+def gain_cell(row: dict, factor: str) -> str:
+    where, score = row["controls"][factor]
+    return f"{interval(row['values'][factor]['gain'])} {where} {score:.2f}"
+
+
+def hits_cell(row: dict, factor: str) -> str:
+    found = row["values"][factor]
+    return f"{found['validity'][0]:.2f}, {found['sparsity'][0]:.2f}"
 
 
 def overview(group: list[dict]) -> list[str]:
     """A line for each run, the best gain first, and what the truth itself reads as."""
-    ordered = sorted(group, key=lambda row: -row["values"]["all"]["gain"][0])
+    ordered = sorted(group, key=lambda row: -np.nan_to_num(row["values"]["all"]["gain"][0], nan=-9))
     lines = [
         (
             row["method"],
@@ -192,36 +204,36 @@ def draw(folder: Path, names: Sequence[str], seed: int, out: Path, each: int = 3
 
 def interval(values: list[float]) -> str:
     value, low, high = values
-    return f"{value:.2f} ({low:.2f} to {high:.2f})"
+    return "" if np.isnan(value) else f"{value:.2f} ({low:.2f} to {high:.2f})"
 
 
 def main() -> None:
     parser = common.parser(__doc__, seeds=[0], results=common.RESULTS, pictures=None)
     parser.add_argument("--methods", nargs="+", choices=SETTINGS, default=list(SETTINGS))
+    parser.add_argument("--world", choices=WORLDS, default="sprites")
     parser.add_argument("--draw", nargs="+", default=[], help="methods of the page's figure")
-    parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--width", type=int, default=8)
-    parser.add_argument("--hidden", type=int, default=128)
-    parser.add_argument("--dim", type=int, default=8)
+    common.numbers(parser, steps=2000, batch=64, width=8, hidden=128, dim=8, probe_steps=2500)
     parser.add_argument("--n", type=int, default=300, help="edits of each factor")
-    parser.add_argument("--probe_steps", type=int, default=2500)
     options = parser.parse_args()
-    data = sprites()
+    data, truth = WORLDS[options.world]()
     probe: ut.use.Probe | None = None
     rows = common.Rows(options.results / "counterfactuals.jsonl")
     for seed in options.seeds:
         for name in options.methods:
             settings = common.chosen(options, EVERYONES)
+            settings |= {} if options.world == "sprites" else {"world": options.world}
             key = {"method": name, "seed": seed, "settings": settings}
             if rows.find(key) is None:
                 if probe is None:
                     probe = ut.use.Probe.fit(data, steps=options.probe_steps, seed=0)
                 scores = {k: round(float(np.float64(v)), 4) for k, v in probe.scores.items()}
-                rows.add({**key, "probe": scores, **measure(name, data, probe, options, seed)})
+                found = measure(name, data, truth, probe, options, seed)
+                rows.add({**key, "probe": scores, **found})
             (options.results / "counterfactuals.md").write_text(report(rows))
     if options.draw:
         out = common.ROOT / "docs/img/counterfactuals.png"
+        if options.world != "sprites":
+            out = out.with_stem(f"counterfactuals_{options.world}")
         draw(options.pictures, options.draw, options.seeds[0], out)
 
 

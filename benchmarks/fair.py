@@ -27,7 +27,7 @@ import torch
 
 import untwine as ut
 from untwine.methods import KL, GroupMMD
-from untwine.use import erase, fairness, locate
+from untwine.use import censor, erase, fairness, locate
 
 COLUMNS = [
     *("age", "workclass", "fnlwgt", "education", "education-num", "marital_status", "occupation"),
@@ -69,7 +69,7 @@ def representations(x, s, name, seed, options):
     groups = np.eye(s.max() + 1, dtype=np.float32)[s]
     settings = {
         "adult": {"net": ut.nets.MLP((128,)), "latent_dim": 10},
-        "faces": {"latent_dim": 32},
+        "faces": {"net": ut.nets.Conv(16, (128,)), "latent_dim": 32},
     }[name]
     if name == "adult":
         yield "columns", x
@@ -96,18 +96,19 @@ def measured(z, y, s, predictor, seed):
     return fairness(*parts, predictor=predictor, seed=seed).row()
 
 
-def erasures(code, z):
+def erasures(code, seed):
     """The ways to erase a code that are measured: all of the plain VAE's, one of the columns."""
     yield "no", None
     if code == "VAE":
         yield from {
-            "least squares": ("least_squares", None),
-            "nullspace, 3 rounds": ("nullspace", 3),
-            "drop 1": ("drop", 1),
-            "drop 3": ("drop", 3),
+            "least squares": partial(erase, way="least_squares"),
+            "nullspace, 3 rounds": partial(erase, way="nullspace", count=3),
+            "drop 1": partial(erase, way="drop", count=1),
+            "drop 3": partial(erase, way="drop", count=3),
+            "adversary": partial(censor, seed=seed),
         }.items()
     elif code == "columns":
-        yield "least squares", ("least_squares", None)
+        yield "least squares", partial(erase, way="least_squares")
 
 
 def rows_of(name, options, rows):
@@ -126,12 +127,11 @@ def rows_of(name, options, rows):
         for code, z in representations(x, s, name, seed, options):
             share = locate(z[half:], s[half:], seed=seed).share if z.shape[1] < 50 else None
             beside = {"share": None if share is None else share.round(4).tolist()}
-            for erased, how in erasures(code, z):
+            for erased, how in erasures(code, seed):
                 own = {**key, "code": code, "erased": erased}
                 if rows.find(own):
                     continue
-                erasure = how and erase(z[:half], s[:half], how[0], count=how[1])
-                left = erasure(z) if erasure else z
+                left = how(z[:half], s[:half])(z) if how else z
                 rows.add({**own, **measured(left, y, s, options.predictor, seed), **beside})
 
 

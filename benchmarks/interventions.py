@@ -30,6 +30,7 @@ from untwine.metrics._estimators.predictors import fit_predictor
 from untwine.use import agreement, discover, intervene, match
 
 WAYS = ("pc", "ges", "lingam")
+KEY = ("steps", "width", "hidden", "n", "test", "rows", "by")
 METHODS = {
     "VAE": lambda data, **s: ut.methods.VAE.build(data, **s),
     "BetaTCVAE": lambda data, **s: ut.methods.BetaTCVAE.build(data, beta=6.0, **s),
@@ -101,11 +102,15 @@ def readout(z, v, rows):
 
 
 def trained(name, options, seed):
-    data = Downsampled(LightTunnel(n=options.n, seed=0), options.by)
+    data = common.held(Downsampled(LightTunnel(n=options.n, seed=0), options.by))
     test = Downsampled(LightTunnel(n=options.test, seed=1), options.by)
     truth, names = test.data.weights, test.space.names
     method = METHODS[name](
-        data, latent_dim=10, seed=seed, optimizer=partial(torch.optim.Adam, lr=1e-3)
+        data,
+        latent_dim=10,
+        net=ut.nets.Conv(options.width, (options.hidden,)),
+        seed=seed,
+        optimizer=partial(torch.optim.Adam, lr=1e-3, fused=True),
     )
     _, seconds = common.fit(method, data, steps=options.steps, batch_size=64, seed=seed)
     read = inverse(options.by)
@@ -237,14 +242,14 @@ def written(rows, names, options):
 def settings(options):
     return {
         "methods": options.methods,
-        **common.chosen(options, ("steps", "n", "test", "rows", "by", "seeds")),
+        **common.chosen(options, (*KEY, "seeds")),
     }
 
 
 def main() -> None:
     parser = common.parser(__doc__, seeds=[0, 1], out=common.RESULTS)
     parser.add_argument("--methods", nargs="*", default=list(METHODS), help="none: no training")
-    parser.add_argument("--steps", type=int, default=3000)
+    common.numbers(parser, steps=3000, width=16, hidden=128)
     parser.add_argument("--n", type=int, default=20_000, help="pictures to learn from")
     parser.add_argument("--test", type=int, default=5000, help="pictures to search causes in")
     parser.add_argument("--rows", type=int, default=200, help="pictures to intervene on")
@@ -252,7 +257,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows = common.Rows(options.out / "interventions.jsonl")
-    key = common.chosen(options, ("steps", "n", "test", "rows", "by"))
+    key = common.chosen(options, KEY)
     rows.once({"method": "", "seed": 0, **key}, lambda: references(options))
     for seed in options.seeds:
         for name in options.methods:

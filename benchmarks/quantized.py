@@ -84,11 +84,7 @@ def report(rows: common.Rows) -> str:
 def main() -> None:
     parser = common.parser(__doc__, seeds=[0, 1, 2], results=common.RESULTS)
     parser.add_argument("--methods", nargs="+", choices=SETTINGS, default=list(SETTINGS))
-    parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--width", type=int, default=8)
-    parser.add_argument("--hidden", type=int, default=128)
-    parser.add_argument("--dim", type=int, default=10)
+    common.numbers(parser, steps=2000, batch=64, width=8, hidden=128, dim=10)
     parser.add_argument("--values", type=int, default=10, help="of a dimension of QLAE")
     parser.add_argument("--commitment", type=float, default=0.001, help="and weight of codebooks")
     parser.add_argument("--decay", type=float, default=0.1, help="of QLAE's weights")

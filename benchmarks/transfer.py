@@ -32,7 +32,7 @@ DOMAINS = ("same", "shifted", "held out")
 
 
 def sample(kind, rows):
-    return Subset(Downsampled(kind(), 2), np.sort(rows))
+    return common.held(Subset(Downsampled(kind(), 2), np.sort(rows)))
 
 
 def measured(seed, options):
@@ -51,61 +51,71 @@ def measured(seed, options):
     pca = PCA(10, random_state=0).fit(x[0][:5000])
     codes = {"pixels": x, "components": [pca.transform(part) for part in x]}
     for name in options.methods:
-        optimizer = partial(torch.optim.Adam, lr=1e-3)
-        method = METHODS[name](pool, latent_dim=10, seed=seed, optimizer=optimizer)
+        optimizer = partial(torch.optim.Adam, lr=1e-3, fused=True)
+        net = ut.nets.Conv(options.width, (options.hidden,))
+        method = METHODS[name](pool, latent_dim=10, net=net, seed=seed, optimizer=optimizer)
         common.fit(method, pool, steps=options.steps, batch_size=64, seed=seed)
         codes[name] = [ut.encode(method, data).mean for data in (pool, near, far)]
     column = ut.data.DSprites.space.position
-    y, y_test = pool.factors[:, column(options.factor)], near.factors[:, column(options.factor)]
     corner = [
         (v[:, column("scale")] >= 3) & (v[:, column("posX")] >= 16)
         for v in (pool.factors, near.factors)
     ]
+    return {
+        "factors": {
+            factor: curves(
+                codes,
+                pool.factors[:, column(factor)],
+                near.factors[:, column(factor)],
+                corner,
+                options,
+                seed,
+            )
+            for factor in options.factors
+        }
+    }
+
+
+def curves(codes, y, y_test, corner, options, seed):
+    """By domain, the accuracies of every representation; from pixels with few labels only."""
     everything = {}
     for domain in DOMAINS:
         learn, judge = slice(None), slice(None)
         if domain == "held out":
             learn, judge = ~corner[0], corner[1]
         place = 2 if domain == "shifted" else 1
-        curve = transfer_curve(
-            {name: parts[0][learn] for name, parts in codes.items() if name != "pixels"},
-            y[learn],
-            {name: parts[place][judge] for name, parts in codes.items() if name != "pixels"},
-            y_test[judge],
-            labels=options.labels,
-            draws=options.draws,
-            seed=seed,
-        )
-        few = [size for size in options.labels if size <= options.pixels]
-        raw = transfer_curve(
-            {"pixels": x[0][learn]},
-            y[learn],
-            {"pixels": x[place][judge]},
-            y_test[judge],
-            labels=few,
-            draws=options.draws,
-            seed=seed,
-        )
+
+        def curve(names, labels, learn=learn, judge=judge, place=place):
+            return transfer_curve(
+                {name: codes[name][0][learn] for name in names},
+                y[learn],
+                {name: codes[name][place][judge] for name in names},
+                y_test[judge],
+                labels=labels,
+                draws=options.draws,
+                seed=seed,
+            )
+
+        own = curve([name for name in codes if name != "pixels"], options.labels)
+        raw = curve(["pixels"], [size for size in options.labels if size <= options.pixels])
         everything[domain] = {
-            "labels": curve.labels.tolist(),
-            "chance": curve.chance,
+            "labels": own.labels.tolist(),
+            "chance": own.chance,
             "accuracy": {
                 name: np.round(values, 4).tolist()
-                for name, values in {**raw.accuracy, **curve.accuracy}.items()
+                for name, values in {**raw.accuracy, **own.accuracy}.items()
             },
         }
-    return {"domains": everything}
+    return everything
 
 
-def summary(rows, domain):
+def summary(rows, factor, domain):
     """By representation, the mean of every seed and size with its interval over all draws."""
     from scipy.stats import t
 
-    names = list(rows[0]["domains"][domain]["accuracy"])
-    for name in names:
-        values = np.concatenate(
-            [np.array(row["domains"][domain]["accuracy"][name]) for row in rows], 1
-        )
+    parts = [row["factors"][factor][domain]["accuracy"] for row in rows]
+    for name in parts[0]:
+        values = np.concatenate([part[name] for part in parts], 1)
         half = t.ppf(0.975, values.shape[1] - 1) * values.std(1, ddof=1) / values.shape[1] ** 0.5
         yield name, values.mean(1), half
 
@@ -115,54 +125,58 @@ def written(rows, options):
         "# Transfer",
         "",
         f"`python benchmarks/transfer.py {common.flags(settings(options))}`, one thread:",
-        f"accuracy of the {options.factor} by number of labels, ± half of the 95 % interval over",
-        "the draws of the labels (of all seeds).",
+        "accuracy of a factor by number of labels, ± half of the 95 % interval over the draws of",
+        "the labels (of all seeds).",
         "",
     ]
-    for domain in DOMAINS:
-        labels = rows[0]["domains"][domain]["labels"]
-        chance = np.mean([row["domains"][domain]["chance"] for row in rows])
-        lines += [f"## {domain.capitalize()}", ""]
-        lines += common.table(["code", *(f"{size:,} labels" for size in labels)])
-        for name, mean, half in summary(rows, domain):
-            cells = [f"{m:.3f} ± {h:.3f}" for m, h in zip(mean, half, strict=True)]
-            lines.append(common.line([name, *cells, *[""] * (len(labels) - len(cells))]))
-        lines += ["", f"Commonest class: {chance:.3f}.", ""]
+    for factor in options.factors:
+        for domain in DOMAINS:
+            parts = [row["factors"][factor][domain] for row in rows]
+            labels = parts[0]["labels"]
+            lines += [f"## {factor.capitalize()}, {domain}", ""]
+            lines += common.table(["code", *(f"{size:,} labels" for size in labels)])
+            for name, mean, half in summary(rows, factor, domain):
+                cells = [f"{m:.3f} ± {h:.3f}" for m, h in zip(mean, half, strict=True)]
+                lines.append(common.line([name, *cells, *[""] * (len(labels) - len(cells))]))
+            chance = np.mean([part["chance"] for part in parts])
+            lines += ["", f"Commonest class: {chance:.3f}.", ""]
     return lines
 
 
 def picture(rows, options, path):
     import matplotlib.pyplot as plt
 
+    count = len(options.factors)
     figure, axes = plt.subplots(
-        1, len(DOMAINS), figsize=(4 * len(DOMAINS), 3.6), sharey=True, layout="constrained"
+        count, 3, figsize=(12, 3.3 * count), sharey="row", squeeze=False, layout="constrained"
     )
-    for axis, domain in zip(axes, DOMAINS, strict=True):
-        part = rows[0]["domains"][domain]
-        for name, mean, half in summary(rows, domain):
-            x = part["labels"][: len(mean)]
-            axis.plot(x, mean, marker="o", ms=4, label=name)
-            axis.fill_between(x, mean - half, mean + half, alpha=0.2)
-        axis.axhline(part["chance"], color="0.5", ls=":", lw=1)
-        axis.set(xscale="log", xlabel="labels", title=domain)
-    axes[0].set_ylabel(f"accuracy of {options.factor}")
-    axes[0].legend(fontsize=8)
+    for line, factor in zip(axes, options.factors, strict=True):
+        for axis, domain in zip(line, DOMAINS, strict=True):
+            part = rows[0]["factors"][factor][domain]
+            for name, mean, half in summary(rows, factor, domain):
+                x = part["labels"][: len(mean)]
+                axis.plot(x, mean, marker="o", ms=4, label=name)
+                axis.fill_between(x, mean - half, mean + half, alpha=0.2)
+            axis.axhline(part["chance"], color="0.5", ls=":", lw=1)
+            axis.set(xscale="log", xlabel="labels", title=domain)
+        line[0].set_ylabel(f"accuracy of {factor}")
+    axes[0, 0].legend(fontsize=8)
     common.save(figure, path)
 
 
 def settings(options):
-    names = ("factor", "steps", "n", "test", "draws", "labels", "pixels", "seeds")
+    names = ("factors", "steps", "width", "hidden", "n", "test", "draws", "labels", "pixels")
+    names = (*names, "seeds")
     return {"methods": options.methods, **common.chosen(options, names)}
 
 
 def main() -> None:
     parser = common.parser(__doc__, seeds=[0, 1], out=common.RESULTS)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
-    parser.add_argument("--factor", default="shape")
-    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--factors", nargs="+", default=["shape", "scale"])
+    common.numbers(parser, steps=3000, width=16, hidden=128)
     parser.add_argument("--n", type=int, default=20_000, help="sprites to learn from")
-    parser.add_argument("--test", type=int, default=4000)
-    parser.add_argument("--draws", type=int, default=10)
+    common.numbers(parser, test=4000, draws=10)
     parser.add_argument("--labels", type=int, nargs="+", default=[10, 100, 1000, 10_000])
     parser.add_argument("--pixels", type=int, default=1000, help="labels to learn from pixels")
     options = parser.parse_args()

@@ -177,7 +177,7 @@ def test_codes_without_a_decoder_are_refused(data):
         def represent(self, x):
             return ut.distributions.Point(x.flatten(1))
 
-    with pytest.raises(ValueError, match="Blind has no decoder"):
+    with pytest.raises(TypeError, match="Blind has no decode"):
         Controls.fit(Blind(), data)
 
 

@@ -6,7 +6,7 @@ import torch
 
 import untwine as ut
 from untwine.functional import RBF, group_mmd, mmd
-from untwine.use import erase, fairness, locate, parity, recover
+from untwine.use import censor, erase, fairness, locate, parity, recover
 
 
 def world(n=600, dims=5, classes=3, seed=0):
@@ -174,3 +174,46 @@ def test_errors_name_what_was_wrong():
         erase(z, s, "drop", count=9)
     with pytest.raises(ValueError, match="codes has 2 dimensions; expected 5"):
         erase(z, s)(z[:, :2])
+
+
+def test_a_censor_without_weight_is_the_identity_and_its_divergence_is_of_the_shares():
+    z, s = world(300)
+    still = censor(z, s, weight=0.0, steps=2)
+    assert (still(z) == z).all()
+    noise = np.random.default_rng(0).normal(size=(900, 2))
+    none = censor(noise, np.arange(900) % 3 // 2, weight=0.0, steps=150)  # nothing to be read
+    assert none.fooled < 0.1
+
+
+def test_a_censor_hides_what_no_line_sees_and_keeps_the_rest():
+    """Spreads tell the class: least squares cannot take that out."""
+    rng = np.random.default_rng(0)
+    s = rng.integers(0, 2, 2000)
+    z = rng.normal(size=(2000, 4))
+    z[:, :2] *= np.where(s[:, None] == 1, 2.5, 0.4)
+    learn, judge = slice(None, 1000), slice(1000, None)
+
+    def strong(r):
+        left = r(z)
+        return recover(left[learn], s[learn], left[judge], s[judge]).strong
+
+    assert strong(lambda z: z) > 0.85
+    assert strong(erase(z[learn], s[learn])) > 0.78
+    hidden = censor(z[learn], s[learn], steps=800)
+    assert strong(hidden) < 0.75
+    left = hidden(z)
+    assert np.mean([np.corrcoef(left[:, j], z[:, j])[0, 1] for j in (2, 3)]) > 0.5
+
+
+def test_a_censor_is_seeded_and_refuses():
+    z, s = world(200)
+    state = torch.random.get_rng_state()
+    one, two = (censor(z, s, steps=3, seed=4)(z) for _ in range(2))
+    assert (one == two).all()
+    assert torch.equal(state, torch.random.get_rng_state())
+    with pytest.raises(ValueError, match="weight"):
+        censor(z, s, weight=-1.0)
+    with pytest.raises(ValueError, match="single class"):
+        censor(z, np.zeros(200))
+    with pytest.raises(ValueError, match="codes has 4 dimensions; expected 5"):
+        censor(z, s, steps=1)(z[:, :4])

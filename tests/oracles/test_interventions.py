@@ -99,7 +99,7 @@ def test_what_cannot_be_set_is_refused():
         intervene(Exact(lambda z: z), data, lambda x: x.numpy(), dims=[7])
     with pytest.raises(ValueError, match=r"reader returns an array .*expected"):
         intervene(Exact(lambda z: z), data, lambda x: x.numpy()[:, :1])
-    with pytest.raises(TypeError, match="method is a int"):
+    with pytest.raises(TypeError, match="method is 3; expected an object"):
         intervene(3, data)
     with pytest.raises(ValueError, match="level is 2"):
         intervene(Exact(lambda z: z), data, level=2)

@@ -7,6 +7,7 @@ from itertools import permutations, product
 
 import numpy as np
 import pytest
+import torch
 
 from untwine.metrics import dci, irs, mcc, model_centrality, r2, sap, udr
 from untwine.metrics._dci import dci_from_importance
@@ -211,6 +212,37 @@ def test_logistic_regression_with_an_absent_class(rng: np.random.Generator) -> N
     warm = fit_logistic(z, y, 3, c=2.0, start=model)
     cold = fit_logistic(z, y, 3, c=2.0)
     assert np.allclose(warm.probabilities(z), cold.probabilities(z), atol=1e-3)
+
+
+@pytest.mark.parametrize("balanced", [False, True])
+@pytest.mark.parametrize("one_vs_rest", [False, True])
+def test_logistic_regression_of_more_dimensions_than_rows_is_at_the_minimum(
+    rng: np.random.Generator, balanced: bool, one_vs_rest: bool
+) -> None:
+    """The gradient of the whole objective, by autograd, vanishes at what is found in the span."""
+    n, d = 30, 200
+    y = np.concatenate([np.arange(3), rng.choice(3, n - 3, p=[0.6, 0.3, 0.1])])
+    z = rng.standard_normal((n, d)) + np.eye(3, d)[y] + 5
+    model = fit_logistic(z, y, 3, c=0.5, balanced=balanced, one_vs_rest=one_vs_rest, tolerance=1e-6)
+    w = torch.tensor(model.weight, requires_grad=True)
+    b = torch.tensor(model.bias, requires_grad=True)
+    scores, target = torch.from_numpy(z) @ w + b, torch.from_numpy(y)
+    counts = torch.bincount(target).double()
+    if one_vs_rest:
+        hit = torch.nn.functional.one_hot(target).double()
+        weight = (
+            torch.where(hit > 0, n / (2 * counts), n / (2 * (n - counts))) if balanced else None
+        )
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(
+            scores, hit, weight, reduction="sum"
+        )
+    else:
+        weight = n / (3 * counts) if balanced else torch.ones(3, dtype=torch.float64)
+        loss = torch.nn.functional.cross_entropy(scores, target, weight, reduction="sum")
+    (0.5 * loss + 0.5 * w.square().sum()).backward()
+    assert max(float(g.abs().max()) for g in (w.grad, b.grad)) / (0.5 * n) < 1e-3
+    warm = fit_logistic(z, y, 3, c=0.5, balanced=balanced, one_vs_rest=one_vs_rest, start=model)
+    assert np.allclose(warm.probabilities(z), model.probabilities(z), atol=1e-3)
 
 
 def test_area_under_curve_is_scikit_learns(rng: np.random.Generator) -> None:

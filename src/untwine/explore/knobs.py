@@ -1,19 +1,16 @@
-"""Knobs of a code: its dimensions with range, activity and factor, and its named parts."""
+"""Knobs of a code: its dimensions with range, activity and factor."""
 
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Literal
 
 import numpy as np
-from torch.distributions import Distribution
 
-from ..distributions import Angles, Blocks, OneHot
 from ..evaluation.which import CLEAR, QUIET
 from ..plots.compute import posterior_span
 from ..report.findings import Findings
 
-__all__ = ["Knob", "Part", "knobs_of", "parts_of"]
+__all__ = ["Knob", "knobs_of"]
 
 _BINS = 40
 _MARGIN = 0.15  # of the range that the data fill, beyond each of its ends
@@ -48,22 +45,6 @@ class Knob:
     histogram: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
-class Part:
-    """A named part of the code.
-
-    Attributes:
-        name: As the method calls it.
-        columns: Of the code.
-        kind: ``"values"``; ``"classes"``, a one-hot vector; ``"angles"``, cosines and sines in
-            turn.
-    """
-
-    name: str
-    columns: tuple[int, ...]
-    kind: Literal["values", "classes", "angles"]
-
-
 def knobs_of(findings: Findings) -> list[Knob]:
     """A knob for each dimension, the most active one first.
 
@@ -95,23 +76,3 @@ def knobs_of(findings: Findings) -> list[Knob]:
             )
         )
     return knobs
-
-
-def parts_of(q: Distribution) -> list[Part]:
-    """The named parts of a code, none where it has no names.
-
-    Args:
-        q: The representation of a batch.
-    """
-    if not isinstance(q, Blocks):
-        return []
-    parts = []
-    for name, part in q.parts.items():
-        kind: Literal["values", "classes", "angles"] = "values"
-        if isinstance(part, OneHot):
-            kind = "classes"
-        elif isinstance(part, Angles):
-            kind = "angles"
-        columns = tuple(range(q.slices[name].start, q.slices[name].stop))
-        parts.append(Part(name, columns, kind))
-    return parts

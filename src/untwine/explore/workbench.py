@@ -16,14 +16,15 @@ from torch import Tensor
 from ..data import FactorDataset, Images
 from ..data.seeds import check_seed
 from ..encoding import batch_of, carried, placement
-from ..methods import Classifies, Decodes, HasPrior, Represents, Swaps
+from ..methods import Classifies, HasPrior, Swaps
 from ..plots.compute import posterior_span
 from ..plots.pictures import drawable, pictures, vector_bounds
 from ..report.findings import rank
 from ..report.inline_decoder import CannotInline, InlineDecoder, inline_decoder
+from ..use.coding import CodePart, check_coder, parts_of
 from .atlas import Atlas
 from .direction import Direction, separate
-from .knobs import Part, knobs_of, parts_of
+from .knobs import knobs_of
 from .lines import python_lines
 from .upload import observation
 
@@ -101,10 +102,7 @@ class Workbench:
     ) -> None:
         check_seed(seed)
         kind = type(method).__name__
-        if isinstance(method, type) or not isinstance(method, Represents):
-            raise TypeError(f"method is {method!r:.60}; expected an object with represent(x)")
-        if not isinstance(method, Decodes):
-            raise TypeError(f"{kind} has no decode(z): codes cannot be turned into observations")
+        check_coder(method)
         if not isinstance(data, FactorDataset):
             raise TypeError(
                 f"data is a {type(data).__name__}; expected a FactorDataset, such as "
@@ -125,15 +123,15 @@ class Workbench:
         self.knobs, self.measure = knobs_of(findings), findings.which.measure
         with self._lock, torch.no_grad():
             batch = batch_of(method, data, self.atlas.rows[:_SCALE])
-            self.parts = parts_of(method.represent(carried(batch)))
+            self.parts: tuple[CodePart, ...] = parts_of(method.represent(carried(batch)))
             self.latent_dim = self.atlas.mean.shape[1]
             self.label_dim = self._classes(batch)
             if self.label_dim:
                 places = range(self.latent_dim, self.latent_dim + self.label_dim)
-                self.parts = [
-                    *(self.parts or [Part("code", tuple(range(self.latent_dim)), "values")]),
-                    Part("class", tuple(places), "classes"),
-                ]
+                self.parts = (
+                    *(self.parts or (CodePart("code", tuple(range(self.latent_dim)), "values"),)),
+                    CodePart("class", tuple(places), "classes"),
+                )
             x = batch.tensor.float().cpu()
             self._bounds = None
             if x.ndim == 2:

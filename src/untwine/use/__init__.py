@@ -2,6 +2,7 @@
 
 from ..evaluation import which
 from .annotation import annotate
+from .censoring import Censor, censor
 from .choice import Control
 from .controls import Controls
 from .counterfactuals import Counterfactuals, counterfactuals
@@ -21,6 +22,7 @@ from .transfer import TransferCurve, transfer_curve
 
 __all__ = [
     "CausalGraph",
+    "Censor",
     "CodeTransformer",
     "Control",
     "Controls",
@@ -37,6 +39,7 @@ __all__ = [
     "TransferCurve",
     "agreement",
     "annotate",
+    "censor",
     "condition_of",
     "counterfactuals",
     "differential_expression",

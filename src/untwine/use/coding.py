@@ -16,7 +16,7 @@ from ..encoding import batch_of, carried, evaluating, placement
 from ..methods import Classifies, Decodes, Method
 from ..methods.abilities import Represents
 
-__all__ = ["CodePart", "Coder"]
+__all__ = ["CodePart", "Coder", "check_coder", "parts_of"]
 
 _ROWS = 256
 
@@ -46,17 +46,11 @@ class Coder:
         method: With ``represent`` and ``decode``.
 
     Raises:
-        ValueError: for a method without one of them.
+        TypeError: for a method without one of them.
     """
 
     def __init__(self, method: Any) -> None:
-        if not isinstance(method, Represents):
-            raise ValueError(f"method is a {type(method).__name__}, which has no represent")
-        if not isinstance(method, Decodes):
-            raise ValueError(
-                f"{type(method).__name__} has no decoder: its codes cannot be turned back into "
-                "observations"
-            )
+        check_coder(method)
         self.method: Any = method
         self.classes: int | None = None
         if isinstance(method, Method) and isinstance(method, Classifies):
@@ -124,6 +118,20 @@ class Coder:
                 pairs = z[:, columns].unflatten(1, (-1, 2))
                 z[:, columns] = torch.nn.functional.normalize(pairs, dim=-1).flatten(1)
         return z
+
+
+def check_coder(method: Any) -> None:
+    """Refuses what does not give observations codes and codes observations.
+
+    Raises:
+        TypeError: naming what is missing.
+    """
+    if isinstance(method, type) or not isinstance(method, Represents):
+        raise TypeError(f"method is {method!r:.60}; expected an object with represent(x)")
+    if not isinstance(method, Decodes):
+        raise TypeError(
+            f"{type(method).__name__} has no decode(z): codes cannot be turned into observations"
+        )
 
 
 def parts_of(q: Distribution) -> tuple[CodePart, ...]:

@@ -13,10 +13,12 @@ from torch import Tensor
 from ..checks import check_size
 from ..data import Batch, FactorDataset
 from ..data.seeds import check_seed
+from .augmentation import augmented
 from .choice import Control, choose
 from .coding import Coder
-from .edited import Edited, compared
+from .edited import Edited
 from .factors import FactorScale, named, per_row, scales_of
+from .moves import edit_effects, moved, taken_over
 from .paths import seam_path
 from .probe import Probe
 from .steering import Lever
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["Controls"]
 
 _FEWEST = 10
-_DRAWN = 500  # resamples of the effects
 
 
 @dataclass(frozen=True, repr=False)
@@ -109,7 +110,8 @@ class Controls:
             seed: Of the choice of rows, of the probe and of the bootstrap.
 
         Raises:
-            ValueError: for a method without a decoder, data without factors, or too few rows.
+            TypeError: for a method without a decoder.
+            ValueError: for data without factors, or too few rows.
         """
         coder = Coder(method)
         scales = tuple(scales_of(data))
@@ -150,7 +152,7 @@ class Controls:
             return controls
         few = torch.arange(max(cut, len(rows) - shown), len(rows), device=codes.device)
         covariates = None if c is None else c[few]
-        effects, low, high = controls._effects(codes[few], covariates, rng)
+        effects, low, high = edit_effects(controls, codes[few], covariates, rng)
         return replace(controls, effects=effects, effects_low=low, effects_high=high)
 
     def __getitem__(self, factor: str) -> Control:
@@ -186,10 +188,10 @@ class Controls:
                     f"{self.controls[k].score:.2f}): it cannot be set"
                 )
         z, c = self.coder.encode(x)
-        moved = z
+        changed = z
         for name, goal in targets.items():
-            moved = self.moved(moved, name, goal)
-        return self._edited(z, moved, c, targets)
+            changed = self.moved(changed, name, goal)
+        return self._edited(z, changed, c, targets)
 
     def transfer(self, x: Batch | Tensor, like: Batch | Tensor, take: Sequence[str]) -> Edited:
         """Gives observations factors, or named parts of the code, of others.
@@ -207,10 +209,10 @@ class Controls:
         if len(z) != len(donors):
             raise ValueError(f"like has {len(donors)} observations; expected {len(z)}")
         parts = {part.name: list(part.columns) for part in self.coder.parts}
-        moved = z.clone()
+        changed = z.clone()
         for name in [take] if isinstance(take, str) else take:
             if name in parts:
-                moved[:, parts[name]] = donors[:, parts[name]]
+                changed[:, parts[name]] = donors[:, parts[name]]
                 continue
             if name not in self._names and parts:
                 raise ValueError(
@@ -220,9 +222,8 @@ class Controls:
             lever = self.levers[named(self.scales, name)]
             if lever is None:
                 raise ValueError(f"nothing in the code follows {name!r}: it cannot be taken")
-            changed = lever.like(_numpy(moved), _numpy(donors))
-            moved = self.coder.valid(torch.from_numpy(changed).to(z))
-        return self._edited(z, moved, c, {})
+            changed = taken_over(self.coder, lever, changed, donors)
+        return self._edited(z, changed, c, {})
 
     def arithmetic(self, a: Batch | Tensor, minus: Batch | Tensor, plus: Batch | Tensor) -> Edited:
         """Codes a - b + c, decoded: what tells c from b, added to a.
@@ -294,43 +295,7 @@ class Controls:
         Raises:
             ValueError: for a factor that nothing follows, and for values that cannot be set.
         """
-        check_size("copies", copies)
-        k = named(self.scales, factor)
-        scale = self.scales[k]
-        if self.levers[k] is None:
-            raise ValueError(f"nothing in the code follows {factor!r}: it cannot be drawn anew")
-        if values is None:
-            choice = np.unique(data.factors[:, data.space.position(factor)])
-            choice = choice[choice >= 0].astype(np.float64)
-        else:
-            choice = np.array([scale.parse(value) for value in values])
-        if (choice != np.rint(choice)).any():
-            raise ValueError(f"values is {values!r}; labels are whole: expected whole levels")
-        rng = np.random.default_rng(check_seed(seed))
-        rows = np.arange(len(data))
-        z, c = self.coder.encode_rows(data, rows)
-        images, labels = [], []
-        if originals:
-            images, labels = [data.observations(rows)], [data.factors]
-        for _ in range(copies):
-            drawn = rng.choice(choice, len(rows))
-            images.append(self.coder.decode(self.moved(z, factor, drawn), c))
-            table = data.factors.copy()
-            table[:, data.space.position(factor)] = drawn
-            labels.append(table)
-        times = len(images)
-        covariates = None if data.covariates is None else data.covariates.repeat(times, 1)
-        space = data.space
-        augmented = FactorDataset.from_arrays(
-            torch.cat(images).clamp(0, 1) if len(data.shape) == 3 else torch.cat(images),
-            np.concatenate(labels),
-            names=space.names,
-            sizes=space.sizes,
-            kinds=space.kinds,
-            covariates=covariates,
-        )
-        augmented.values = dict(data.values)
-        return augmented
+        return augmented(self, data, factor, copies, values, originals, seed)
 
     def moved(self, z: Tensor, factor: str, values: np.ndarray) -> Tensor:
         """Codes with other values of a factor; as they were where nothing follows it.
@@ -341,19 +306,8 @@ class Controls:
             values: Numbers of the factor, ``(B,)``.
         """
         k = named(self.scales, factor)
-        lever, control = self.levers[k], self.controls[k]
-        if lever is None:
-            return z
-        part = next((p for p in self.coder.parts if p.columns == control.columns), None)
-        if part is not None and part.kind == "classes" and control.kind == "part":
-            share = torch.from_numpy(lever.curve.at(values)[:, list(part.columns)])
-            moved = z.clone()
-            moved[:, list(part.columns)] = torch.nn.functional.one_hot(
-                share.argmax(1), len(part.columns)
-            ).to(z)
-            return moved
-        moved = torch.from_numpy(lever.moved(_numpy(z), values)).to(z)
-        return self.coder.valid(moved) if control.kind != "dimension" else moved
+        lever = self.levers[k]
+        return z if lever is None else moved(self.coder, self.controls[k], lever, z, values)
 
     def table(self) -> pandas.DataFrame:
         """A row for each factor: its control, how sure it is, and what else it moves most."""
@@ -396,44 +350,7 @@ class Controls:
         return tuple(scale.name for scale in self.scales)
 
     def _edited(
-        self, z: Tensor, moved: Tensor, c: Tensor | None, targets: Mapping[str, np.ndarray]
+        self, z: Tensor, changed: Tensor, c: Tensor | None, targets: Mapping[str, np.ndarray]
     ) -> Edited:
-        images, before = self.coder.decode(moved, c), self.coder.decode(z, c)
-        return Edited.of(images, before, (moved, z), targets, self.scales, self.probe)
-
-    def _effects(
-        self, z: Tensor, c: Tensor | None, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The matrix of effects, and both ends of its intervals."""
-        assert self.probe is not None
-        n, count = len(z), len(self.scales)
-        before = compared(self.probe, self.scales, self.coder.decode(z, c))
-        draws = rng.integers(0, n, (_DRAWN, n))
-        shuffled = rng.permutation(n)
-        result = np.zeros((3, count, count))
-        for k, scale in enumerate(self.scales):
-            choices = scale.grid if self.levers[k] is None else self.levers[k].curve.knots  # type: ignore[union-attr]
-            targets = rng.choice(choices, n)
-            images = self.coder.decode(self.moved(z, scale.name, targets), c)
-            after = compared(self.probe, self.scales, images)
-            for j, column in enumerate(self.scales):
-                if j == k:
-                    change = column.distance(before[:, j], targets) - column.distance(
-                        after[:, j], targets
-                    )
-                    against = column.distance(before[:, j], targets)
-                else:
-                    change = column.distance(after[:, j], before[:, j])
-                    against = column.distance(before[:, j], before[shuffled, j])
-                ratios = _ratio(change[draws].sum(1), against[draws].sum(1))
-                result[0, k, j] = _ratio(change.sum(), against.sum())
-                result[1:, k, j] = np.quantile(ratios, [0.025, 0.975])
-        return result[0], result[1], result[2]
-
-
-def _ratio(a: Any, b: Any) -> Any:
-    return np.where(b > 0, a / np.where(b > 0, b, 1), 0.0)
-
-
-def _numpy(z: Tensor) -> np.ndarray:
-    return z.detach().double().cpu().numpy()
+        images, before = self.coder.decode(changed, c), self.coder.decode(z, c)
+        return Edited.of(images, before, (changed, z), targets, self.scales, self.probe)

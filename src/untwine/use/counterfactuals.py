@@ -150,7 +150,8 @@ def counterfactuals(
         seed: Of rows, wanted values and bootstrap.
 
     Raises:
-        ValueError: for data without a truth, and for a method without a decoder.
+        TypeError: for a method without a decoder.
+        ValueError: for data without a truth.
 
     Example:
         >>> import untwine as ut
@@ -254,28 +255,24 @@ def _hits(
 
 
 def _summary(one: Mapping[str, np.ndarray], rng: np.random.Generator) -> dict[str, Measured]:
-    """Means and ratios of sums, with intervals."""
+    """Means and ratios of sums over edits, with intervals; see `counterfactuals`."""
     count = len(one["error"])
     rows = np.concatenate([np.arange(count)[None], rng.integers(0, count, (_DRAWN, count))])
     means = {name: values[rows].mean(1) for name, values in one.items()}
     moved, needed = means.pop("moved"), means.pop("needed")
+    # Where the model draws the truth no better than what it should be unlike, nothing is said.
+    room = means["unedited"] - means["floor"]
+    room = np.where(room > _ROOM * needed, room, np.nan)
     with np.errstate(invalid="ignore", divide="ignore"):
         means["proximity"] = moved / needed
-        room = means["unedited"] - means["floor"]
-        # Where the model draws the truth no better than what it should be unlike, nothing is said.
-        room = np.where(room > _ROOM * needed, room, np.nan)
         means["gain"] = (means["unedited"] - means["error"]) / room
-    result = {}
-    for name in COLUMNS:
-        if name in means:
-            first, drawn = means[name][0], means[name][1:]
-            low, high = (
-                np.nanquantile(drawn, [0.025, 0.975])
-                if np.isfinite(drawn).any()
-                else (
-                    np.nan,
-                    np.nan,
-                )
-            )
-            result[name] = Measured(float(first), float(low), float(high))
-    return result
+    return {name: _measured(means[name]) for name in COLUMNS if name in means}
+
+
+def _measured(draws: np.ndarray) -> Measured:
+    """The first value, of all edits, with the interval of the others; nan where all are."""
+    value, resampled = draws[0], draws[1:][np.isfinite(draws[1:])]
+    if not len(resampled):
+        return Measured(float(value), np.nan, np.nan)
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    return Measured(float(value), float(low), float(high))

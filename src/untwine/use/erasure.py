@@ -9,8 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..checks import check_size
-from ..metrics._estimators.arrays import as_codes
-from .locating import coded, locate
+from .locating import coded, locate, of_width
 
 __all__ = ["ERASERS", "Erasure", "erase"]
 
@@ -39,9 +38,7 @@ class Erasure:
         Raises:
             ValueError: for codes of another number of dimensions.
         """
-        z = as_codes(codes).astype(np.float64)
-        if z.shape[1] != len(self.mean):
-            raise ValueError(f"codes has {z.shape[1]} dimensions; expected {len(self.mean)}")
+        z = of_width(codes, len(self.mean))
         return z - (z - self.mean) @ self.projection.T
 
 
@@ -67,7 +64,7 @@ def erase(
       space of its weights, and so on, ``count`` times.
     - ``"drop"``: the ``count`` dimensions that tell most of the attribute become their mean.
 
-    All are linear: what a curved probe reads afterwards, see `recover`.
+    All are linear: what a curved probe reads afterwards, see `recover`. `censor` is not.
 
     Args:
         codes: Codes to learn from, not those that the result is judged on.

@@ -14,7 +14,7 @@ from ..checks import check_size
 from ..data import FactorDataset, FactorSpace
 from ..data.seeds import check_seed
 from ..encoding import batch_of, evaluating, placement
-from ..methods.abilities import Decodes, Represents
+from .coding import check_coder
 from .factors import FactorScale
 
 __all__ = ["Effects", "Reader", "intervene", "nearest_reader"]
@@ -126,8 +126,7 @@ def intervene(
         the modular structure of deep generative models, Besserve et al., 2020,
         https://arxiv.org/abs/1812.03253 (interventions within a generator).
     """
-    if not (isinstance(method, Represents) and isinstance(method, Decodes)):
-        raise TypeError(f"method is a {type(method).__name__}, which does not represent and decode")
+    check_coder(method)
     for name, value in {"settings": settings, "n": n, "bootstrap": bootstrap}.items():
         check_size(name, value, 1 if name == "bootstrap" else 2)
     if not 0 < level < 1:

@@ -17,7 +17,7 @@ from ..metrics._estimators.learners import balanced_accuracy
 from ..metrics._estimators.predictors import fit_predictor
 from ..metrics._estimators.selection import columns_of, split
 
-__all__ = ["Location", "Recovery", "locate", "recover"]
+__all__ = ["Location", "Recovery", "coded", "locate", "of_width", "recover"]
 
 
 @dataclass(frozen=True)
@@ -186,3 +186,15 @@ def coded(codes: Any, attribute: Any, name: str = "attribute") -> tuple[np.ndarr
             f"{name} has a single class, {values.tolist()[0]!r}: expected at least two"
         )
     return z, numbers
+
+
+def of_width(codes: Any, width: int) -> np.ndarray:
+    """Codes as an array ``(N, width)`` in double precision.
+
+    Raises:
+        ValueError: for another number of dimensions.
+    """
+    z = as_codes(codes).astype(np.float64)
+    if z.shape[1] != width:
+        raise ValueError(f"codes has {z.shape[1]} dimensions; expected {width}")
+    return z

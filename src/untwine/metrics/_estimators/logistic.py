@@ -69,7 +69,9 @@ def fit_logistic(
         \min_{W, b} \; c \sum_n \ell(y_n, W^\top z_n + b) + \tfrac{1}{2} \lVert W \rVert^2
 
     with the multinomial cross-entropy :math:`\ell`, or the sum of the classes' binary ones.
-    Biases are not penalized. Whitening changes the path to the minimum, not the minimum.
+    Biases are not penalized. Whitening changes the path to the minimum, not the minimum. Weights
+    of the minimum are in the span of the centered rows, and of more dimensions than rows only that
+    span is searched.
 
     Args:
         z: Inputs.
@@ -95,6 +97,21 @@ def fit_logistic(
 
     x = torch.as_tensor(z, dtype=torch.float64)
     n, d = x.shape
+    if d > n:
+        span = torch.linalg.qr((x - x.mean(dim=0)).T).Q.numpy()
+        first = start and Logistic(span.T @ start.weight, start.bias, one_vs_rest)
+        model = fit_logistic(
+            x.numpy() @ span,
+            y,
+            classes,
+            c=c,
+            one_vs_rest=one_vs_rest,
+            balanced=balanced,
+            start=first,
+            tolerance=tolerance,
+            iterations=iterations,
+        )
+        return Logistic(span @ model.weight, model.bias, one_vs_rest)
     target = torch.as_tensor(y, dtype=torch.int64).unsqueeze(1)
     counts = torch.bincount(target[:, 0], minlength=classes)
     center = x.mean(dim=0)

@@ -324,6 +324,48 @@ def test_edits_of_a_perfect_code_are_the_truth(tmp_path: Path) -> None:
     assert len(page.all("img", **{"class": "edits"})) == 1
 
 
+def test_the_section_of_fairness_finds_takes_out_and_judges(tmp_path: Path) -> None:
+    """Dimension 2 is the group, dimension 1 the outcome that goes with it in 9 of 10 rows."""
+    rng = np.random.default_rng(0)
+    group, other = rng.integers(0, 2, 2000), rng.integers(0, 3, 2000)
+    outcome = np.where(rng.random(2000) < 0.9, group, 1 - group)
+    x = np.stack([other, outcome, group], 1) + 0.05 * rng.normal(size=(2000, 3))
+    data = FactorDataset.from_arrays(
+        x.astype("f4"), {"other": other, "outcome": outcome, "group": group}
+    )
+
+    class Itself(VAE):
+        def represent(self, batch: Any) -> Any:
+            return ut.distributions.Point(ut.data.Batch.of(batch).x)
+
+    method = Itself.build(data, latent_dim=3)
+    options: dict[str, Any] = {"method": method, "data": data, "scores": False, "n": 2000}
+    page = Page(ut.report(None, out=tmp_path / "a.html", sensitive="group", **options))
+    section = page.section("attribute")
+
+    def cells(row: str) -> list[str]:
+        part = section.split(f">{row}<")[1].split("</tr>")[0]
+        return re.findall(r"<td[^>]*>([^<]*)</td", part)
+
+    assert re.findall(r">(z\d)<", section)[0] == "z2"
+    assert float(cells("share")[0]) > 0.9
+    assert float(cells("shuffled")[0]) < 0.1
+    linear, strong, chance = map(float, cells("as it is"))
+    assert min(linear, strong) > 0.98
+    assert 0.45 < chance < 0.6
+    assert float(cells("least squares")[0]) < chance + 0.1
+    assert ">other<" not in section.split("parity")[-1]  # it has three values
+    accuracy, _, parity, shuffled, *_ = map(float, cells("outcome")[1:])
+    assert accuracy > 0.98
+    assert 0.7 < parity < 0.9  # 0.9 - 0.1
+    assert shuffled < 0.1
+    assert not Page(ut.report(None, out=tmp_path / "b.html", **options)).all(
+        "section", id="attribute"
+    )
+    with pytest.raises(ValueError, match="group"):
+        ut.report(None, out=tmp_path / "c.html", sensitive="grupp", **options)
+
+
 def test_swaps_are_the_methods_own_and_of_clips_too(tmp_path: Path) -> None:
     clips = ut.data.MovingDigits(
         np.random.default_rng(0).integers(0, 256, (20, 8, 8), dtype=np.uint8),

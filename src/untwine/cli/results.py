@@ -226,6 +226,7 @@ def report(
     no_scores: bool = False,
     label: str | None = None,
     batch: str | None = None,
+    sensitive: str | None = None,
     open: bool = False,
 ) -> int:
     """Writes what a run has learned as one page of HTML that needs no network.
@@ -243,6 +244,7 @@ def report(
         no_scores: Show no scores, and measure none.
         label: The factor that says what each observation is, for scores of clusters.
         batch: The factor that says where each comes from, for scores of mixing.
+        sensitive: A factor that should not matter: where it is, and what taking it out leaves.
         open: Open the page in a browser.
     """
     from ..report import compare as compare_page, report
@@ -252,9 +254,11 @@ def report(
         raise UsageError("a page of several runs is in none of their folders: name it with --out")
     several = [*run, *beside]
     if out is not None and len(several) > 1:
+        if sensitive is not None:
+            raise UsageError("--sensitive is for pages of one run: leave out --out and --beside")
         pages = [compare_page(several, out, seed=seed, **settings)]
     else:
-        roles: dict[str, Any] = {"label": label, "batch": batch}
+        roles: dict[str, Any] = {"label": label, "batch": batch, "sensitive": sensitive}
         pages = [report(one, out=out, seed=seed, **settings, **roles) for one in several]
     for page in pages:
         console().print(str(page), markup=False, soft_wrap=True)

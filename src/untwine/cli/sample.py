@@ -1,4 +1,4 @@
-"""`untwine sample`: what a run draws, given a class, a component, covariates or a part."""
+"""`untwine sample`: what a run draws, given a class, a component or a part, and what it edits."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from ..settings.classes import trusted
 from ..settings.errors import UsageError
+from .edit import ALL, edited, pair, valued
 from .results import load
 from .screen import console
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from ..training import Run
 
 __all__ = ["sample"]
-
-_ALL = "all"
 
 
 def sample(
@@ -28,13 +27,15 @@ def sample(
     covariates: str | None = None,
     like: str | None = None,
     between: list[int] = [],  # noqa: B006
+    set: list[str] = [],  # noqa: B006
+    rows: list[int] = [],  # noqa: B006
     n: int = 16,
     seed: int = 0,
     out: str | None = None,
     data: str | None = None,
     trust: str | None = None,
 ) -> int:
-    """Draws observations from a run: at random, of a class or component, or between two others.
+    """Draws observations from a run: at random, given something, between two others, or edited.
 
     Writes a picture, or an array.
 
@@ -44,6 +45,8 @@ def sample(
         covariates: Of what is drawn, with commas, as many as the data has.
         like: A part to keep, and whose it is, such as content=17: the rest is drawn.
         between: Two observations of the run's data: codes go from one to the other, decoded.
+        set: Values of factors, such as scale=2.5 or shape=all, that observations are given.
+        rows: Which observations of the run's data are given them; by default n drawn at random.
         n: How many; positions on the way between two.
         seed: Of what is drawn.
         out: A name that ends in .png or .npy; samples.png in the run's folder by default.
@@ -56,13 +59,17 @@ def sample(
     target = expanded(run) / "samples.png" if out is None else expanded(out)
     if target.suffix not in (".png", ".npy"):
         raise UsageError(f"--out is {target}; expected a name that ends in .png or .npy")
-    if sum((bool(condition), like is not None, bool(between))) > 1:
-        raise UsageError("--condition, --like and --between are three ways to draw: take one")
+    if sum((bool(condition), like is not None, bool(between), bool(set))) > 1:
+        raise UsageError("--condition, --like, --between and --set are four ways: take one")
+    if rows and not set:
+        raise UsageError("--rows says which observations --set edits: give --set name=value")
     loaded = load(run, trusted(trust), data)
     if like is not None:
         images, labels, title = _like(loaded, like, n, seed)
     elif between:
         images, labels, title = _between(loaded, between, n)
+    elif set:
+        images, labels, title = edited(loaded, set, rows, n, seed)
     else:
         images, labels, title = _drawn(loaded, condition, covariates, n, seed)
     if target.suffix == ".npy":
@@ -83,13 +90,8 @@ def _drawn(
     from ..use import condition_of, sample
 
     c = None if covariates is None else _numbers(covariates)
-    words = dict(_pair("--condition", text) for text in condition)
-    every = [name for name, word in words.items() if word == _ALL]
-    if len(every) > 1:
-        raise UsageError(f"--condition gives {_ALL} for {' and '.join(every)}; give it for one")
-    known = (
-        run.data if words and not all(w.isdigit() or w == _ALL for w in words.values()) else None
-    )
+    words, every = valued("--condition", condition)
+    known = run.data if words and not all(w.isdigit() or w == ALL for w in words.values()) else None
     fixed = condition_of(run.method, {k: v for k, v in words.items() if k not in every}, known)
     if not every:
         title = ", ".join(f"{k} = {v}" for k, v in words.items()) or None
@@ -108,7 +110,7 @@ def _drawn(
 def _like(run: Run, text: str, n: int, seed: int) -> tuple[np.ndarray, list[str], str | None]:
     from ..use import sample_like
 
-    part, row = _pair("--like", text)
+    part, row = pair("--like", text)
     if not row.isdigit():
         raise UsageError(f"--like is {text!r}; expected the number of an observation: content=17")
     images = sample_like(run.method, run.data.batch([int(row)]), part, n, seed=seed)
@@ -132,7 +134,7 @@ def _picture(target: Path, images: np.ndarray, labels: list[str], title: str | N
         plots.samples_by_class(images, labels, title=title) if labels else plots.samples(images)
     )
     content = io.BytesIO()
-    canvas.savefig(content, format="png", dpi=150)
+    canvas.savefig(content, format="png", dpi=150, bbox_inches="tight")
     replace_file(target, content.getvalue())
 
 
@@ -143,13 +145,6 @@ def _array(images: Any) -> np.ndarray:
             "untwine.use.sample"
         )
     return images.cpu().numpy()
-
-
-def _pair(option: str, text: str) -> tuple[str, str]:
-    name, _, value = text.partition("=")
-    if not name or not value:
-        raise UsageError(f"{option} is {text!r}; expected name=value, such as digit=3")
-    return name, value
 
 
 def _numbers(text: str) -> list[float]:

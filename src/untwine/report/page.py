@@ -21,6 +21,7 @@ from ..training.files import replace_file
 from ..training.plan import plan
 from ..training.scores import kept
 from .adversaries import adversaries
+from .attribute import attribute
 from .axes import axes, directions, moving
 from .edits import edits
 from .film import film, rates
@@ -48,6 +49,7 @@ def report(
     trust: Sequence[str] = (),
     label: str | None = None,
     batch: str | None = None,
+    sensitive: str | None = None,
 ) -> Path:
     """Writes what a run has learned as one HTML page that needs no network and no server.
 
@@ -76,6 +78,9 @@ def report(
         label: The factor that says what each observation is, such as the cell type: scores of
             clusters are measured and kept, too.
         batch: The factor that says where each comes from, such as the donor: scores of mixing.
+        sensitive: A factor that should not matter, such as sex: the page says where the code tells
+            it, what probes read after it was taken out, and how fair classifiers of other factors
+            of two values are (parity and odds need the extra ``fair``).
 
     Returns:
         The page's path.
@@ -116,6 +121,7 @@ def report(
         adversaries=adversaries(subject, seed),
         levels=levels(subject, findings, seed),
         edits=edits(subject, findings, seed),
+        attribute=attribute(findings.codes, sensitive, seed),
         tiles=tiles(findings, live(subject.method, findings, directions(walks))),
         axes=moving(walks),
         styles=styles(subject, seed),

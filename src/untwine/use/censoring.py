@@ -119,7 +119,7 @@ def censor(
         assert isinstance(last, nn.Linear)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
-        _play(net, adversary, u, y, shares, weight, steps, rounds)
+        _play(net, adversary, u, y, shares, weight=weight, steps=steps, rounds=rounds)
     with torch.no_grad():
         left = _divergence(adversary(u + net(u)), shares)
     return Censor(mean, deviation, net.requires_grad_(False), float(left))
@@ -131,6 +131,7 @@ def _play(
     u: Tensor,
     y: Tensor,
     shares: Tensor,
+    *,
     weight: float,
     steps: int,
     rounds: int,

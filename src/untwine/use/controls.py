@@ -163,7 +163,7 @@ class Controls:
         """
         return self.controls[named(self.scales, factor)]
 
-    def set(self, x: Batch | Tensor, **values: Any) -> Edited:
+    def set(self, x: Batch | Tensor, /, **values: Any) -> Edited:
         """Gives observations other values of factors, and reads what changed besides.
 
         Args:

@@ -41,10 +41,10 @@ def valued(option: str, texts: Sequence[str]) -> tuple[dict[str, str], list[str]
         if name in words:
             raise UsageError(f"{option} gives {name} twice, {words[name]!r} and {word!r}")
         words[name] = word
-    every = [name for name, word in words.items() if word == ALL]
-    if len(every) > 1:
-        raise UsageError(f"{option} gives {ALL} for {' and '.join(every)}; give it for one")
-    return words, every
+    swept = [name for name, word in words.items() if word == ALL]
+    if len(swept) > 1:
+        raise UsageError(f"{option} gives {ALL} for {' and '.join(swept)}; give it for one")
+    return words, swept
 
 
 def edited(
@@ -71,7 +71,7 @@ def edited(
     """
     from ..use import Controls
 
-    words, every = valued("--set", texts)
+    words, swept = valued("--set", texts)
     data = run.data
     outside = [row for row in rows if not 0 <= row < len(data)]
     if outside:
@@ -80,22 +80,22 @@ def edited(
         raise UsageError(f"--n is {n}; expected at least 1")
     controls = Controls.fit(run.method, data, probe=False, seed=seed)
     for name in words:
-        one = controls[name]
-        score = f"{one.score:.2f} [{one.interval[0]:.2f}, {one.interval[1]:.2f}]"
-        line = f"{name} is moved by {one.where or 'nothing'}, held-out score {score}"
+        control = controls[name]
+        score = f"{control.score:.2f} [{control.interval[0]:.2f}, {control.interval[1]:.2f}]"
+        line = f"{name} is moved by {control.where or 'nothing'}, held-out score {score}"
         console().print(line, markup=False, soft_wrap=True)
     rng = np.random.default_rng(seed)
-    chosen = np.array(rows or np.sort(rng.choice(len(data), min(n, len(data)), replace=False)))
+    index = np.array(rows or np.sort(rng.choice(len(data), min(n, len(data)), replace=False)))
     edits = [dict(words)]
-    if every:
-        scale = next(s for s in controls.scales if s.name == every[0])
+    if swept:
+        scale = next(s for s in controls.scales if s.name == swept[0])
         grid = scale.grid
         if len(grid) > _MOST and scale.kind != "nominal":
             grid = grid[np.rint(np.linspace(0, len(grid) - 1, _MOST)).astype(int)]
-        edits = [{**words, every[0]: scale.written(value)} for value in grid]
-    batch = data.batch(chosen)
-    made = [controls.set(batch, **edit) for edit in edits]
-    images = [data.observations(chosen), made[0].before, *(one.images for one in made)]
+        edits = [{**words, swept[0]: scale.written(value)} for value in grid]
+    batch = data.batch(index)
+    results = [controls.set(batch, **edit) for edit in edits]
+    images = [data.observations(index), results[0].before, *(edit.images for edit in results)]
     labels = [", ".join(f"{name} = {word}" for name, word in edit.items()) for edit in edits]
     stack = np.stack([x.float().cpu().numpy() for x in images])
     return stack, ["observation", "reconstruction", *labels], None

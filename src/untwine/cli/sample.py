@@ -90,15 +90,15 @@ def _drawn(
     from ..use import condition_of, sample
 
     c = None if covariates is None else _numbers(covariates)
-    words, every = valued("--condition", condition)
+    words, swept = valued("--condition", condition)
     known = run.data if words and not all(w.isdigit() or w == ALL for w in words.values()) else None
-    fixed = condition_of(run.method, {k: v for k, v in words.items() if k not in every}, known)
-    if not every:
+    fixed = condition_of(run.method, {k: v for k, v in words.items() if k not in swept}, known)
+    if not swept:
         title = ", ".join(f"{k} = {v}" for k, v in words.items()) or None
         return _array(sample(run.method, n, fixed, c=c, seed=seed)), [], title
     method = run.method
     sizes = method.conditions() if isinstance(method, SamplesGiven) else {}
-    name = next(iter(condition_of(method, {every[0]: "0"})))
+    name = next(iter(condition_of(method, {swept[0]: "0"})))
     if name not in sizes:
         sample(method, 1, {name: 0}, seed=seed)  # says what there is
     rows = [

@@ -38,8 +38,8 @@ def attribute(codes: Codes, name: str | None, seed: int) -> dict[str, Any] | Non
         )
     z, s = codes.mean[rows].astype(np.float64), table[rows, column]
     half = len(rows) // 2
-    found = locate(z, s, blocks=codes.blocks, seed=seed)
-    erased = {
+    location = locate(z, s, blocks=codes.blocks, seed=seed)
+    codes_of = {
         "as it is": z,
         "least squares": erase(z[:half], s[:half])(z),
         "adversary": censor(z[:half], s[:half], steps=_STEPS, seed=seed)(z),
@@ -48,8 +48,8 @@ def attribute(codes: Codes, name: str | None, seed: int) -> dict[str, Any] | Non
     try:
         by_target = {
             codes.space.names[k]: [
-                (way, _fair(_judged(left, table[rows, k], s, half, seed)))
-                for way, left in erased.items()
+                (way, _fair(_judged(clean, table[rows, k], s, half, seed)))
+                for way, clean in codes_of.items()
             ]
             for k in targets
         }
@@ -61,12 +61,13 @@ def attribute(codes: Codes, name: str | None, seed: int) -> dict[str, Any] | Non
         "name": name,
         "count": len(rows),
         "dims": [
-            (f"z{j}", f"{found.share[j]:.3f}", f"{found.floor[j]:.3f}") for j in found.order[:_DIMS]
+            (f"z{j}", f"{location.share[j]:.3f}", f"{location.floor[j]:.3f}")
+            for j in location.order[:_DIMS]
         ],
-        "parts": [(part, *_read(r)) for part, r in found.parts.items() if part != "code"],
+        "parts": [(part, *_read(r)) for part, r in location.parts.items() if part != "code"],
         "erased": [
-            (way, *_read(recover(left[:half], s[:half], left[half:], s[half:], seed=seed)))
-            for way, left in erased.items()
+            (way, *_read(recover(clean[:half], s[:half], clean[half:], s[half:], seed=seed)))
+            for way, clean in codes_of.items()
         ],
         "targets": by_target,
         "missing": missing,
@@ -89,10 +90,10 @@ def _judged(z: np.ndarray, target: np.ndarray, s: np.ndarray, half: int, seed: i
     return fairness(z[:half], y[:half], s[:half], z[half:], y[half:], s[half:], seed=seed)
 
 
-def _fair(one: Fairness) -> tuple[str, ...]:
-    values = one.accuracy, one.majority, one.parity, one.parity_floor, one.odds, one.odds_floor
-    return tuple(f"{value:.3f}" for value in values)
+def _fair(result: Fairness) -> tuple[str, ...]:
+    head = result.accuracy, result.majority, result.parity, result.parity_floor
+    return tuple(f"{value:.3f}" for value in (*head, result.odds, result.odds_floor))
 
 
-def _read(one: Recovery) -> tuple[str, str, str]:
-    return f"{one.linear:.3f}", f"{one.strong:.3f}", f"{one.chance:.3f}"
+def _read(probes: Recovery) -> tuple[str, str, str]:
+    return f"{probes.linear:.3f}", f"{probes.strong:.3f}", f"{probes.chance:.3f}"

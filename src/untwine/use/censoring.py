@@ -121,8 +121,8 @@ def censor(
         nn.init.zeros_(last.bias)
         _play(net, adversary, u, y, shares, weight=weight, steps=steps, rounds=rounds)
     with torch.no_grad():
-        left = _divergence(adversary(u + net(u)), shares)
-    return Censor(mean, deviation, net.requires_grad_(False), float(left))
+        divergence = _divergence(adversary(u + net(u)), shares)
+    return Censor(mean, deviation, net.requires_grad_(False), float(divergence))
 
 
 def _play(
@@ -145,9 +145,9 @@ def _play(
         for _ in range(rounds):
             rows = torch.randint(len(u), (size,))
             with torch.no_grad():
-                made = u[rows] + net(u[rows])
+                r = u[rows] + net(u[rows])
             judge.zero_grad()
-            F.cross_entropy(adversary(made), y[rows]).backward()
+            F.cross_entropy(adversary(r), y[rows]).backward()
             judge.step()
         rows = torch.randint(len(u), (size,))
         change = net(u[rows])

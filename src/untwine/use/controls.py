@@ -188,10 +188,10 @@ class Controls:
                     f"{self.controls[k].score:.2f}): it cannot be set"
                 )
         z, c = self.coder.encode(x)
-        changed = z
+        after = z
         for name, goal in targets.items():
-            changed = self.moved(changed, name, goal)
-        return self._edited(z, changed, c, targets)
+            after = self.moved(after, name, goal)
+        return self._edited(z, after, c, targets)
 
     def transfer(self, x: Batch | Tensor, like: Batch | Tensor, take: Sequence[str]) -> Edited:
         """Gives observations factors, or named parts of the code, of others.
@@ -209,10 +209,10 @@ class Controls:
         if len(z) != len(donors):
             raise ValueError(f"like has {len(donors)} observations; expected {len(z)}")
         parts = {part.name: list(part.columns) for part in self.coder.parts}
-        changed = z.clone()
+        after = z.clone()
         for name in [take] if isinstance(take, str) else take:
             if name in parts:
-                changed[:, parts[name]] = donors[:, parts[name]]
+                after[:, parts[name]] = donors[:, parts[name]]
                 continue
             if name not in self._names and parts:
                 raise ValueError(
@@ -222,8 +222,8 @@ class Controls:
             lever = self.levers[named(self.scales, name)]
             if lever is None:
                 raise ValueError(f"nothing in the code follows {name!r}: it cannot be taken")
-            changed = taken_over(self.coder, lever, changed, donors)
-        return self._edited(z, changed, c, {})
+            after = taken_over(self.coder, lever, after, donors)
+        return self._edited(z, after, c, {})
 
     def arithmetic(self, a: Batch | Tensor, minus: Batch | Tensor, plus: Batch | Tensor) -> Edited:
         """Codes a - b + c, decoded: what tells c from b, added to a.
@@ -350,7 +350,7 @@ class Controls:
         return tuple(scale.name for scale in self.scales)
 
     def _edited(
-        self, z: Tensor, changed: Tensor, c: Tensor | None, targets: Mapping[str, np.ndarray]
+        self, z: Tensor, after: Tensor, c: Tensor | None, targets: Mapping[str, np.ndarray]
     ) -> Edited:
-        images, before = self.coder.decode(changed, c), self.coder.decode(z, c)
-        return Edited.of(images, before, (changed, z), targets, self.scales, self.probe)
+        images, before = self.coder.decode(after, c), self.coder.decode(z, c)
+        return Edited.of(images, before, (after, z), targets, self.scales, self.probe)

@@ -271,8 +271,8 @@ def _summary(one: Mapping[str, np.ndarray], rng: np.random.Generator) -> dict[st
 
 def _measured(draws: np.ndarray) -> Measured:
     """The first value, of all edits, with the interval of the others; nan where all are."""
-    value, resampled = draws[0], draws[1:][np.isfinite(draws[1:])]
-    if not len(resampled):
+    value, tail = draws[0], draws[1:][np.isfinite(draws[1:])]
+    if not len(tail):
         return Measured(float(value), np.nan, np.nan)
-    low, high = np.quantile(resampled, [0.025, 0.975])
+    low, high = np.quantile(tail, [0.025, 0.975])
     return Measured(float(value), float(low), float(high))

@@ -35,11 +35,11 @@ def moved(coder: Coder, control: Control, lever: Lever, z: Tensor, values: np.nd
     if part is not None and part.kind == "classes" and control.kind == "part":
         columns = list(part.columns)
         share = torch.from_numpy(lever.curve.at(values)[:, columns])
-        changed = z.clone()
-        changed[:, columns] = torch.nn.functional.one_hot(share.argmax(1), len(columns)).to(z)
-        return changed
-    changed = torch.from_numpy(lever.moved(_numpy(z), values)).to(z)
-    return coder.valid(changed) if control.kind != "dimension" else changed
+        code = z.clone()
+        code[:, columns] = torch.nn.functional.one_hot(share.argmax(1), len(columns)).to(z)
+        return code
+    code = torch.from_numpy(lever.moved(_numpy(z), values)).to(z)
+    return coder.valid(code) if control.kind != "dimension" else code
 
 
 def taken_over(coder: Coder, lever: Lever, z: Tensor, donors: Tensor) -> Tensor:

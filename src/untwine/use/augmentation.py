@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,15 +12,13 @@ from ..checks import check_size
 from ..data import FactorDataset
 from ..data.seeds import check_seed
 from .factors import named
-
-if TYPE_CHECKING:
-    from .controls import Controls
+from .moves import Moves
 
 __all__ = ["augmented"]
 
 
 def augmented(
-    controls: Controls,
+    moves: Moves,
     data: FactorDataset,
     factor: str,
     copies: int,
@@ -30,9 +28,9 @@ def augmented(
 ) -> FactorDataset:
     """A data set with edited observations, see `Controls.augment`."""
     check_size("copies", copies)
-    k = named(controls.scales, factor)
-    scale, coder, space = controls.scales[k], controls.coder, data.space
-    if controls.levers[k] is None:
+    k = named(moves.scales, factor)
+    scale, coder, space = moves.scales[k], moves.coder, data.space
+    if moves.levers[k] is None:
         raise ValueError(f"nothing in the code follows {factor!r}: it cannot be drawn anew")
     column = space.position(factor)
     if values is None:
@@ -50,7 +48,7 @@ def augmented(
         images, labels = [data.observations(rows)], [data.factors]
     for _ in range(copies):
         drawn = rng.choice(choice, len(rows))
-        images.append(coder.decode(controls.moved(z, factor, drawn), c))
+        images.append(coder.decode(moves.moved(z, factor, drawn), c))
         table = data.factors.copy()
         table[:, column] = drawn
         labels.append(table)

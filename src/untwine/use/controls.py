@@ -14,14 +14,13 @@ from ..checks import check_size
 from ..data import Batch, FactorDataset
 from ..data.seeds import check_seed
 from .augmentation import augmented
-from .choice import Control, choose
+from .choice import choose
 from .coding import Coder
 from .edited import Edited
-from .factors import FactorScale, named, per_row, scales_of
-from .moves import edit_effects, moved, taken_over
+from .factors import named, per_row, scales_of
+from .moves import Moves, edit_effects, taken_over
 from .paths import seam_path
 from .probe import Probe
-from .steering import Lever
 
 if TYPE_CHECKING:
     import pandas
@@ -32,7 +31,7 @@ _FEWEST = 10
 
 
 @dataclass(frozen=True, repr=False)
-class Controls:
+class Controls(Moves):
     r"""Named controls of a trained method: a factor is set, and what changes besides is read.
 
     For each factor the code's conditional means :math:`\mu(v) = \mathbb{E}[z | v]` are learned. A
@@ -75,11 +74,6 @@ class Controls:
         [[0.0, 1.0]]
     """
 
-    coder: Coder
-    controls: tuple[Control, ...]
-    levers: tuple[Lever | None, ...]
-    scales: tuple[FactorScale, ...]
-    probe: Probe | None = None
     _: KW_ONLY
     effects: np.ndarray | None = None
     effects_low: np.ndarray | None = None
@@ -154,14 +148,6 @@ class Controls:
         covariates = None if c is None else c[few]
         effects, low, high = edit_effects(controls, codes[few], covariates, rng)
         return replace(controls, effects=effects, effects_low=low, effects_high=high)
-
-    def __getitem__(self, factor: str) -> Control:
-        """The control of a factor.
-
-        Raises:
-            ValueError: if there is none, with the nearest name.
-        """
-        return self.controls[named(self.scales, factor)]
 
     def set(self, x: Batch | Tensor, /, **values: Any) -> Edited:
         """Gives observations other values of factors, and reads what changed besides.
@@ -296,18 +282,6 @@ class Controls:
             ValueError: for a factor that nothing follows, and for values that cannot be set.
         """
         return augmented(self, data, factor, copies, values, originals, seed)
-
-    def moved(self, z: Tensor, factor: str, values: np.ndarray) -> Tensor:
-        """Codes with other values of a factor; as they were where nothing follows it.
-
-        Args:
-            z: ``(B, D)``.
-            factor: Its name.
-            values: Numbers of the factor, ``(B,)``.
-        """
-        k = named(self.scales, factor)
-        lever = self.levers[k]
-        return z if lever is None else moved(self.coder, self.controls[k], lever, z, values)
 
     def table(self) -> pandas.DataFrame:
         """A row for each factor: its control, how sure it is, and what else it moves most."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,17 +12,55 @@ from torch import Tensor
 from .choice import Control
 from .coding import Coder
 from .edited import compared
+from .factors import FactorScale, named
+from .probe import Probe
 from .steering import Lever
 
-if TYPE_CHECKING:
-    from .controls import Controls
-
-__all__ = ["edit_effects", "moved", "taken_over"]
+__all__ = ["Moves", "edit_effects", "taken_over"]
 
 _DRAWN = 500  # resamples of the effects
 
 
-def moved(coder: Coder, control: Control, lever: Lever, z: Tensor, values: np.ndarray) -> Tensor:
+@dataclass(frozen=True, repr=False)
+class Moves:
+    """Factors, what each is moved by in a code, and codes moved by that.
+
+    Attributes:
+        coder: Of the method.
+        controls: One for each factor that is known and varies.
+        levers: How codes are moved, one for each; ``None`` where nothing follows the factor.
+        scales: The factors' values.
+        probe: What reads images; ``None`` if there is none.
+    """
+
+    coder: Coder
+    controls: tuple[Control, ...]
+    levers: tuple[Lever | None, ...]
+    scales: tuple[FactorScale, ...]
+    probe: Probe | None = None
+
+    def __getitem__(self, factor: str) -> Control:
+        """The control of a factor.
+
+        Raises:
+            ValueError: if there is none, with the nearest name.
+        """
+        return self.controls[named(self.scales, factor)]
+
+    def moved(self, z: Tensor, factor: str, values: np.ndarray) -> Tensor:
+        """Codes with other values of a factor; as they were where nothing follows it.
+
+        Args:
+            z: ``(B, D)``.
+            factor: Its name.
+            values: Numbers of the factor, ``(B,)``.
+        """
+        k = named(self.scales, factor)
+        lever = self.levers[k]
+        return z if lever is None else _moved(self.coder, self.controls[k], lever, z, values)
+
+
+def _moved(coder: Coder, control: Control, lever: Lever, z: Tensor, values: np.ndarray) -> Tensor:
     """Codes with other values of a factor.
 
     Args:
@@ -48,26 +87,26 @@ def taken_over(coder: Coder, lever: Lever, z: Tensor, donors: Tensor) -> Tensor:
 
 
 def edit_effects(
-    controls: Controls, z: Tensor, c: Tensor | None, rng: np.random.Generator
+    moves: Moves, z: Tensor, c: Tensor | None, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What an edit of each factor does to each, see `Controls`, and both ends of its intervals.
 
     Args:
-        controls: With a probe.
+        moves: With a probe.
         z: Codes that are edited, ``(N, D)``.
         c: Their covariates.
         rng: Draws wanted values and resamples.
     """
-    probe, coder, scales = controls.probe, controls.coder, controls.scales
+    probe, coder, scales = moves.probe, moves.coder, moves.scales
     assert probe is not None
     n, count = len(z), len(scales)
     before = compared(probe, scales, coder.decode(z, c))
     draws = rng.integers(0, n, (_DRAWN, n))
     shuffled = rng.permutation(n)
     result = np.zeros((3, count, count))
-    for k, (scale, lever) in enumerate(zip(scales, controls.levers, strict=True)):
+    for k, (scale, lever) in enumerate(zip(scales, moves.levers, strict=True)):
         targets = rng.choice(scale.grid if lever is None else lever.curve.knots, n)
-        after = compared(probe, scales, coder.decode(controls.moved(z, scale.name, targets), c))
+        after = compared(probe, scales, coder.decode(moves.moved(z, scale.name, targets), c))
         for j, column in enumerate(scales):
             if j == k:
                 against = column.distance(before[:, j], targets)

@@ -5,6 +5,7 @@ import inspect
 from pathlib import Path
 
 from sphinx.util import inspect as documented
+from sphinx.util.nodes import make_refnode
 
 from untwine.spec import Recorded
 
@@ -15,6 +16,7 @@ ROOMS = {
     "untwine.distributions": "Likelihoods, posteriors, priors",
     "untwine.functional": "Equations",
     "untwine.methods": "Methods and penalties",
+    "untwine.encoding": "Codes of a data set",
     "untwine.metrics": "Metrics",
     "untwine.evaluation": "Many metrics at once",
     "untwine.training": "Training and runs",
@@ -95,12 +97,51 @@ def nest(app, name, source):
 def signature(app, what, name, obj, options, text, returned):
     """What a constructor takes: autodoc would show ``__new__``, which notes arguments of any kind.
 
-    Those of functions and methods stay as they are.
+    Protocols have no constructor. Those of other classes, functions and methods stay as they are.
     """
-    if what != "class" or not issubclass(obj, Recorded) or not inspect.isfunction(obj.__init__):
+    if what != "class":
         return None
-    takes = documented.signature(obj.__init__, bound_method=True)
-    return documented.stringify_signature(takes, unqualified_typehints=True), returned
+    if getattr(obj, "_is_protocol", False):
+        return "", None
+    if not issubclass(obj, Recorded):
+        return None
+    init = obj.__init__
+    if not (inspect.isfunction(init) and init.__module__.startswith("untwine.")):
+        return "()", None
+    takes = documented.signature(init, bound_method=True)
+    return documented.stringify_signature(
+        takes, show_return_annotation=False, unqualified_typehints=True
+    ), None
+
+
+def documented_name(objects, target):
+    """The place in the reference of a name as docstrings and signatures have it; none if unclear.
+
+    Docstrings say ``nets.MLP``, ``Run.measure`` or ``untwine.fit``; signatures name the module in
+    which a class is defined, below the room that shows it.
+    """
+    parts = target.removeprefix("untwine.").split(".")
+    for k in range(len(parts)):
+        name = ".".join(["untwine", *parts[:1], *parts[1 + k :]])
+        if len(parts) > 1 and name in objects:
+            return name
+    ends = [name for name in objects if name.endswith(f".{'.'.join(parts)}")]
+    depth = min((name.count(".") for name in ends), default=0)
+    highest = [name for name in ends if name.count(".") == depth]
+    return highest[0] if len(highest) == 1 else None
+
+
+def resolve(app, env, node, content):
+    """Links names that Sphinx looks for on one page alone."""
+    if node.get("refdomain") != "py":
+        return None
+    objects = env.domains.python_domain.objects
+    name = documented_name(objects, node["reftarget"])
+    if name is None:
+        return None
+    entry = objects[name]
+    start = node.get("refdoc", env.docname)
+    return make_refnode(app.builder, start, entry.docname, entry.node_id, content, name)
 
 
 def begin(app, error):
@@ -113,5 +154,6 @@ def setup(app):
     app.connect("builder-inited", write)
     app.connect("source-read", nest)
     app.connect("autodoc-process-signature", signature)
+    app.connect("missing-reference", resolve)
     app.connect("build-finished", begin)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -85,6 +85,40 @@ def test_every_page_is_listed(site):
     assert all(path.exists() or path.parent.name == "api" for path in listed)
 
 
+def shown(site, cls):
+    return site[1].signature(None, "class", cls.__name__, cls, None, "(*args, **kwargs)", None)
+
+
+def test_the_reference_shows_what_constructors_take(site):
+    from untwine.data import IID, Arrays
+    from untwine.methods import Decodes, Method
+    from untwine.nets import MLP
+
+    takes = re.sub(r"~[\w.]*\.", "", shown(site, Arrays)[0])
+    assert takes.startswith("(x: Any, factors: Any = None, names: Sequence[str]")
+    assert "hidden" in shown(site, MLP)[0]
+    assert shown(site, IID) == ("()", None) == shown(site, Method)
+    assert shown(site, Decodes) == ("", None)
+    assert shown(site, Path) is None
+
+
+def test_names_in_docstrings_lead_to_where_they_are_described(site):
+    rooms = ["untwine.nets.MLP", "untwine.training.Run", "untwine.training.Run.measure"]
+    rooms += ["untwine.training.fit", "untwine.study.Study.fit", "untwine.methods.Represents"]
+    rooms += ["untwine.data.A.batch", "untwine.data.B.batch"]
+    for target, place in {
+        "nets.MLP": "untwine.nets.MLP",
+        "MLP": "untwine.nets.MLP",
+        "untwine.fit": "untwine.training.fit",
+        "Run.measure": "untwine.training.Run.measure",
+        "untwine.methods.abilities.Represents": "untwine.methods.Represents",
+        "untwine.training.run.Run.measure": "untwine.training.Run.measure",
+        "batch": None,
+        "torch.func.vmap": None,
+    }.items():
+        assert site[1].documented_name(dict.fromkeys(rooms), target) == place
+
+
 def equations():
     """Of pages and docstrings, with where they are."""
     for page in DOCS:

@@ -1,6 +1,8 @@
 """Annotated matrices in, annotations out."""
 
+import sys
 from importlib.metadata import version
+from types import ModuleType, SimpleNamespace
 
 import anndata
 import h5py
@@ -191,6 +193,36 @@ def test_covariates_go_all_the_way_to_the_report(trained, tmp_path):
     assert page.stat().st_size > 1000
     with pytest.raises(ValueError, match="take 2 covariates"):
         run.method.represent(data.observations([0]))
+
+
+def test_the_map_in_the_plane_is_scanpys_of_the_codes(trained, monkeypatch):
+    adata, data, run = trained
+    adata = adata.copy()
+    called = []
+    fake = ModuleType("scanpy")
+    fake.pp = SimpleNamespace(neighbors=lambda cells, **o: called.append(("neighbors", cells, o)))
+    fake.tl = SimpleNamespace(umap=lambda cells, **o: called.append(("umap", cells, o)))
+    monkeypatch.setitem(sys.modules, "scanpy", fake)
+    annotate(adata, run.method, data, key="codes", umap=True, seed=3)
+    assert [(name, cells is adata) for name, cells, _ in called] == [
+        ("neighbors", True),
+        ("umap", True),
+    ]
+    assert called[0][2] == {"use_rep": "codes", "random_state": 3}
+    assert called[1][2] == {"random_state": 3}
+    monkeypatch.setitem(sys.modules, "scanpy", None)
+    with pytest.raises(ImportError, match=r"needs scanpy: pip install .untwine\[umap\]"):
+        annotate(adata, run.method, data, key="none", umap=True)
+    assert "none" not in adata.obsm  # refused before anything is encoded
+
+
+def test_the_map_of_scanpy_itself_has_a_place_for_each_cell(trained):
+    pytest.importorskip("scanpy")
+    adata, data, run = trained
+    adata = adata.copy()
+    annotate(adata, run.method, data, umap=True)
+    assert adata.obsm["X_umap"].shape == (len(adata), 2)
+    assert np.isfinite(adata.obsm["X_umap"]).all()
 
 
 def test_nothing_but_cells_is_annotated(trained):

@@ -13,7 +13,8 @@ import torch
 from torch import nn
 from torch.optim import SGD
 
-from tests.training_toys import DIM, Noisy, Plain, Points
+from tests.training_toys import DIM, WIDTH, Noisy, Plain, Points
+from untwine.data import FactorDataset
 from untwine.methods.method import Loss, Player
 from untwine.training import NonFiniteLoss, fit
 from untwine.training.record import read_record
@@ -55,7 +56,18 @@ class LateNaN(Plain):
             yield {"vae": Loss(**move["vae"].terms, tc=bad)}
 
 
-def worker(rank: int, port: int, make, folder: str, resume_from: int) -> None:
+def held_out() -> dict:
+    """Rows of another distribution, whose error rises from the first look on."""
+    x = torch.rand(20, WIDTH, generator=torch.Generator().manual_seed(9)) ** 4
+    return {
+        "validation": FactorDataset.from_arrays(x),
+        "validate_every": 2,
+        "patience": 1,
+        "keep": "best",
+    }
+
+
+def worker(rank: int, port: int, make, folder: str, resume_from: int, steps: int) -> None:
     os.environ |= {
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
@@ -78,21 +90,23 @@ def worker(rank: int, port: int, make, folder: str, resume_from: int) -> None:
         if resume_from:
             fit(make(seed=rank), data, steps=resume_from, **options)
         method = make(seed=rank)  # the first process's weights count
-        fit(method, data, steps=STEPS, **options)
+        if steps > STEPS:
+            options |= held_out()
+        fit(method, data, steps=steps, **options)
         torch.save(method.state_dict(), out / f"rank{rank}.pt")
     except NonFiniteLoss as error:
         (out / f"error{rank}").write_text(str(error))
     torch.distributed.destroy_process_group()
 
 
-def run_two(make, folder: Path, resume_from: int = 0) -> None:
+def run_two(make, folder: Path, resume_from: int = 0, steps: int = STEPS) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["tests.regressions.resumed_run"])
     both = [
-        processes.Process(target=worker, args=(rank, port, make, str(folder), resume_from))
+        processes.Process(target=worker, args=(rank, port, make, str(folder), resume_from, steps))
         for rank in (0, 1)
     ]
     for process in both:
@@ -139,6 +153,23 @@ def test_replicas_stay_equal_to_the_last_bit_and_resume(tmp_path, make):
     if make is Normed:
         assert whole["norm.num_batches_tracked"] == STEPS
         assert whole["norm.running_var"].sub(1).abs().max() > 1e-3
+
+
+def test_validation_is_that_of_one_process_and_both_stop_together(tmp_path):
+    steps = 60
+    run_two(Plain, tmp_path, steps=steps)
+    one, two = state(tmp_path, 0), state(tmp_path, 1)
+    assert all(torch.equal(one[k], two[k]) for k in one), "replicas differ"
+    alone = Plain()
+    options = {"batch_size": 16, "seed": 1, "log_every": 4, "progress": False, **held_out()}
+    run = fit(alone, Points(), steps=steps, **options)
+    rows = [row for row in read_record(tmp_path / "run/log.jsonl") if "validation/vae/error" in row]
+    expected = [row for row in run.rows if "validation/vae/error" in row]
+    assert [row["step"] for row in rows] == [row["step"] for row in expected]
+    for row, same in zip(rows, expected, strict=True):
+        assert row["validation/vae/error"] == pytest.approx(same["validation/vae/error"], rel=1e-4)
+    for key, value in alone.state_dict().items():  # of the best look
+        torch.testing.assert_close(one[key], value, rtol=1e-4, atol=1e-5)
 
 
 def test_all_processes_stop_when_one_of_them_has_nan(tmp_path):

@@ -46,8 +46,8 @@ class ElasticInfoGAN(InfoGAN):
         noise_dim: Number of noise inputs, uniform in [-1, 1].
         transform: :math:`\delta`, ``x -> x``, what does not change the class; by default
             `nets.RandomAffine`.
-        info: :math:`\lambda`, the weight of reading codes back from images. The defaults of the next
-            two belong to 1: take all three in proportion.
+        info: :math:`\lambda`, the weight of reading codes back from images. The defaults of the
+            next two belong to 1: take all three in proportion.
         entropy: :math:`\eta`, the weight of the classes' entropy.
         contrast: :math:`\mu`, the weight of the contrastive term.
         contrast_temperature: :math:`\tau` of the contrastive term.

@@ -26,6 +26,8 @@ def annotate(
     key: str = "X_untwine",
     clusters: str = "untwine_cluster",
     denoised: str | None = None,
+    umap: bool = False,
+    seed: int = 0,
     batch_size: int = 512,
 ) -> None:
     """Writes what a method has learned of cells into their annotations, in place.
@@ -43,9 +45,13 @@ def annotate(
         clusters: Of the cluster assignments in ``obs``.
         denoised: The layer that is given the means of p(x|z), counts at the cell's own library
             size; not written by default, since it is dense.
+        umap: Whether to write the graph of nearest neighbors in the code, and its map in the plane
+            as ``obsm["X_umap"]``, through scanpy.
+        seed: Of the map.
         batch_size: Cells at a time.
 
     Raises:
+        ImportError: for ``umap`` without scanpy.
         TypeError: for cells that are neither AnnData nor MuData.
         ValueError: for genes, layers or covariates that do not fit.
 
@@ -62,6 +68,7 @@ def annotate(
     several = hasattr(cells, "mod")
     if not (several or hasattr(cells, "obsm")):
         raise TypeError(f"cells is a {type(cells).__name__}; expected an AnnData or MuData object")
+    scanpy = _scanpy() if umap else None
     source: Any
     if several:
         method, data = _with_data(method, data)
@@ -87,6 +94,17 @@ def annotate(
         cells.layers[denoised] = np.concatenate(
             [_means(method, batch) for batch in _batches(method, source, batch_size)]
         )
+    if scanpy is not None:
+        scanpy.pp.neighbors(cells, use_rep=key, random_state=seed)
+        scanpy.tl.umap(cells, random_state=seed)
+
+
+def _scanpy() -> Any:
+    try:
+        import scanpy
+    except ImportError as error:
+        raise ImportError('umap=True needs scanpy: pip install "untwine[umap]"') from error
+    return scanpy
 
 
 def _means(method: Any, batch: Batch) -> np.ndarray:

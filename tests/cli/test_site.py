@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+import tomllib
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -153,6 +154,17 @@ def test_the_moving_picture_of_the_readme_is_small():
     picture = ROOT / "docs/img/knobs.gif"
     assert "docs/img/knobs.gif" in (ROOT / "README.md").read_text()
     assert picture.stat().st_size < 1_000_000
+
+
+def test_badges_say_what_the_package_says():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    badges = (ROOT / "docs/img/badges.svg").read_text()
+    torch = next(d for d in project["dependencies"] if d.startswith("torch>="))
+    for bound in (project["requires-python"], torch.removeprefix("torch")):
+        assert f">{bound.removeprefix('>=')} on<" in badges
+    assert f">{project['license']}<" in badges
+    assert "http" not in badges.replace("http://www.w3.org/2000/svg", "")
+    assert "docs/img/badges.svg" in (ROOT / "README.md").read_text()
 
 
 class Fetched(HTMLParser):

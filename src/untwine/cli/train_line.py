@@ -13,7 +13,7 @@ from typing import Any
 from ..settings.classes import trusted
 from ..settings.docstrings import Docstring
 from ..settings.errors import UsageError, did_you_mean
-from ..settings.options import Option, options
+from ..settings.options import options
 from ..settings.tree import Tree
 from ..spec import locate
 from .files import DATA_FILES
@@ -21,7 +21,7 @@ from .line import entries, line, split
 from .screen import console
 from .train import train
 
-__all__ = ["run"]
+__all__ = ["read_line", "run"]
 
 _USAGE = "usage: untwine train --method NAME --data NAME --steps N [--out RUN] [options]\n"
 _EPILOG = """\
@@ -40,20 +40,22 @@ def run(argv: Sequence[str]) -> int:
     Raises:
         UsageError: for what cannot be done.
     """
-    takes = options(train)
     words = [word for word in argv if word not in ("-h", "--help")]
     helps = len(words) < len(argv)
     several = [] if helps else _several(words)
     if several:
         return _run_several(several)
-    arguments = _arguments(words, takes, helps)
+    arguments = read_line(words, helps)
     return 0 if arguments is None else train(**arguments)
 
 
-def _arguments(
-    words: Sequence[str], takes: Mapping[str, Option], helps: bool = False
-) -> dict[str, Any] | None:
-    """What `train` is called with for the words of one run; none where help was printed."""
+def read_line(words: Sequence[str], helps: bool = False) -> dict[str, Any] | None:
+    """What `train` is called with for the words of one run; none where help was printed.
+
+    Raises:
+        UsageError: for what cannot be done.
+    """
+    takes = options(train)
     _, texts = split("train", words, takes)
     share = texts.get("validation", "")
     share = share if re.fullmatch(r"[-+\d.eE]+", share) else ""
@@ -139,9 +141,8 @@ def _several(words: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 def _run_several(lines: Sequence[tuple[str, list[str]]]) -> int:
     """Trains one after the other, once all are read; those that are finished are not made again."""
-    takes = options(train)
     for _, words in lines:
-        _arguments(words, takes)
+        read_line(words)
     for number, (name, words) in enumerate(lines, 1):
         console().print(f"[{number} of {len(lines)}] {name}", markup=False)
         run(words)

@@ -7,6 +7,7 @@ import torch
 import untwine as ut
 from untwine.functional import RBF, group_mmd, mmd
 from untwine.use import censor, erase, fairness, locate, parity, recover
+from untwine.use.fairness import _differences as differences
 
 
 def world(n=600, dims=5, classes=3, seed=0):
@@ -217,3 +218,14 @@ def test_a_censor_is_seeded_and_refuses():
         censor(z, np.zeros(200))
     with pytest.raises(ValueError, match="codes has 4 dimensions; expected 5"):
         censor(z, s, steps=1)(z[:, :4])
+
+
+@pytest.mark.parametrize("groups", [2, 3, 20])
+def test_differences_by_counting_are_fairlearns(groups):
+    """Small groups among them, some without a row of a class."""
+    pytest.importorskip("fairlearn")
+    rng = np.random.default_rng(groups)
+    for _ in range(4):
+        guess, target = rng.integers(0, 2, 60), (rng.random(60) < 0.2).astype(int)
+        group = np.unique(rng.integers(0, groups, 60), return_inverse=True)[1]
+        assert differences(guess, target, group) == pytest.approx(parity(guess, target, group))

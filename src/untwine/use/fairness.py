@@ -146,10 +146,11 @@ def fairness(
     guess = fit_predictor(predictor, z, y, 2, seed=seed).predict(z_test)
     dp, eo = parity(guess, truth, attribute_test)
     rng = np.random.default_rng(check_seed(seed))
-    floors = np.mean(
-        [parity(guess, truth, rng.permutation(attribute_test)) for _ in range(shuffles)], axis=0
-    )
     truth = truth.astype(int)
+    group = np.unique(attribute_test, return_inverse=True)[1]
+    floors = np.mean(
+        [_differences(guess, truth, rng.permutation(group)) for _ in range(shuffles)], axis=0
+    )
     return Fairness(
         accuracy=float((guess == truth).mean()),
         balanced=balanced_accuracy(guess, truth),
@@ -160,3 +161,15 @@ def fairness(
         odds_floor=float(floors[1]),
         recovery=recover(z, attribute, z_test, attribute_test, seed=seed),
     )
+
+
+def _differences(guess: np.ndarray, target: np.ndarray, group: np.ndarray) -> tuple[float, float]:
+    """What `parity` gives, by counting: fairlearn takes a tenth of a second for twenty groups."""
+
+    def spread(rows: np.ndarray) -> float:
+        counts = np.bincount(group[rows], minlength=group.max() + 1)
+        hits = np.bincount(group[rows], guess[rows], minlength=group.max() + 1)
+        return float(np.ptp(hits / np.maximum(counts, 1)))  # no row of a class: a rate of 0
+
+    odds = max(spread(target == y) for y in (0, 1))
+    return spread(np.ones(len(group), bool)), odds

@@ -7,6 +7,12 @@ logistics. A twentieth of the data is held out and decides which weights are kep
     python benchmarks/hierarchies.py --part mnist --method VAE --steps 18000
     python benchmarks/hierarchies.py --part mnist --method VeryDeepVAE --steps 3000
 
+`guard`: what comparing each gradient with those before costs a step (`GradientGuard`). Steps of
+the optimizer take turns, with it and without it, fused and not; beside them, the pass that computes
+their gradients. CPU milliseconds, the median and the fastest of `--steps` rounds.
+
+    python benchmarks/hierarchies.py --part guard --steps 60 --batch 32
+
 Rows are appended to benchmarks/results/hierarchies.jsonl; what is there is not trained again. Each
 has the CPU seconds of its training on one core. The full size, for a GPU:
 
@@ -53,7 +59,7 @@ SETTINGS = (
 
 def data_of(options: argparse.Namespace) -> tuple[ut.FactorDataset, ut.FactorDataset]:
     """To learn from, and to be judged on."""
-    if options.part == "mnist":
+    if options.part != "emoji":
         train, test = common.mnist(options.data)
         return Binarized(train), Binarized(test)
     z = np.load(options.data / "emoji_people_32x32.npz")
@@ -127,6 +133,7 @@ def train_one(options: argparse.Namespace, seed: int) -> dict[str, Any]:
     run = fitted()
     row: dict[str, Any] = {"cpu": round(common.Seconds.of(out))}
     row |= {name: round(value, 3) for name, value in bound(method, test).items()}
+    row["train"] = round(bound(method, train)["nelbo"], 3)
     if options.part == "emoji":
         bits = bits_per_dimension(torch.tensor(row["nelbo"]), test.shape)
         row["bits"] = round(float(bits), 4)
@@ -149,6 +156,32 @@ def train_one(options: argparse.Namespace, seed: int) -> dict[str, Any]:
         for level, scores in table.scores.items()
     }
     return row
+
+
+def guard_cost(options: argparse.Namespace, seed: int) -> dict[str, Any]:
+    """Medians and minima of CPU milliseconds of what a step consists of."""
+    train, _ = data_of(options)
+    method = build(options, train, seed)
+    parameters = list(method.model.parameters())
+    batch = train.batch(np.arange(options.batch))
+
+    def gradients() -> None:
+        for parameter in parameters:
+            parameter.grad = None
+        t = method.trace(batch)
+        (kl(t.q, t.prior, t.z) - t.p.log_prob(t.x)).mean().backward()
+
+    parts = {"gradients": gradients}
+    for fused in (True, False):
+        make, kind = partial(Adam, lr=1e-4, fused=fused), "fused" if fused else "not fused"
+        parts[f"{kind}, bare"] = make(parameters).step
+        parts[f"{kind}, guarded"] = m.GradientGuard().guarded(make)(parameters).step
+    spent: dict[str, list[float]] = {name: [] for name in parts}
+    for _ in range(options.steps):
+        for name, part in parts.items():
+            spent[name].append(1000 * common.timed(part)[2])
+    row = {name: [round(float(f(v[3:])), 1) for f in (np.median, min)] for name, v in spent.items()}
+    return {"parameters": [len(parameters), sum(p.numel() for p in parameters)], "ms": row}
 
 
 def pictures(options: argparse.Namespace, seed: int) -> None:
@@ -181,11 +214,12 @@ def report(rows: common.Rows) -> str:
             text.append(f"`python benchmarks/hierarchies.py {flags(row)}`")
             text.append("")
         text += common.table(
-            ("method", "seed", "steps", "CPU s", "-ELBO", "-log p(x given z)", "KL", "bits/dim",
-             "skipped"),
+            ("method", "seed", "steps", "CPU s", "-ELBO", "-log p(x given z)", "KL",
+             "-ELBO, training", "bits/dim", "skipped"),
             [
                 (r["method"], r["seed"], r["steps"], r["cpu"], r["nelbo"], r["nll"], r["kl"],
-                 r.get("bits", ""), "" if "skipped" not in r else f"{r['skipped']:.2%}")
+                 r.get("train", ""), r.get("bits", ""),
+                 "" if "skipped" not in r else f"{r['skipped']:.2%}")
                 for r in group
             ],
         )  # fmt: skip
@@ -194,7 +228,8 @@ def report(rows: common.Rows) -> str:
                 continue
             total = sum(row["levels"].values())
             metrics = sorted({name for scores in row["scores"].values() for name in scores})
-            what = f"Levels of {row['method']}, seed {row['seed']}: nats, and what a linear probe"
+            name = f"{row['method']}, {row['steps']:,} steps, seed {row['seed']}"
+            what = f"Levels of {name}: nats, and what a linear probe"
             text += [
                 "",
                 f"{what} reads off each alone: off means (off samples).",
@@ -226,6 +261,13 @@ def report(rows: common.Rows) -> str:
                 ]
                 + [("chance", "", "", *(f"{c:.3f}" for c in row["chance"]), *[""] * len(metrics))],
             )
+    for row in rows:
+        if row["part"] == "guard":
+            tensors, numbers = row["parameters"]
+            text += ["", "## guard", "", f"`python benchmarks/hierarchies.py {flags(row)}`", ""]
+            text += [f"{numbers:,} parameters in {tensors} tensors.", ""]
+            lines = [(name, *pair) for name, pair in row["ms"].items()]
+            text += common.table(("part of a step", "median, ms", "fastest, ms"), lines)
     return "\n".join(text) + "\n"
 
 
@@ -239,7 +281,7 @@ def flags(row: dict[str, Any]) -> str:
 def main() -> None:
     folders = {"data": common.SHARED, "out": Path("runs/hierarchies"), "results": common.RESULTS}
     parser = common.parser(__doc__, seeds=[0], **folders)
-    parser.add_argument("--part", choices=("mnist", "emoji"), default="mnist")
+    parser.add_argument("--part", choices=("mnist", "emoji", "guard"), default="mnist")
     names = ("VAE", "LadderVAE", "VLAE", "VeryDeepVAE")
     parser.add_argument("--method", choices=names, default="VeryDeepVAE")
     parser.add_argument("--steps", type=int, default=1700)
@@ -258,8 +300,9 @@ def main() -> None:
     torch.set_num_threads(1)
     rows = common.Rows(options.results / "hierarchies.jsonl")
     settings = common.chosen(options, SETTINGS)
+    measure = guard_cost if options.part == "guard" else train_one
     for seed in options.seeds:
-        rows.once({"seed": seed, **settings}, lambda seed=seed: train_one(options, seed))
+        rows.once({"seed": seed, **settings}, lambda seed=seed: measure(options, seed))
     (options.results / "hierarchies.md").write_text(report(rows))
     if options.pictures:
         pictures(options, options.seeds[0])

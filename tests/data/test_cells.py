@@ -18,6 +18,7 @@ from untwine.data import H5AD, Cells, MultimodalCells, annotate
 from untwine.distributions import GaussianMixture, NegativeBinomial
 from untwine.methods import VAE, MultimodalVAE
 from untwine.spec import describe, instantiate
+from untwine.training.fit import usual_epochs
 
 if hasattr(mudata, "set_options"):  # before 0.4: what is since the only way, without a warning
     mudata.set_options(pull_on_update=False)
@@ -193,6 +194,22 @@ def test_covariates_go_all_the_way_to_the_report(trained, tmp_path):
     assert page.stat().st_size > 1000
     with pytest.raises(ValueError, match="take 2 covariates"):
         run.method.represent(data.observations([0]))
+
+
+def test_cells_train_for_the_usual_epochs_where_nothing_is_said(trained, tmp_path):
+    _, data, _ = trained
+    method = VAE.build(data, latent_dim=2, net=ut.nets.MLP([4]), seed=0)
+    run = ut.fit(method, data, batch_size=25, progress=False)
+    assert run.steps == 400 * N // 25
+    said = ut.fit(method, data, steps=2, batch_size=25, progress=False)
+    assert said.steps == 2
+    for count, epochs in {20_000: 400, 40_000: 200, 10_000_000: 1}.items():
+        many = data.subset(np.arange(count) % N)
+        many.counts = True
+        assert usual_epochs(many) == epochs
+    rows = ut.FactorDataset.from_arrays(np.zeros((9, 4)))
+    with pytest.raises(ValueError, match="training takes steps=, or epochs=: neither is given"):
+        ut.fit(VAE.build(rows, latent_dim=2, net=ut.nets.MLP([4])), rows)
 
 
 def test_the_map_in_the_plane_is_scanpys_of_the_codes(trained, monkeypatch):

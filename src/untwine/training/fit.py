@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from torch.utils.data import DataLoader
 
 from ..checks import check_kind, check_scale
+from ..data import FactorDataset
 from ..encoding import placement
 from ..methods.method import Method
 from ..reading import expanded
@@ -32,9 +33,9 @@ from .stages import check_optimizers, check_players
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
-    from ..data import FactorDataset
+__all__ = ["fit", "usual_epochs"]
 
-__all__ = ["fit"]
+_EPOCHS, _CELLS = 400, 20_000
 
 
 def fit(
@@ -84,6 +85,8 @@ def fit(
             promise the same batches after a restart).
         steps: Moves to make in each stage; one number, or one by the stage's name.
         epochs: Instead of ``steps``, how often to see as many examples as there are, in each stage.
+            Counts of genes (`FactorDataset.counts`) need neither: 400, and fewer of more than
+            20,000 cells.
         batch_size: Examples per step.
         seed: Of batches and noise; initial weights are the method's.
         validation: What is held out: a share of the data, drawn by the seed, such as 0.1, or data
@@ -265,6 +268,8 @@ def _steps(
     steps: int | Mapping[str, int] | None, epochs: float | None, data: Any, batch_size: int
 ) -> int | Mapping[str, int]:
     """The moves of a stage; an epoch is as many as it takes to draw N examples."""
+    if steps is None and epochs is None:
+        epochs = usual_epochs(data)
     if (steps is None) == (epochs is None):
         both = "neither is given" if steps is None else "both are given"
         raise ValueError(f"training takes steps=, or epochs=: {both}")
@@ -284,9 +289,20 @@ def _steps(
     return max(1, math.ceil(epochs * size / getattr(data, "batch_size", batch_size)))
 
 
+def usual_epochs(data: Any) -> int | None:
+    """How long counts of genes are trained on where nothing is said; ``None`` of other data.
+
+    400 epochs, of more than 20,000 cells as many steps as 20,000 cells take, which is
+    scvi-tools' rule (``get_max_epochs_heuristic``).
+    """
+    if not (isinstance(data, FactorDataset) and data.counts):
+        return None
+    return max(1, min(_EPOCHS, round(_EPOCHS * _CELLS / len(data))))
+
+
 def _drawn_by(sampler: Any, data: Any, batch_size: int, seed: int) -> Any:
     """A loader of what a sampler draws from data."""
-    from ..data import FactorDataset, Loader, Multimodal
+    from ..data import Loader, Multimodal
 
     if not isinstance(data, FactorDataset | Multimodal):
         raise ValueError(

@@ -199,7 +199,7 @@ def draw(folder: Path, names: Sequence[str], seed: int, out: Path, each: int = 3
     labels = ["original", *names, "rendered"]
     figure = ut.plots.counterfactual_grid(rows[0], torch.stack(rows[1:-1]), rows[-1], labels=labels)
     common.save(figure, out, dpi=130)
-    common.few_colors(out, 32)
+    common.few_colors(out, 32 if rows[0].shape[1] == 1 else 256)
 
 
 def interval(values: list[float]) -> str:

@@ -123,6 +123,9 @@ def small(path: Path) -> Study:
 def findings(out: Path, results: Path) -> None:
     """Writes what the runs say."""
     frame = agreement_between_runs(out, with_strengths(table(out)))
+    weight = frame["strength"].str.partition("=")[2].astype(float)
+    frame = frame.assign(weight=weight).sort_values(["method", "weight", "seed"])
+    frame = frame.drop(columns="weight").reset_index(drop=True)
     names = [m for m in QUALITIES if m in metrics_of(frame)]
     results.mkdir(parents=True, exist_ok=True)
     write_table(frame.drop(columns="data.path"), results / "study.csv")
@@ -194,7 +197,7 @@ def findings(out: Path, results: Path) -> None:
         "",
     ]
     cells = []
-    for (method, strength), runs in frame.groupby(["method", "strength"]):
+    for (method, strength), runs in frame.groupby(["method", "strength"], sort=False):
         cells.append([method, strength, *(common.mean_sd(runs[m]) for m in (*names[:5], "nll")),
                       common.mean_sd(runs["gaussian_total_correlation"], 2)])  # fmt: skip
     head = [
@@ -236,12 +239,14 @@ def findings(out: Path, results: Path) -> None:
     common.save(shares({m: {k: p[k] for k in keys} for m, p in parts.items()}),
                 results / "study_shares.png")  # fmt: skip
     common.save(correlations(matrix.to_numpy(), names), results / "study_agreement.png")
-    groups = {f"{m} {s}": runs for (m, s), runs in frame.groupby(["method", "strength"])}
+    groups = {
+        f"{m} {s}": runs for (m, s), runs in frame.groupby(["method", "strength"], sort=False)
+    }
     common.save(violins({m: {k: r[m] for k, r in groups.items()} for m in names}),
                 results / "study_violins.png")  # fmt: skip
     series = {}
     for method, runs in frame.groupby("method"):
-        by = [r for _, r in runs.groupby("strength")]
+        by = [r for _, r in runs.groupby("strength", sort=False)]
         series[method] = (np.stack([r["nll"].to_numpy()[:5] for r in by]),
                           np.stack([r["mig"].to_numpy()[:5] for r in by]))  # fmt: skip
     common.save(curves(series, xlabel="reconstruction: −log p(x|z), nats", ylabel="mig"),

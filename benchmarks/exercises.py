@@ -165,7 +165,7 @@ def main() -> None:
     for name in ("beta_tcvae", "spread", "annealing"):  # the others are some of these runs
         study = EXERCISES[name]()
         lines += [f"## {study.name}", "", study.about, "", *cells(made(name, options.out)), ""]
-    frame = table(options.out)
+    frame = pandas.concat(made(name, options.out) for name in EXERCISES).drop_duplicates("run")
     seconds = frame.filter(regex=r"^seconds\.").sum(axis=1)
     lines += [f"{len(frame)} runs, {seconds.mean():.0f} s each on a shared core."]
     options.results.mkdir(parents=True, exist_ok=True)

@@ -36,6 +36,9 @@ def test_weights_are_those_of_full_size_for_as_many_pixels():
     pixels = 64 * 64 / (16 * 16)
     for point in small.sweep:
         assert point["method.beta"] * pixels == point["tags.beta"]
+    for point in EXERCISES["beta_tcvae"]().sweep:
+        if point["method"] == "BetaTCVAE":  # with beta 1 the same loss as beta-VAE's
+            assert point["method.alpha"] * pixels == point["method.gamma"] * pixels == 1
     full = EXERCISES["trade_off"](data={"data": "DSprites"})
     for point in full.sweep:
         assert point["method.beta"] == point["tags.beta"]

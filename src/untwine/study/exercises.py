@@ -187,7 +187,8 @@ def _weighed(method: str, betas: Sequence[float], data: Mapping[str, Any] | None
     """A method with weights that are those of full size, or what they are on small pictures."""
     share = _PIXELS if data is None else 1
     each = (fixed({"method.beta": beta / share, "tags.beta": beta}) for beta in betas)
-    return fixed(method=method) * chain(*each)
+    others = ("alpha", "gamma") if method == "BetaTCVAE" else ()  # of the bound's other terms
+    return fixed({f"method.{name}": 1 / share for name in others}, method=method) * chain(*each)
 
 
 def _steps(scale: float, data: Mapping[str, Any] | None) -> int:

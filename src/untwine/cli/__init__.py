@@ -108,12 +108,10 @@ def _dispatch(words: list[str]) -> int:
 
 def _code(error: Exception) -> int | None:
     """The exit status of an error that a line explains; ``None`` for one that nobody foresaw."""
-    if type(error).__name__ in ("NonFiniteLoss", "CheckpointError"):
-        return 1
     if isinstance(error, UsageError | OSError):
         return 2
     if isinstance(error, ArithmeticError):
-        return None
+        return 1 if type(error).__name__ == "NonFiniteLoss" else None
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

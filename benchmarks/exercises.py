@@ -15,6 +15,7 @@ from pathlib import Path
 import common
 import numpy as np
 import pandas
+from PIL import Image
 from torch.optim import Adam
 
 import untwine as ut
@@ -78,10 +79,8 @@ def traversals(frame: pandas.DataFrame, out: Path, place: Path) -> None:
 
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     for axes, (_, one) in zip(figure.subplots(1, len(frame)), frame.iterrows(), strict=True):
-        with (Folder(out).runs / one["run"] / "traversals.png").open("rb") as file:
-            from PIL import Image
-
-            axes.imshow(np.asarray(Image.open(file).convert("L")), cmap="gray")
+        with Image.open(Folder(out).runs / one["run"] / "traversals.png") as picture:
+            axes.imshow(np.asarray(picture.convert("L")), cmap="gray")
         axes.set_title(f"beta {one['beta']}: {one['kl']:.1f} nats", fontsize=9)
         axes.set_axis_off()
     common.save(figure, place, 120)

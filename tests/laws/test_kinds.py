@@ -137,7 +137,7 @@ def test_a_wrong_kind_is_refused_with_what_was_expected(make, message):
     ],
 )
 def test_what_a_signature_allows_is_taken(make):
-    make()
+    assert isinstance(make(), m.Method | m.Penalty | MLP | d.Gaussian)
 
 
 def test_a_number_that_may_be_negative_is_annotated_as_float():

@@ -117,8 +117,10 @@ def test_ordinary_steps_are_those_of_the_bare_optimizer():
 def test_steps_wait_for_no_value():
     _, w, optimizer = made(fused)
     step(w, optimizer, 1.0)
+    before = w.detach().clone()
     with NoSync():
         step(w, optimizer, 1.0)
+    assert not torch.equal(w, before)
 
 
 def test_a_fused_optimizer_goes_the_same_way():

@@ -83,7 +83,7 @@ class MetricTask:
         try:
             with warnings.catch_warnings(action="ignore"):  # the whole sample has warned
                 return _numbers(self._on(half, test, fresh, beside=False, seed=fresh))
-        except Exception:  # too few points for the protocol, of which the whole sample had enough
+        except ValueError:  # too few points for the protocol, of which the whole sample had enough
             return {}
 
     def intervals(

@@ -71,7 +71,15 @@ class HasLevels(Protocol, metaclass=Ability):
 
 @runtime_checkable
 class MixesStyles(Protocol, metaclass=Ability):
-    """Has a generator of layers that can each be given a code of their own."""
+    r"""Has a generator of layers that can each be given a code of their own.
+
+    .. math::
+        x = G(w_1, \ldots, w_L)
+
+    References:
+        Karras, Laine, Aila, "A Style-Based Generator Architecture for Generative Adversarial
+        Networks", 2019, https://arxiv.org/abs/1812.04948, section 3.1 (style mixing).
+    """
 
     @property
     def count(self) -> int:

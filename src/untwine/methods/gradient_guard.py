@@ -44,6 +44,13 @@ class GradientGuard(nn.Module):
     Raises:
         ValueError: for numbers that are not positive, and a ``skip`` below ``clip``.
 
+    References:
+        Child, "Very Deep VAEs Generalize Autoregressive Models and Can Outperform Them on Images",
+        2021, https://arxiv.org/abs/2011.10650, which skips steps by a fixed threshold.
+
+    Deviations:
+        The threshold follows the norms, by the rule above, which is this library's own.
+
     Example:
         >>> guard, w = GradientGuard(skip=10.0), nn.Parameter(torch.ones(2))
         >>> optimizer = guard.guarded(torch.optim.SGD)([w])

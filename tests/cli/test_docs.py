@@ -125,7 +125,7 @@ def test_python_runs(page, text, tmp_path, monkeypatch, few_steps, small):
             del ut.metrics.METRICS[name]
 
 
-NOT_YET = {"editing", "fair", "transfer"}
+NOT_YET = {"editing", "fair"}
 """Pages whose snippets say that `data` is any."""
 
 

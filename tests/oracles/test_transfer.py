@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm, ttest_1samp
 
-from untwine.use import transfer_curve
+from untwine.use import transfer_curve, transfer_curves
 
 
 def two_classes(n, seed, shift=0.0):
@@ -60,3 +60,39 @@ def test_what_does_not_fit_is_refused():
         transfer_curve({"a": z}, y, {"a": z[:, :1]}, y)
     with pytest.raises(ValueError, match="predictor is 'svm'"):
         transfer_curve({"a": z}, y, {"a": z}, y, predictor="svm")
+    with pytest.raises(ValueError, match="expected the same names"):
+        transfer_curves({"a": z}, y, {"near": ({"a": z}, y), "far": ({}, y)})
+
+
+def test_domains_together_are_those_one_by_one():
+    z, y = two_classes(400, 0)
+    near, far = two_classes(300, 1), two_classes(200, 2, shift=1.0)
+    tests = {"near": ({"z": near[0]}, near[1]), "far": ({"z": far[0]}, far[1])}
+    options = {"labels": [10, 400], "draws": 3, "seed": 4}
+    together = transfer_curves({"z": z}, y, tests, **options)
+    for name, (codes, target) in tests.items():
+        alone = transfer_curve({"z": z}, y, codes, target, **options)
+        np.testing.assert_array_equal(alone.accuracy["z"], together[name].accuracy["z"])
+        assert alone.chance == together[name].chance
+
+
+def test_ridge_explains_the_variance_that_is_not_noise_and_none_where_there_is_none():
+    rng = np.random.default_rng(0)
+    z, z_test = rng.normal(size=(3000, 4)), rng.normal(size=(20_000, 4))
+    weights = np.array([1.0, -2.0, 0.0, 0.5])  # their squares sum to 5.25; the noise's is 1.75
+    y, y_test = (x @ weights + rng.normal(size=len(x)) * 1.75**0.5 for x in (z, z_test))
+    noise = {"z": rng.normal(size=z.shape)}, {"z": rng.normal(size=z_test.shape)}
+    curve = transfer_curve(
+        {"z": z, "none": noise[0]["z"]},
+        y,
+        {"z": z_test, "none": noise[1]["z"]},
+        y_test,
+        labels=[5, 3000],
+        draws=3,
+        predictor="ridge",
+    )
+    few, many = curve.mean("z")
+    assert many == pytest.approx(0.75, abs=0.015)
+    assert 0 <= few < many
+    assert curve.mean("none")[1] < 0.01
+    assert curve.chance == 0

@@ -18,7 +18,7 @@ from .interventions import Effects, Reader, intervene, nearest_reader
 from .locating import Location, Recovery, locate, recover
 from .probe import Probe
 from .query import map_query
-from .transfer import TransferCurve, transfer_curve
+from .transfer import TransferCurve, transfer_curve, transfer_curves
 
 __all__ = [
     "CausalGraph",
@@ -59,5 +59,6 @@ __all__ = [
     "sample",
     "sample_like",
     "transfer_curve",
+    "transfer_curves",
     "which",
 ]

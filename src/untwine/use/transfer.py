@@ -2,7 +2,7 @@ r"""Transfer of codes: accuracy by number of labels, in the same domain or anoth
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from ..metrics._estimators.learners import LEARNERS
 from ..metrics._estimators.predictors import fit_predictor
 from .locating import coded
 
-__all__ = ["TransferCurve", "transfer_curve"]
+__all__ = ["TransferCurve", "transfer_curve", "transfer_curves"]
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,9 @@ class TransferCurve:
 
     Attributes:
         labels: Numbers of labels, ``(S,)``.
-        accuracy: By the representation's name, ``(S, R)``: every draw.
-        chance: The share of the commonest class among the rows that are judged.
+        accuracy: By the representation's name, ``(S, R)``: every draw. Of ``predictor="ridge"``
+            these are shares of variance that are explained.
+        chance: The share of the commonest class among the rows that are judged; 0 of ridge.
         level: Of the intervals.
     """
 
@@ -81,12 +82,14 @@ def transfer_curve(
 
     Args:
         codes: Rows to draw labels from, by the representation's name: codes, pixels, components.
-        target: Their classes.
+        target: Their classes; numbers for ``"ridge"``.
         codes_test: Rows that are judged, by the same names.
         target_test: Theirs.
         labels: How many rows are labelled; numbers above the rows that there are become all.
         draws: Of labelled rows; where all are taken, there is one, and it is repeated.
-        predictor: ``"logistic"``, or another of `untwine.metrics.downstream_accuracy`.
+        predictor: ``"logistic"``, or another of `untwine.metrics.downstream_accuracy`; or
+            ``"ridge"``, whose penalty is chosen by cross-validation without refitting, judged by
+            R², which is 0 where it would be below: there the mean would do better.
         level: Of the intervals over draws. These say how much the drawn labels matter, not how
             much the training of the representation does: train it with several seeds for that.
         seed: Of the draws.
@@ -110,17 +113,94 @@ def transfer_curve(
         >>> float(curve.mean("easy")[0]), bool(curve.mean("none")[0] < 0.7)
         (1.0, True)
     """
+    tests = {"test": (codes_test, target_test)}
+    options: dict[str, Any] = {"labels": labels, "draws": draws, "level": level, "seed": seed}
+    return transfer_curves(codes, target, tests, predictor=predictor, **options)["test"]
+
+
+def transfer_curves(
+    codes: Mapping[str, Any],
+    target: Any,
+    tests: Mapping[str, tuple[Mapping[str, Any], Any]],
+    *,
+    labels: Sequence[int] = (10, 100, 1_000, 10_000),
+    draws: int = 10,
+    predictor: str = "logistic",
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict[str, TransferCurve]:
+    """`transfer_curve` of several domains, with one predictor for all of them.
+
+    Args:
+        codes: See `transfer_curve`, as for all that is not said here.
+        target: Theirs.
+        tests: By the domain's name, the rows that are judged and their targets.
+        labels: How many rows are labelled.
+        draws: Of labelled rows.
+        predictor: What learns.
+        level: Of the intervals.
+        seed: Of the draws.
+
+    Shape:
+        - codes: ``(N, D)`` each
+        - target: ``(N,)``
+
+    Raises:
+        ValueError: as `transfer_curve`.
+
+    Example:
+        >>> y = np.arange(400) % 2
+        >>> near, far = {"z": y[:, None] * 1.0}, {"z": 1.0 - y[:, None]}
+        >>> curves = transfer_curves(near, y, {"same": (near, y), "turned": (far, y)}, labels=[20])
+        >>> {name: float(curve.mean("z")[0]) for name, curve in curves.items()}
+        {'same': 1.0, 'turned': 0.0}
+    """
     check_size("draws", draws, 2)
-    if predictor not in LEARNERS:
-        raise ValueError(f"predictor is {predictor!r}; expected one of {', '.join(LEARNERS)}")
+    if predictor not in (*LEARNERS, "ridge"):
+        names = ", ".join((*LEARNERS, "ridge"))
+        raise ValueError(f"predictor is {predictor!r}; expected one of {names}")
     if not 0 < level < 1:
         raise ValueError(f"level is {level}; expected a share between 0 and 1")
-    if not codes or set(codes) != set(codes_test):
+    learn = {name: coded(z, target, "target")[0] for name, z in codes.items()}
+    judged = {domain: _judged(learn, *test) for domain, test in tests.items()}
+    y = np.asarray(target)
+    sizes = sorted({min(_count(size), len(y)) for size in labels})
+    accuracy = {domain: {name: np.empty((len(sizes), draws)) for name in learn} for domain in tests}
+    rng = np.random.default_rng(check_seed(seed))
+    for draw in range(draws):
+        order = rng.permutation(len(y))
+        for i, size in enumerate(sizes):
+            if size == len(y) and draw:
+                for part in accuracy.values():
+                    for values in part.values():
+                        values[i, draw] = values[i, 0]
+                continue
+            rows = order[:size]
+            for name, z in learn.items():
+                guess = _learned(predictor, z[rows], y[rows], seed)
+                for domain, (judge, truth) in judged.items():
+                    score = _explained if predictor == "ridge" else _right
+                    accuracy[domain][name][i, draw] = score(guess(judge[name]), truth)
+    return {
+        domain: TransferCurve(
+            np.array(sizes),
+            accuracy[domain],
+            0.0 if predictor == "ridge" else _commonest(truth),
+            level,
+        )
+        for domain, (_, truth) in judged.items()
+    }
+
+
+def _judged(
+    learn: Mapping[str, np.ndarray], codes_test: Mapping[str, Any], target_test: Any
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Rows that are judged and their targets, checked against those to learn from."""
+    if not learn or set(learn) != set(codes_test):
         raise ValueError(
-            f"codes has {sorted(codes)} and codes_test {sorted(codes_test)}; expected the same "
+            f"codes has {sorted(learn)} and codes_test {sorted(codes_test)}; expected the same "
             "names, at least one"
         )
-    learn = {name: coded(z, target, "target")[0] for name, z in codes.items()}
     judge = {name: as_codes(z, "codes_test") for name, z in codes_test.items()}
     truth = np.asarray(target_test)
     for name, z in judge.items():
@@ -129,22 +209,7 @@ def transfer_curve(
                 f"codes_test of {name!r} has shape {z.shape}; expected "
                 f"({len(truth)}, {learn[name].shape[1]})"
             )
-    y = np.asarray(target)
-    sizes = sorted({min(_count(size), len(y)) for size in labels})
-    accuracy = {name: np.empty((len(sizes), draws)) for name in learn}
-    rng = np.random.default_rng(check_seed(seed))
-    for draw in range(draws):
-        order = rng.permutation(len(y))
-        for i, size in enumerate(sizes):
-            rows = order[:size]
-            for name, z in learn.items():
-                if size == len(y) and draw:
-                    accuracy[name][i, draw] = accuracy[name][i, 0]
-                    continue
-                guess = _guess(predictor, z[rows], y[rows], judge[name], seed)
-                accuracy[name][i, draw] = (guess == truth).mean()
-    _, counts = np.unique(truth, return_counts=True)
-    return TransferCurve(np.array(sizes), accuracy, float(counts.max() / len(truth)), level)
+    return judge, truth
 
 
 def _count(size: int) -> int:
@@ -153,15 +218,40 @@ def _count(size: int) -> int:
     return int(size)
 
 
-def _guess(
-    predictor: str, z: np.ndarray, y: np.ndarray, z_test: np.ndarray, seed: int
-) -> np.ndarray:
-    """Classes of rows; the only one that there is, where a draw holds a single one."""
+def _learned(
+    predictor: str, z: np.ndarray, y: np.ndarray, seed: int
+) -> Callable[[np.ndarray], np.ndarray]:
+    """What was learned of rows; the only answer that there is, where all have the same."""
     values, numbers = np.unique(y, return_inverse=True)
     if len(values) == 1:
-        return np.full(len(z_test), values[0])
+        return lambda new: np.full(len(new), values[0])
+    if predictor == "ridge":
+        return _ridge(z, y)
     model = fit_predictor(predictor, z, numbers, len(values), seed=seed)
-    return values[model.predict(z_test)]
+    return lambda new: values[model.predict(new)]
+
+
+def _ridge(z: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    from sklearn.linear_model import RidgeCV
+
+    center, spread = z.mean(0), z.std(0)
+    unit = np.where(spread > 0, spread, 1)
+    model = RidgeCV(np.logspace(-3, 4, 8)).fit((z - center) / unit, y)
+    return lambda new: model.predict((new - center) / unit)
+
+
+def _right(guess: np.ndarray, truth: np.ndarray) -> float:
+    return float((guess == truth).mean())
+
+
+def _explained(guess: np.ndarray, truth: np.ndarray) -> float:
+    variance = ((truth - truth.mean()) ** 2).sum()
+    return float(max(0.0, 1 - ((truth - guess) ** 2).sum() / variance)) if variance else 0.0
+
+
+def _commonest(truth: np.ndarray) -> float:
+    _, counts = np.unique(truth, return_counts=True)
+    return float(counts.max() / len(truth))
 
 
 def _interval(values: np.ndarray, level: float) -> np.ndarray:

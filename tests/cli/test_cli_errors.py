@@ -116,6 +116,8 @@ def test_a_mistake_in_train(untwine, folder, line, said):
         ("sample runs/none --set a=1 --between 1 2", "take one"),
         ("sample runs/none --rows 1 2", "give --set name=value"),
         ("report a b --out page.html --sensitive size", "pages of one run"),
+        ("report a b --out page.html --labels 10", "pages of one run"),
+        ("report a --labels 10 1", "--labels 1 is too few"),
         ("diagnose nowhere", "nowhere is no run"),
         ("methods BetaTCVEA", "did you mean BetaTCVAE?"),
         ("data DSprits", "did you mean DSprites?"),

@@ -227,6 +227,7 @@ def report(
     label: str | None = None,
     batch: str | None = None,
     sensitive: str | None = None,
+    labels: list[int] = [],  # noqa: B006
     open: bool = False,
 ) -> int:
     """Writes what a run has learned as one page of HTML that needs no network.
@@ -245,6 +246,7 @@ def report(
         label: The factor that says what each observation is, for scores of clusters.
         batch: The factor that says where each comes from, for scores of mixing.
         sensitive: A factor that should not matter: where it is, and what taking it out leaves.
+        labels: Numbers of labels, such as 10 100 1000, that factors are learned from.
         open: Open the page in a browser.
     """
     from ..report import compare as compare_page, report
@@ -256,9 +258,14 @@ def report(
     if out is not None and len(several) > 1:
         if sensitive is not None:
             raise UsageError("--sensitive is for pages of one run: leave out --out and --beside")
+        if labels:
+            raise UsageError("--labels is for pages of one run: leave out --out and --beside")
         pages = [compare_page(several, out, seed=seed, **settings)]
     else:
+        if any(count < 2 for count in labels):
+            raise UsageError(f"--labels {min(labels)} is too few: expected numbers from 2 on")
         roles: dict[str, Any] = {"label": label, "batch": batch, "sensitive": sensitive}
+        roles["labels"] = labels
         pages = [report(one, out=out, seed=seed, **settings, **roles) for one in several]
     for page in pages:
         console().print(str(page), markup=False, soft_wrap=True)

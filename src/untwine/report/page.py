@@ -24,6 +24,7 @@ from .adversaries import adversaries
 from .attribute import attribute
 from .axes import axes, directions, moving
 from .edits import edits
+from .few_labels import few_labels
 from .film import film, rates
 from .findings import Findings, find
 from .levels import levels
@@ -50,6 +51,7 @@ def report(
     label: str | None = None,
     batch: str | None = None,
     sensitive: str | None = None,
+    labels: Sequence[int] = (),
 ) -> Path:
     """Writes what a run has learned as one HTML page that needs no network and no server.
 
@@ -81,6 +83,8 @@ def report(
         sensitive: A factor that should not matter, such as sex: the page says where the code tells
             it, what probes read after it was taken out, and how fair classifiers of other factors
             of two values are (parity and odds need the extra ``fair``).
+        labels: Numbers of labels, such as ``(10, 100, 1000)``: the page says how well each factor
+            is learned from so many on the code, beside principal components of observations.
 
     Returns:
         The page's path.
@@ -122,6 +126,7 @@ def report(
         levels=levels(subject, findings, seed),
         edits=edits(subject, findings, seed),
         attribute=attribute(findings.codes, sensitive, seed),
+        few=few_labels(subject, labels, n, seed),
         tiles=tiles(findings, live(subject.method, findings, directions(walks))),
         axes=moving(walks),
         styles=styles(subject, seed),

@@ -18,63 +18,27 @@ Each line of interventions.jsonl is a training; the same command again goes on.
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import common
 import numpy as np
 import torch
-from torch.nn.functional import avg_pool2d
 
 import untwine as ut
-from untwine.data import Downsampled, LightTunnel
+from untwine.data import Downsampled, FewLabelsSampler, LightTunnel
 from untwine.metrics._estimators.predictors import fit_predictor
-from untwine.use import agreement, discover, intervene, match
+from untwine.use import agreement, discover, intervene, match, tunnel_reader
 
 WAYS = ("pc", "ges", "lingam")
 KEY = ("steps", "width", "hidden", "n", "test", "rows", "by")
-METHODS = {
-    "VAE": lambda data, **s: ut.methods.VAE.build(data, **s),
-    "BetaTCVAE": lambda data, **s: ut.methods.BetaTCVAE.build(data, beta=6.0, **s),
-    "FactorVAE": lambda data, **s: ut.methods.FactorVAE.build(data, gamma=10.0, **s),
+LABELLED = 1000
+METHODS: dict[str, dict[str, Any]] = {
+    "VAE": {},
+    "BetaTCVAE": {"beta": 6.0},
+    "FactorVAE": {"gamma": 10.0, "critic_width": 200},
+    "FewLabelsVAE": {},
 }
-
-
-def inverse(by: int):
-    """Reads red, green, blue and the two angles off pictures that were made smaller."""
-
-    def drawn(**do):
-        x = LightTunnel(n=1, do=do).observations([0])
-        return avg_pool2d(x, by)[0].numpy()
-
-    lamp = {"red": 255, "green": 255, "blue": 255}
-    fits = []
-    for name, fixed in (("polarizer_1", "polarizer_2"), ("polarizer_2", "polarizer_1")):
-        marks = np.stack([drawn(**lamp, **{fixed: 0, name: angle}) for angle in range(180)])
-        ring = np.ptp(marks, axis=0).max(0) > 0.1
-        size = marks.shape[-1]
-        y, x = np.indices((size, size)) - (size - 1) / 2
-        ring &= np.hypot(x, y) > 19.5 / by  # the disc changes with the angle, too
-        templates = marks[:, :, ring].reshape(180, -1)
-        center = templates.mean(0)
-        templates = templates - center
-        fits.append((ring, center, templates / np.linalg.norm(templates, axis=1, keepdims=True)))
-    dark, bright = (
-        drawn(red=0, green=0, blue=0, polarizer_1=0, polarizer_2=0),
-        drawn(**lamp, polarizer_1=0, polarizer_2=0),
-    )
-    disc = (bright - dark).min(0) > 0.9
-
-    def read(x: torch.Tensor) -> np.ndarray:
-        pixels = x.numpy()
-        angles = []
-        for ring, center, templates in fits:
-            part = pixels[:, :, ring].reshape(len(pixels), -1)
-            angles.append(((part - center) @ templates.T).argmax(1))
-        passes = np.maximum(np.cos(np.deg2rad(angles[0] - angles[1])) ** 2, 0.02)
-        light = (pixels[:, :, disc] - dark[:, disc]).mean(-1) / passes[:, None]
-        colors = np.clip(np.rint(255 * light), 0, 255)
-        return np.concatenate([colors, np.stack(angles, 1)], 1)
-
-    return read
 
 
 def searched(values, names, truth):
@@ -101,20 +65,34 @@ def readout(z, v, rows):
     return np.stack(columns, 1)
 
 
-def trained(name, options, seed):
+def fitted(name, options, seed):
+    """A trained method and the processor seconds that it took; its run is kept and taken again."""
     data = common.held(Downsampled(LightTunnel(n=options.n, seed=0), options.by))
-    test = Downsampled(LightTunnel(n=options.test, seed=1), options.by)
-    truth, names = test.data.weights, test.space.names
-    method = METHODS[name](
+    method = getattr(ut.methods, name).build(
         data,
         latent_dim=10,
         net=ut.nets.Conv(options.width, (options.hidden,)),
         seed=seed,
         optimizer=partial(torch.optim.Adam, lr=1e-3, fused=True),
+        **METHODS[name],
     )
-    _, seconds = common.fit(method, data, steps=options.steps, batch_size=64, seed=seed)
-    read = inverse(options.by)
-    effects = intervene(method, test, read, n=options.rows, seed=seed)
+    sampler = None
+    if name == "FewLabelsVAE":
+        sampler = FewLabelsSampler("*", labelled=LABELLED, balanced=False, seed=seed)
+    out = options.runs / "-".join(map(str, [name, seed, *common.chosen(options, KEY).values()]))
+    common.fit(
+        method, data, steps=options.steps, seed=seed, sampler=sampler, out=out,
+        batch_size=128 if name == "FactorVAE" else 64,  # which its two halves share
+        callbacks=[common.Seconds()],
+    )  # fmt: skip
+    return method, common.Seconds.of(out)
+
+
+def trained(name, options, seed):
+    test = Downsampled(LightTunnel(n=options.test, seed=1), options.by)
+    truth, names = test.data.weights, test.space.names
+    method, seconds = fitted(name, options, seed)
+    effects = intervene(method, test, tunnel_reader(options.by), n=options.rows, seed=seed)
     z, v = ut.encode(method, test).mean, test.factors
     matched = match(z, v)
     return {
@@ -141,7 +119,7 @@ def references(options):
     test = Downsampled(LightTunnel(n=options.test, seed=1), options.by)
     truth, names = test.data.weights, test.space.names
     x = common.of_all(lambda x: x.flatten(1).numpy(), test)
-    pictures = common.of_all(inverse(options.by), test)
+    pictures = common.of_all(tunnel_reader(options.by), test)
     v = test.factors
     z = PCA(10, random_state=0).fit_transform(x)
     apart = [float(np.abs(pictures[:, k] - v[:, k]).mean()) for k in range(5)]
@@ -250,6 +228,7 @@ def main() -> None:
     parser = common.parser(__doc__, seeds=[0, 1], out=common.RESULTS)
     parser.add_argument("--methods", nargs="*", default=list(METHODS), help="none: no training")
     common.numbers(parser, steps=3000, width=16, hidden=128)
+    parser.add_argument("--runs", type=Path, default=Path("runs/interventions"))
     parser.add_argument("--n", type=int, default=20_000, help="pictures to learn from")
     parser.add_argument("--test", type=int, default=5000, help="pictures to search causes in")
     parser.add_argument("--rows", type=int, default=200, help="pictures to intervene on")

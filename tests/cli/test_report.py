@@ -110,7 +110,7 @@ def page(run: ut.Run) -> Page:
 
 
 def test_everything_is_there(page: Page) -> None:
-    names = [*SECTIONS[:5], "edits", "axes", *SECTIONS[5:]]
+    names = [*SECTIONS[:5], "edits", "interventions", "axes", *SECTIONS[5:]]
     assert [s["id"] for s in page.all("section")] == names
     assert [a["href"] for a in page.all("a")][1:] == [f"#{name}" for name in names]
     assert "Not shown" not in page.words()
@@ -290,7 +290,7 @@ def test_every_method_has_a_report(name: str, tmp_path: Path) -> None:
     swaps = issubclass(cls, ut.methods.Swaps)
     levels = isinstance(method, ut.methods.HasLevels)
     edits = len(page.all("section", id="edits"))  # but of codes of thousands of dimensions
-    shown = [*SECTIONS[:5], *["edits"] * edits]
+    shown = [*SECTIONS[:5], *["edits", "interventions"] * edits]
     mixes = isinstance(method, ut.methods.MixesStyles)
     shown += [*["levels"] * levels, *["styles"] * mixes, *["swaps"] * swaps, *SECTIONS[5:]]
     # axes are those of Gaussian codes, of levels and of W
@@ -322,6 +322,69 @@ def test_edits_of_a_perfect_code_are_the_truth(tmp_path: Path) -> None:
         assert float(cells[1]) > 0.99
         assert cells[4:] == ["1.00", "1.00 to 1.00"]
     assert len(page.all("img", **{"class": "edits"})) == 1
+
+
+def test_interventions_say_what_moves_what(tmp_path: Path) -> None:
+    """Dimension 0 is the shape, 1 the place and 2 nothing: the scale is not in the code."""
+    data = world()
+
+    class Blind(Known):
+        def decode(self, z: Tensor, *, c: Any = None, y: Any = None) -> Any:
+            return super().decode(torch.stack([z[:, 0], torch.ones(len(z)), z[:, 1]], 1))
+
+        def represent(self, batch: Any) -> Any:
+            z = super().represent(batch).mean
+            return ut.distributions.Point(z[:, [0, 2, 1]])
+
+    blobs = FactorDataset.from_arrays(
+        np.concatenate([data.observations(np.arange(96)).numpy()] * 3),
+        {name: np.tile(data.factors[:, k], 3) for k, name in enumerate(data.space.names)},
+        kinds={"shape": "nominal", "scale": "ordinal", "place": "ordinal"},
+    )
+    out = tmp_path / "page.html"
+    page = Page(ut.report(None, method=made(Blind, blobs), data=blobs, out=out, scores=False))
+    section = page.section("interventions")
+    assert "z0 moves shape and nothing else" in section
+    assert "z1 moves place and nothing else" in section
+    assert "nothing moves scale further than reading and model err." in section
+    cells = re.findall(r'<td class="effect([^"]*)" style="--e: ([\d.]+)"[^>]*><span>', section)
+    effects = np.array([float(shade) for _, shade in cells]).reshape(3, 3)
+    assert [name.strip() for name, _ in cells] == ["answers", *[""] * 4, "answers", *[""] * 3]
+    assert effects[0, 0] > 0.5
+    assert effects[1, 2] > 0.5
+    assert effects.sum() == effects[0, 0] + effects[1, 2]
+    assert "1.00</td><td>1.00</td></tr>" in section  # all of it on one, whatever the rest is
+    errors = section.split('class="errors"')[1].split("</tr>")[0]
+    shape, scale, place = map(float, re.findall(r"<td>([\d.]+)</td>", errors))
+    assert shape == 0
+    assert scale > 0.5
+    assert place == 0
+
+
+def test_a_sentence_of_effects() -> None:
+    from untwine.report.interventions import sentence
+    from untwine.use import Effects
+
+    def said(low: list[list[float]]) -> str:
+        table = np.array(low)
+        shape = dict.fromkeys(("effect", "low", "high", "additive"), table)
+        none = np.zeros(table.shape[1])
+        return sentence(
+            Effects(
+                names=("a", "b", "c"), dims=tuple(range(len(table))), values=table, **shape,
+                roundtrip=none, reading=none, level=0.95,
+            )
+        )  # fmt: skip
+
+    assert said([[0.0, 0.5, 0.4], [0.9, 0.1, 0.05]]) == (
+        "z1 moves a and nothing else; z0 moves b and c."  # the largest effects first
+    )
+    assert said([[0.0] * 3]).startswith("No dimension moves any factor")
+    assert said([[0.5, 0, 0]] * 6) == (
+        "z0 moves a and nothing else; z1 moves a and nothing else; z2 moves a and nothing else; "
+        "z3 moves a and nothing else; 2 more dimensions move something; "
+        "nothing moves b and c further than reading and model err."
+    )
 
 
 def test_the_section_of_fairness_finds_takes_out_and_judges(tmp_path: Path) -> None:

@@ -6,8 +6,18 @@ import torch
 from torch.distributions import Independent, Normal
 
 import untwine as ut
+from untwine.data import Downsampled, LightTunnel, Subset
 from untwine.distributions import Point
-from untwine.use import CausalGraph, agreement, discover, intervene, match, nearest_reader
+from untwine.use import (
+    CausalGraph,
+    agreement,
+    discover,
+    intervene,
+    match,
+    nearest_reader,
+    reader_of,
+    tunnel_reader,
+)
 
 NAMES = ("red", "green", "blue", "polarizer_1", "polarizer_2")
 
@@ -51,6 +61,15 @@ def test_effects_of_a_linear_model_are_its_matrix():
     assert effects.low == pytest.approx(effects.effect, abs=1e-5)  # the same in every context
     assert effects.additive[0, 0] == pytest.approx(1)
     assert np.isnan(effects.additive[2]).all()
+    assert effects.own_share[:2] == pytest.approx(1)
+    assert np.isnan(effects.own_share[2])
+    assert effects.reading == pytest.approx(
+        [
+            np.abs(data.observations(np.arange(400)).numpy()[:, k] - data.factors[:, k]).mean()
+            / spread(data.factors[:, k].astype(float))
+            for k in range(3)
+        ]
+    )
     assert effects.compactness[0] == pytest.approx(1)
     assert np.isnan(effects.compactness[2])
     assert "z1" in str(effects)
@@ -84,6 +103,51 @@ def test_classes_and_angles_have_their_own_distance():
     away = np.abs(values[one, 1] - values[two, 1])
     assert effects.effect[1, 1] == pytest.approx(1 / np.minimum(away, 8 - away).mean())
     assert effects.effect[0, 1] == 0
+
+
+def test_a_factor_answers_where_its_effect_is_above_the_errors():
+    """The second factor is decoded with the noise of the first: its roundtrip is as large."""
+    values = np.random.default_rng(0).integers(0, 7, (400, 2))
+    data = table(dims=2, values=values, kinds=["real", "real"])
+    exact = torch.from_numpy(values).float()
+    x = {tuple(row.tolist()): k for k, row in enumerate(data.observations(np.arange(400)))}
+
+    def decoded(z):
+        rows = [x.get(tuple(row.tolist())) for row in z]
+        known = torch.stack([exact[k, 0] if k is not None else z[i, 0] for i, k in enumerate(rows)])
+        return torch.stack([known, z[:, 0] + 20], 1)
+
+    effects = intervene(Exact(decoded), data, lambda x: x.numpy(), n=400)
+    assert effects.roundtrip[0] == 0
+    assert effects.roundtrip[1] > 1
+    assert effects.low[0, 1] > 0.1
+    assert effects.answers.tolist() == [[True, False], [False, False]]
+
+
+@pytest.mark.parametrize("by", [1, 2, 4])
+def test_the_tunnels_renderer_is_inverted(by):
+    data = LightTunnel(n=300, seed=3)
+    smaller = data if by == 1 else Downsampled(data, by)
+    v = data.factors
+    read = tunnel_reader(by)(smaller.observations(np.arange(300)))
+    turned = np.abs(read[:, 3:] - v[:, 3:])
+    assert np.minimum(turned, 180 - turned).max() <= by - 1
+    light = np.cos(np.deg2rad(v[:, 3] - v[:, 4])) ** 2
+    dull = (light > 0.2) & (v[:, :3].max(1) / 255 * light < 0.94)  # brighter ones are clipped
+    if by < 4:
+        assert np.abs(read[dull, :3] - v[dull, :3]).max() <= 1
+    picked = reader_of(Subset(smaller, np.arange(100)))(smaller.observations(np.arange(300)))
+    np.testing.assert_array_equal(picked, read)
+
+
+def test_other_pictures_are_read_by_search():
+    tiny = Downsampled(LightTunnel(n=50), 8)
+    read = reader_of(tiny)(tiny.observations(np.arange(50)))
+    np.testing.assert_array_equal(read, tiny.factors)
+    with pytest.raises(ValueError, match="by is 8; expected 1, 2 or 4"):
+        tunnel_reader(8)
+    with pytest.raises(ValueError, match="by is 0"):
+        tunnel_reader(0)
 
 
 def test_a_renderer_is_inverted_by_search():

@@ -27,6 +27,7 @@ from .edits import edits
 from .few_labels import few_labels
 from .film import film, rates
 from .findings import Findings, find
+from .interventions import interventions
 from .levels import levels
 from .live import live
 from .sections import curves_left_out, figures, part_rows, score_rows, skipped, tiles
@@ -56,11 +57,12 @@ def report(
     """Writes what a run has learned as one HTML page that needs no network and no server.
 
     The page shows traversals that move under a slider or the pointer, scores with their protocols,
-    codes against factors, edits, reconstructions, samples, training curves, and the command that
-    repeats the run. Where observations are images and the decoder is a sequence of layers that the
-    page has kernels for, sliders set any code and the page decodes it. What a method cannot show
-    (it has no decoder, the data has no factors) is left out, with the reason in its place. A run
-    that has not finished is shown as of its newest checkpoint, and the page says so.
+    codes against factors, edits, what interventions on the code do, reconstructions, samples,
+    training curves, and the command that repeats the run. Where observations are images and the
+    decoder is a sequence of layers that the page has kernels for, sliders set any code and the page
+    decodes it. What a method cannot show (it has no decoder, the data has no factors) is left out,
+    with the reason in its place. A run that has not finished is shown as of its newest checkpoint,
+    and the page says so.
 
     Scores are read from the run's ``scores.json`` if they were measured after its training, and
     otherwise measured and, for a finished run, written there. With another method or other data
@@ -125,6 +127,7 @@ def report(
         adversaries=adversaries(subject, seed),
         levels=levels(subject, findings, seed),
         edits=edits(subject, findings, seed),
+        interventions=interventions(subject, findings, seed),
         attribute=attribute(findings.codes, sensitive, seed),
         few=few_labels(subject, labels, n, seed),
         tiles=tiles(findings, live(subject.method, findings, directions(walks))),

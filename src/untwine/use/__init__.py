@@ -14,10 +14,11 @@ from .expression import differential_expression, normalized_expression
 from .fairness import Fairness, fairness, parity
 from .generation import condition_of, interpolate, sample, sample_like
 from .imputation import impute
-from .interventions import Effects, Reader, intervene, nearest_reader
+from .interventions import Effects, intervene
 from .locating import Location, Recovery, locate, recover
 from .probe import Probe
 from .query import map_query
+from .readers import Reader, nearest_reader, reader_of, tunnel_reader
 from .transfer import TransferCurve, transfer_curve, transfer_curves
 
 __all__ = [
@@ -55,10 +56,12 @@ __all__ = [
     "nearest_reader",
     "normalized_expression",
     "parity",
+    "reader_of",
     "recover",
     "sample",
     "sample_like",
     "transfer_curve",
     "transfer_curves",
+    "tunnel_reader",
     "which",
 ]

@@ -2,7 +2,7 @@ r"""Interventions on a code: do(z_j = v), and which factors of the decoded obser
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +16,12 @@ from ..data.seeds import check_seed
 from ..encoding import batch_of, evaluating, placement
 from .coding import check_coder
 from .factors import FactorScale
+from .readers import Reader, reader_of
 
-__all__ = ["Effects", "Reader", "intervene", "nearest_reader"]
+__all__ = ["ANSWER", "Effects", "intervene"]
 
-Reader = Callable[[Tensor], np.ndarray]
-"""Observations ``(B, ...)`` to levels of factors ``(B, K)``, and places between them: a renderer's
-inverse, or a probe."""
+ANSWER = 0.1
+"""An effect below this share of the difference of two observations is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +42,8 @@ class Effects:
         roundtrip: Mean difference between a factor and what is read of the observation decoded from
             its own code, in the same unit, ``(K,)``: what reading and model get wrong by
             themselves.
+        reading: The same of observations as they are: what reading alone gets wrong, ``(K,)``.
+            A reader that searches among these very observations gets nothing wrong.
         level: Of the intervals.
     """
 
@@ -53,7 +55,25 @@ class Effects:
     high: np.ndarray
     additive: np.ndarray
     roundtrip: np.ndarray
+    reading: np.ndarray
     level: float
+
+    @property
+    def answers(self) -> np.ndarray:
+        """Which factors answer to which dimension, ``(D, K)`` booleans.
+
+        Those whose interval is above 0.1 and above the roundtrip: what is smaller could be the
+        reading.
+        """
+        return self.low > np.maximum(self.roundtrip, ANSWER)
+
+    @property
+    def own_share(self) -> np.ndarray:
+        """Of each dimension's effects, the share that is additive, ``(D,)``; nan of none."""
+        weights = np.where(np.isnan(self.additive), 0, self.effect)
+        total = weights.sum(1)
+        share = (np.nan_to_num(self.additive) * weights).sum(1)
+        return np.where(total > 0, share / np.where(total > 0, total, 1), np.nan)
 
     @property
     def compactness(self) -> np.ndarray:
@@ -104,7 +124,7 @@ def intervene(
     Args:
         method: What represents and decodes.
         data: Observations and their factors; covariates are kept as they are.
-        reader: Observations to factors ``(B, K)``; by default `nearest_reader` of the data.
+        reader: Observations to factors ``(B, K)``; by default `reader_of` the data.
         dims: Which dimensions to set; all by default.
         settings: How many values each is set to.
         n: Observations.
@@ -136,7 +156,7 @@ def intervene(
     factors = data.factors[rows]
     if not factors.shape[1] or (factors < 0).any():
         raise ValueError("the data has observations without known factors, which cannot answer")
-    reader = nearest_reader(data, seed=seed) if reader is None else reader
+    reader = reader_of(data, seed=seed) if reader is None else reader
     with evaluating(method):
         batch = batch_of(method, data, rows)
         z = method.represent(batch).mean
@@ -148,8 +168,7 @@ def intervene(
                 f"dims has {outside[0]}; the code has dimensions 0 to {z.shape[1] - 1}"
             )
 
-        def read(codes: Tensor) -> np.ndarray:
-            observations = method.decode(codes.to(*placement(method)), **beside).mean
+        def said(observations: Tensor) -> np.ndarray:
             answer = np.asarray(reader(observations.float().cpu()), dtype=np.float64)
             if answer.shape != factors.shape:
                 raise ValueError(
@@ -158,7 +177,10 @@ def intervene(
                 )
             return answer
 
-        own = read(z)
+        def read(codes: Tensor) -> np.ndarray:
+            return said(method.decode(codes.to(*placement(method)), **beside).mean)
+
+        plain, own = said(batch.tensor), read(z)
         points = np.quantile(z.cpu().numpy(), np.linspace(0.05, 0.95, settings), axis=0)
         answers = np.empty((len(chosen), settings, *factors.shape))
         for a, j in enumerate(chosen):
@@ -172,63 +194,33 @@ def intervene(
         dims=chosen,
         values=points[:, list(chosen)].T,
         level=level,
-        **_effects(answers, own, factors, data.space, samples, level),
+        **_effects(
+            answers, {"roundtrip": own, "reading": plain}, factors, data.space, samples, level
+        ),
     )
-
-
-def nearest_reader(
-    data: FactorDataset, n: int = 10_000, *, components: int = 64, seed: int = 0
-) -> Reader:
-    """A reader that looks the most similar observation up: inversion of a renderer by search.
-
-    Args:
-        data: Observations with factors.
-        n: How many to search.
-        components: Principal components in which they are compared.
-        seed: Of the draw.
-
-    Returns:
-        Observations ``(B, ...)`` to factors ``(B, K)``.
-    """
-    from sklearn.decomposition import PCA
-    from sklearn.neighbors import NearestNeighbors
-
-    check_size("n", n)
-    rng = np.random.default_rng(check_seed(seed))
-    rows = np.sort(rng.choice(len(data), min(n, len(data)), replace=False))
-    parts = np.array_split(rows, -(-len(rows) // 500))
-    x = np.concatenate([data.observations(part).flatten(1).float().numpy() for part in parts])
-    pca = PCA(min(components, *x.shape), svd_solver="randomized", random_state=0).fit(x)
-    search = NearestNeighbors(n_neighbors=1).fit(pca.transform(x))
-    factors = data.factors[rows]
-
-    def read(observations: Tensor) -> np.ndarray:
-        flat = observations.flatten(1).float().cpu().numpy()
-        return factors[search.kneighbors(pca.transform(flat), return_distance=False)[:, 0]]
-
-    return read
 
 
 def _effects(
     answers: np.ndarray,
-    own: np.ndarray,
+    alone: dict[str, np.ndarray],
     factors: np.ndarray,
     space: FactorSpace,
     samples: np.ndarray,
     level: float,
 ) -> dict[str, np.ndarray]:
-    """From what was read, ``(D, V, n, K)``, and resampled rows to arrays of `Effects`."""
+    """From what was read, ``(D, V, n, K)``, and without interventions, to arrays of `Effects`."""
     count, settings, n, width = answers.shape
     tail = (1 - level) / 2
     effect, low, high, additive = (np.full((count, width), np.nan) for _ in range(4))
-    roundtrip = np.empty(width)
+    errors = {part: np.empty(width) for part in alone}
     first, second = np.triu_indices(settings, 1)
     one, two = np.triu_indices(n, 1)
     for k, (name, size, kind) in enumerate(zip(space.names, space.sizes, space.kinds, strict=True)):
         scale = FactorScale(name, k, size, kind or "ordinal")
         unit = scale.distance(factors[one, k], factors[two, k]).mean()
         unit = unit if unit > 0 else np.inf
-        roundtrip[k] = scale.distance(own[:, k], factors[:, k]).mean() / unit
+        for part, read in alone.items():
+            errors[part][k] = scale.distance(read[:, k], factors[:, k]).mean() / unit
         for j in range(count):
             read = answers[j, :, :, k]
             change = scale.distance(read[first], read[second]).mean(0) / unit
@@ -240,7 +232,7 @@ def _effects(
         "low": low,
         "high": high,
         "additive": additive,
-        "roundtrip": roundtrip,
+        **errors,
     }
 
 

@@ -44,17 +44,17 @@ def interventions(subject: Subject, findings: Findings, seed: int) -> dict[str, 
         or findings.codes.mean.shape[1] > _WIDEST
     ):
         return None
-    known = np.flatnonzero((data.factors >= 0).all(1))
-    if len(known) < _FEWEST:
+    complete = np.flatnonzero((data.factors >= 0).all(1))
+    if len(complete) < _FEWEST:
         return None
     count = min(_SEARCHED, max(_NUMBERS // int(np.prod(data.shape)), _FEWEST))
-    rows = np.random.default_rng([seed, 19]).permutation(known)
-    rest = Subset(data, np.sort(rows[_ROWS : _ROWS + count]))
+    rows = np.random.default_rng([seed, 19]).permutation(complete)
+    searched = Subset(data, np.sort(rows[_ROWS : _ROWS + count]))
     try:
-        found = intervene(
+        effects = intervene(
             method,
             Subset(data, np.sort(rows[:_ROWS])),
-            reader_of(rest, seed=seed),
+            reader_of(searched, seed=seed),
             dims=sorted(findings.which.order[:_DIMS]),
             settings=_SETTINGS,
             n=_ROWS,
@@ -64,58 +64,60 @@ def interventions(subject: Subject, findings: Findings, seed: int) -> dict[str, 
     except ValueError:  # what it decodes takes more than a code
         return None
     return {
-        "rows": [_row(found, d) for d in range(len(found.dims))],
-        "factors": found.names[:_FACTORS],
+        "rows": [_row(effects, d) for d in range(len(effects.dims))],
+        "factors": effects.names[:_FACTORS],
         "errors": {
-            "roundtrip": _numbers(found.roundtrip[:_FACTORS]),
-            "reading alone": _numbers(found.reading[:_FACTORS]),
+            "roundtrip": _numbers(effects.roundtrip[:_FACTORS]),
+            "reading alone": _numbers(effects.reading[:_FACTORS]),
         },
-        "said": sentence(found),
+        "said": sentence(effects),
         "count": _ROWS,
-        "left_out": findings.codes.mean.shape[1] - len(found.dims),
-        "factors_left_out": max(len(found.names) - _FACTORS, 0),
+        "left_out": findings.codes.mean.shape[1] - len(effects.dims),
+        "factors_left_out": max(len(effects.names) - _FACTORS, 0),
     }
 
 
-def sentence(found: Effects) -> str:
+def sentence(effects: Effects) -> str:
     """Which dimension moves which factors, and which factors nothing moves."""
-    answers = found.answers
-    order = sorted(np.flatnonzero(answers.any(1)), key=lambda d: -found.effect[d].sum())
+    answers = effects.answers
+    order = sorted(np.flatnonzero(answers.any(1)), key=lambda d: -effects.effect[d].sum())
     words = []
     for d in order[:_NAMED]:
-        moved = [found.names[k] for k in np.flatnonzero(answers[d])]
+        moved = [effects.names[k] for k in np.flatnonzero(answers[d])]
         alone = " and nothing else" if len(moved) == 1 else ""
-        words.append(f"z{found.dims[d]} moves {_listed(moved)}{alone}")
+        words.append(f"z{effects.dims[d]} moves {_listed(moved)}{alone}")
     more = len(order) - _NAMED
     if more > 0:
         words.append(f"{more} more dimension{'s move' if more > 1 else ' moves'} something")
-    unmoved = [found.names[k] for k in range(len(found.names)) if not answers[:, k].any()]
-    if len(unmoved) == len(found.names):
+    unmoved = [effects.names[k] for k in range(len(effects.names)) if not answers[:, k].any()]
+    if len(unmoved) == len(effects.names):
         return "No dimension moves any factor further than reading and model err by themselves."
     if unmoved:
         words.append(f"nothing moves {_listed(unmoved)} further than reading and model err")
     return "; ".join(words) + "."
 
 
-def _row(found: Effects, d: int) -> dict[str, Any]:
-    name = f"z{found.dims[d]}"
+def _row(effects: Effects, d: int) -> dict[str, Any]:
+    name = f"z{effects.dims[d]}"
     cells = []
-    for k, factor in enumerate(found.names[:_FACTORS]):
-        additive = found.additive[d, k]
-        interval = f"{found.low[d, k]:.2f} to {found.high[d, k]:.2f}"
-        same = "" if np.isnan(additive) else f"; {additive:.0%} the same whatever the rest is"
+    for k, factor in enumerate(effects.names[:_FACTORS]):
+        effect, additive = float(effects.effect[d, k]), effects.additive[d, k]
+        interval = f"{effects.low[d, k]:.2f} to {effects.high[d, k]:.2f}"
+        constant = "" if np.isnan(additive) else f"; {additive:.0%} the same whatever the rest is"
         cells.append(
             {
-                "effect": f"{found.effect[d, k]:.2f}",
+                "effect": f"{effect:.2f}",
                 "interval": interval,
-                "shade": f"{min(float(found.effect[d, k]), 1):.2f}",
-                "answers": bool(found.answers[d, k]),
-                "title": f"do({name}) on {factor}: {found.effect[d, k]:.2f}, {interval}{same}",
+                "shade": f"{min(effect, 1):.2f}",
+                "answers": bool(effects.answers[d, k]),
+                "title": f"do({name}) on {factor}: {effect:.2f}, {interval}{constant}",
             }
         )
-    shares = np.array([found.compactness[d], found.own_share[d]])
-    one, own = _numbers(shares if found.effect[d].max() >= ANSWER else np.full(2, np.nan))
-    return {"name": name, "cells": cells, "one": one, "own": own}
+    shares = np.array([effects.compactness[d], effects.own_share[d]])
+    on_one, additive_share = _numbers(
+        shares if effects.effect[d].max() >= ANSWER else np.full(2, np.nan)
+    )
+    return {"name": name, "cells": cells, "one": on_one, "own": additive_share}
 
 
 def _numbers(values: np.ndarray) -> list[str]:

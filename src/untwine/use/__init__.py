@@ -12,6 +12,7 @@ from .erasure import Erasure, erase
 from .estimator import CodeTransformer
 from .expression import differential_expression, normalized_expression
 from .fairness import Fairness, fairness, parity
+from .falsification import Falsification, falsify
 from .generation import condition_of, interpolate, sample, sample_like
 from .imputation import impute
 from .interventions import Effects, intervene
@@ -33,6 +34,7 @@ __all__ = [
     "Effects",
     "Erasure",
     "Fairness",
+    "Falsification",
     "Location",
     "Probe",
     "Reader",
@@ -47,6 +49,7 @@ __all__ = [
     "discover",
     "erase",
     "fairness",
+    "falsify",
     "impute",
     "interpolate",
     "intervene",

@@ -109,21 +109,14 @@ def discover(
         raise ValueError(f"way is {way!r}; expected one of {', '.join(map(repr, _WAYS))}")
     if not 0 < alpha < 1:
         raise ValueError(f"alpha is {alpha}; expected a share between 0 and 1")
-    table = as_codes(values, "values").astype(np.float64)
-    count = table.shape[1]
-    names = [f"z{j}" for j in range(count)] if names is None else list(names)
-    if len(names) != count:
-        raise ValueError(f"names has {len(names)} entries; expected {count}, one for each column")
-    deviation = table.std(0)
-    if (deviation <= 1e-12).any():
-        raise ValueError(f"values of {names[int(deviation.argmin())]!r} are all the same: drop it")
+    table, columns = named_table(values, names)
     try:
-        arrows, lines = _WAYS[way]((table - table.mean(0)) / deviation, alpha, check_seed(seed))
+        arrows, lines = _WAYS[way](table, alpha, check_seed(seed))
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             "causal discovery is done by causal-learn: pip install 'untwine[causal]'"
         ) from error
-    return CausalGraph(tuple(names), arrows, lines)
+    return CausalGraph(columns, arrows, lines)
 
 
 def agreement(graph: CausalGraph, truth: Any, *, draws: int = 1000, seed: int = 0) -> Discovery:
@@ -198,6 +191,28 @@ def match(codes: Any, factors: Any) -> np.ndarray:
     both = both / np.maximum(np.sqrt((both**2).sum(0)), 1e-12)
     correlation = np.abs(both[:, : z.shape[1]].T @ both[:, z.shape[1] :])
     return linear_sum_assignment(-correlation.T)[1]
+
+
+def named_table(values: Any, names: Sequence[str] | None) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Standardized columns ``(N, K)`` and their names, ``z0``, ``z1``, ... by default.
+
+    Raises:
+        ValueError: for a constant variable, and names of another number or that are twice there.
+    """
+    table = as_codes(values, "values").astype(np.float64)
+    count = table.shape[1]
+    columns = tuple(f"z{j}" for j in range(count)) if names is None else tuple(names)
+    if len(columns) != count:
+        raise ValueError(f"names has {len(columns)} entries; expected {count}, one for each column")
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    if twice:
+        raise ValueError(f"names has {twice[0]!r} twice; expected a name for each column")
+    deviation = table.std(0)
+    if (deviation <= 1e-12).any():
+        raise ValueError(
+            f"values of {columns[int(deviation.argmin())]!r} are all the same: drop it"
+        )
+    return (table - table.mean(0)) / deviation, columns
 
 
 def _f1(own: np.ndarray, actual: np.ndarray) -> float:

@@ -168,7 +168,7 @@ def intervene(
                 f"dims has {outside[0]}; the code has dimensions 0 to {z.shape[1] - 1}"
             )
 
-        def said(observations: Tensor) -> np.ndarray:
+        def answer_of(observations: Tensor) -> np.ndarray:
             answer = np.asarray(reader(observations.float().cpu()), dtype=np.float64)
             if answer.shape != factors.shape:
                 raise ValueError(
@@ -178,9 +178,9 @@ def intervene(
             return answer
 
         def read(codes: Tensor) -> np.ndarray:
-            return said(method.decode(codes.to(*placement(method)), **beside).mean)
+            return answer_of(method.decode(codes.to(*placement(method)), **beside).mean)
 
-        plain, own = said(batch.tensor), read(z)
+        plain, roundtrip = answer_of(batch.tensor), read(z)
         points = np.quantile(z.cpu().numpy(), np.linspace(0.05, 0.95, settings), axis=0)
         answers = np.empty((len(chosen), settings, *factors.shape))
         for a, j in enumerate(chosen):
@@ -195,7 +195,7 @@ def intervene(
         values=points[:, list(chosen)].T,
         level=level,
         **_effects(
-            answers, {"roundtrip": own, "reading": plain}, factors, data.space, samples, level
+            answers, {"roundtrip": roundtrip, "reading": plain}, factors, data.space, samples, level
         ),
     )
 

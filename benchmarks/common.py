@@ -130,6 +130,20 @@ def mean_sd(values: Sequence[float], digits: int = 3) -> str:
     return f"{np.mean(values):.{digits}f}{spread}"
 
 
+def interval(
+    values: Sequence[float], digits: int = 2, within: tuple[float, float] = (0.0, 1.0)
+) -> str:
+    """Mean and its 95 % t interval, as far as it is possible; of equal values the value itself."""
+    from scipy.stats import t
+
+    mean = f"{np.mean(values):.{digits}f}"
+    if len(values) < 2 or np.ptp(values) == 0:
+        return mean
+    half = t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5
+    low, high = np.clip([np.mean(values) - half, np.mean(values) + half], *within)
+    return f"{mean} ({low:.{digits}f} to {high:.{digits}f})"
+
+
 def line(cells: Iterable[object]) -> str:
     """A line of a Markdown table."""
     return f"| {' | '.join(map(str, cells))} |"

@@ -86,22 +86,8 @@ def few_steps(monkeypatch):
     )
 
 
-@pytest.fixture
-def small():
-    """A data set for the snippets that say `data` is any."""
-    rng = np.random.default_rng(0)
-    factors = np.stack(np.unravel_index(np.arange(240), (4, 6, 10)), 1)
-    images = np.zeros((240, 16, 16), np.uint8)
-    for image, (size, row, column) in zip(images, factors, strict=True):
-        image[row : row + 3 + size, column : column + 3] = 255
-    noise = rng.integers(0, 2, (240, 16, 16), dtype=np.uint8)
-    return ut.FactorDataset.from_arrays(
-        images + noise * 0, factors, names=("size", "row", "column")
-    )
-
-
 @pytest.mark.parametrize(("page", "text"), blocks("python"))
-def test_python_runs(page, text, tmp_path, monkeypatch, few_steps, small):
+def test_python_runs(page, text, tmp_path, monkeypatch, few_steps):
     monkeypatch.chdir(tmp_path)
     before = set(ut.metrics.METRICS)
     if page.name == "interventions.md":
@@ -109,12 +95,7 @@ def test_python_runs(page, text, tmp_path, monkeypatch, few_steps, small):
     if page.name == "a_study.md":
         text = text.replace("steps=500", "steps=2").replace("seeds(4)", "seeds(1)")
     torch.manual_seed(0)
-    names = {
-        "data": small,
-        "images": np.zeros((12, 8, 8), np.uint8),
-        "factors": np.stack([np.arange(12) % 3, np.arange(12) // 6], 1),
-        "__name__": "snippet",
-    }
+    names = {"__name__": "snippet"}
     if "data" in given(text):
         exec(own_data(page), {"ut": ut}, names)
     if page.name in ("README.md", "quickstart.md") or page.parent.name == "tutorials":
@@ -127,10 +108,6 @@ def test_python_runs(page, text, tmp_path, monkeypatch, few_steps, small):
             del ut.metrics.METRICS[name]
 
 
-NOT_YET = {"editing", "fair"}
-"""Pages whose snippets say that `data` is any."""
-
-
 def test_pages_say_what_their_data_is():
     lack = {
         page.stem
@@ -139,7 +116,7 @@ def test_pages_say_what_their_data_is():
         for kind, text in BLOCK.findall(page.read_text())
         if kind == "python" and ">>>" not in text and "data" in given(text)
     }
-    assert lack <= NOT_YET
+    assert not lack
 
 
 @pytest.mark.parametrize(("page", "text"), blocks("sh"))

@@ -3,7 +3,8 @@
 One small net and as many steps for everyone, images of 32 x 32. Sprites: dSprites at orientation 0
 (18,432 images: shape, scale and two positions). Rooms: Rooms3D at one orientation (32,000 images:
 three hues, scale and shape). Tunnel: 20,000 pictures of the light tunnel; its truth is rendered
-with the other variables held. Each factor is edited through the model; one probe reads all images.
+with the other variables held; tunnel_free is the same without arrows between variables. Each factor
+is edited through the model; one probe reads all images.
 
     python benchmarks/counterfactuals.py --seeds 0 --steps 2000
     python benchmarks/counterfactuals.py --world rooms --methods VAE AdaGVAE --steps 1000
@@ -76,7 +77,12 @@ def tunnel() -> tuple[ut.FactorDataset, Truth]:
     return common.held(Downsampled(world, 2)), lambda v: avg_pool2d(world.images(v), 2)
 
 
-WORLDS = {"sprites": sprites, "rooms": rooms, "tunnel": tunnel}
+def tunnel_free() -> tuple[ut.FactorDataset, Truth]:
+    world = ut.data.LightTunnel(n=20_000, edges=())
+    return common.held(Downsampled(world, 2)), lambda v: avg_pool2d(world.images(v), 2)
+
+
+WORLDS = {"sprites": sprites, "rooms": rooms, "tunnel": tunnel, "tunnel_free": tunnel_free}
 
 
 def build(name: str, data: ut.FactorDataset, options: argparse.Namespace, seed: int) -> m.Method:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from site_figures import SETTINGS
+
 from untwine import __version__
 
 project = "Untwine"
@@ -16,6 +18,7 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
+    "sphinx_gallery.gen_gallery",
     "site_pages",
     "site_math",
 ]
@@ -28,6 +31,7 @@ include_patterns = [
     "benchmarks/results/*.md",
     "docs/**.md",
     "docs/api/*.rst",
+    "docs/made/*.rst",
 ]
 default_role = "py:obj"
 
@@ -44,6 +48,8 @@ napoleon_custom_sections = [
 ]
 napoleon_use_ivar = True
 napoleon_use_rtype = False
+
+sphinx_gallery_conf = SETTINGS
 
 html_theme = "furo"
 html_title = f"Untwine {__version__}"

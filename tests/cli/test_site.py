@@ -83,7 +83,7 @@ def test_every_page_is_listed(site):
     assert {str(p) for p in PAGES} - {str(p) for p in nested | listed} == {
         str(ROOT / "docs/index.md")
     }
-    assert all(path.exists() or path.parent.name == "api" for path in listed)
+    assert all(path.exists() or path.parent.name in ("api", "made") for path in listed)
 
 
 def shown(site, cls):
@@ -118,6 +118,27 @@ def test_names_in_docstrings_lead_to_where_they_are_described(site):
         "torch.func.vmap": None,
     }.items():
         assert site[1].documented_name(dict.fromkeys(rooms), target) == place
+
+
+FIGURES = sorted((ROOT / "docs/figures").glob("plot_*.py"))
+
+
+@pytest.mark.parametrize("script", FIGURES, ids=lambda path: path.stem)
+def test_scripts_of_the_gallery_draw_figures(script, monkeypatch):
+    fit = untwine.fit
+    monkeypatch.setattr(untwine, "fit", lambda *a, steps, **o: fit(*a, steps=min(steps, 5), **o))
+    names = {"__name__": "figure"}
+    exec(compile(script.read_text(), str(script), "exec"), names)
+    made = [names[name] for name in ("figure", "figures") if name in names]
+    assert made
+    assert all(figure.axes for one in made for figure in (one if isinstance(one, list) else [one]))
+
+
+def test_the_gallery_knows_all_its_scripts(site):
+    pytest.importorskip("sphinx_gallery")
+    import site_figures
+
+    assert sorted(site_figures.ORDER) == [path.stem.removeprefix("plot_") for path in FIGURES]
 
 
 def equations():

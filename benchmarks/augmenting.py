@@ -24,7 +24,7 @@ import torch
 from counterfactuals import build, sprites
 
 import untwine as ut
-from untwine.data import FewLabelsSampler, PairsSampler
+from untwine.data import FewLabelsSampler, PairsSampler, Subset
 
 EVERYONES = ("steps", "batch", "width", "hidden", "dim", "labelled", "probe_steps", "test")
 METHODS = ("VAE", "BetaTCVAE", "AAE", "AdaGVAE", "FewLabelsVAE")
@@ -39,17 +39,6 @@ def coincidence(data: ut.FactorDataset, target: str, rng: np.random.Generator) -
     place = data.factors[:, data.space.position(NUISANCE)]
     middle = (value + 0.5) * 32 / (value.max() + 1)
     return rng.permutation(np.flatnonzero(np.abs(place + 0.5 - middle) <= 4))
-
-
-def rows_as_data(data: ut.FactorDataset, rows: np.ndarray) -> ut.FactorDataset:
-    space = data.space
-    return ut.FactorDataset.from_arrays(
-        data.observations(rows),
-        data.factors[rows],
-        names=space.names,
-        sizes=space.sizes,
-        kinds=space.kinds,
-    )
 
 
 def judged(
@@ -78,14 +67,7 @@ def repeated(labelled: ut.FactorDataset, method: Any) -> ut.FactorDataset:
     with torch.no_grad():
         again = method.decode(method.represent(ut.data.Batch.of(x)).mean).mean.clamp(0, 1)
     factors = np.concatenate([labelled.factors] * (COPIES + 1))
-    space = labelled.space
-    return ut.FactorDataset.from_arrays(
-        torch.cat([x, *[again] * COPIES]),
-        factors,
-        names=space.names,
-        sizes=space.sizes,
-        kinds=space.kinds,
-    )
+    return common.like(labelled, torch.cat([x, *[again] * COPIES]), factors)
 
 
 def rendered(
@@ -98,7 +80,7 @@ def rendered(
         table = labelled.factors.copy()
         table[:, data.space.position(NUISANCE)] = rng.integers(0, 32, len(table))
         parts.append(table)
-    return rows_as_data(data, np.ravel_multi_index(tuple(np.concatenate(parts).T), sizes))
+    return Subset(data, np.ravel_multi_index(tuple(np.concatenate(parts).T), sizes))
 
 
 def measure(
@@ -109,8 +91,8 @@ def measure(
     for target in HEAD:
         for draw in range(options.draws):
             rng = np.random.default_rng([draw, len(target)])
-            labelled = rows_as_data(data, coincidence(data, target, rng)[: options.labelled])
-            judge = rows_as_data(data, rng.choice(len(data), options.test, replace=False))
+            labelled = Subset(data, coincidence(data, target, rng)[: options.labelled])
+            judge = Subset(data, rng.choice(len(data), options.test, replace=False))
             if source == "none":
                 train = labelled
             elif source == "truth":
@@ -175,25 +157,19 @@ def picture(rows: list[dict], path: Path) -> None:
     common.save(figure, path)
 
 
-def examples(
-    data: ut.FactorDataset, sources: dict[str, Any], options: argparse.Namespace, path: Path
-) -> None:
+def examples(data: ut.FactorDataset, sources: dict[str, Any], path: Path) -> None:
     """Labelled sprites, and what each method makes of them with the place across drawn anew."""
     rng = np.random.default_rng([0, len("scale")])
     rows = coincidence(data, "scale", rng)[:8]
-    labelled = rows_as_data(data, rows)
+    labelled = Subset(data, rows)
     edits = [
-        controls.augment(labelled, NUISANCE, originals=False, seed=0).observations(range(8))
+        controls.augment(labelled, NUISANCE, originals=False, seed=0)
         for controls in sources.values()
     ]
-    columns = labelled.factors.copy()
-    columns[:, data.space.position(NUISANCE)] = (
-        next(iter(sources.values())).augment(labelled, NUISANCE, originals=False, seed=0).factors
-    )[:, data.space.position(NUISANCE)]
-    truth = rows_as_data(data, np.ravel_multi_index(tuple(columns.T), data.space.sizes))
+    truth = Subset(data, np.ravel_multi_index(tuple(edits[0].factors.T), data.space.sizes))
     figure = ut.plots.counterfactual_grid(
         labelled.observations(range(8)),
-        torch.stack(edits),
+        torch.stack([made.observations(range(8)) for made in edits]),
         truth.observations(range(8)),
         labels=["labelled", *sources, "rendered"],
     )
@@ -231,8 +207,8 @@ def main() -> None:
             (options.results / "augmenting.md").write_text(report(rows))
     shown = [row for row in rows if row["settings"] == settings and row["seed"] == options.seeds[0]]
     picture(shown, options.results / "augmenting.png")
-    if len(sources) == len(options.methods):
-        examples(data, sources, options, common.ROOT / "docs/img/augmenting.png")
+    if len(sources) == len(options.methods):  # all were trained just now
+        examples(data, sources, options.results / "augmenting_examples.png")
 
 
 if __name__ == "__main__":

@@ -297,13 +297,18 @@ def of_all(
         return np.concatenate([np.asarray(function(data.observations(p))) for p in parts])
 
 
+def like(data: ut.FactorDataset, x: Any, factors: np.ndarray | None = None) -> ut.FactorDataset:
+    """Other observations with the factors of a data set, or with others of the same space."""
+    space = data.space
+    factors = data.factors if factors is None else factors
+    return ut.FactorDataset.from_arrays(
+        x, factors, names=space.names, sizes=space.sizes, kinds=space.kinds
+    )
+
+
 def held(data: ut.FactorDataset) -> ut.FactorDataset:
     """The same images in memory, as 8 bits: where drawing a batch takes longer than a step."""
-    x = of_all(lambda x: (255 * x).round().byte().numpy(), data)
-    space = data.space
-    return ut.FactorDataset.from_arrays(
-        x, data.factors, names=space.names, sizes=space.sizes, kinds=space.kinds
-    )
+    return like(data, of_all(lambda x: (255 * x).round().byte().numpy(), data))
 
 
 def probe(

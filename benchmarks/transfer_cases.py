@@ -165,14 +165,6 @@ class Sprites(Case):
         return method
 
 
-def like(data, x):
-    """The factors of a data set with other images."""
-    space = data.space
-    return ut.FactorDataset.from_arrays(
-        x, data.factors, names=space.names, sizes=space.sizes, kinds=space.kinds
-    )
-
-
 def mixed(data, other, share):
     """Images with a share of others over them, as 8 bits."""
 
@@ -180,7 +172,7 @@ def mixed(data, other, share):
         return common.of_all(lambda x: x.numpy(), some)
 
     x = np.clip((1 - share) * bytes_of(data) + share * bytes_of(other), 0, 1)
-    return like(data, (255 * x).round().astype(np.uint8))
+    return common.like(data, (255 * x).round().astype(np.uint8))
 
 
 @cache
@@ -210,9 +202,9 @@ class Clothes(Case):
         return {
             "learn": learn,
             "same": judge,
-            "moved": like(judge, moved),
-            "noisy": like(judge, np.minimum(x + noise, 255).astype(np.uint8)),
-            "inverted": like(judge, 255 - x),
+            "moved": common.like(judge, moved),
+            "noisy": common.like(judge, np.minimum(x + noise, 255).astype(np.uint8)),
+            "inverted": common.like(judge, 255 - x),
         }
 
     def some(self, kind, part):

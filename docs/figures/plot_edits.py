@@ -2,7 +2,7 @@
 One factor set, and what else moves
 ===================================
 
-`Controls` learns which dimension or direction follows which factor. Left what an edit of the
+`Controls` learns which dimension or direction follows which factor. First what an edit of the
 row's factor does to the column's; then sprites, the same with another place across, and what that
 should have looked like.
 """

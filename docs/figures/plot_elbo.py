@@ -4,7 +4,7 @@ Where the bound goes
 
 The parts of the evidence lower bound of a VAE in nats: what is reconstructed, what a code says of
 its observation, how far the aggregate posterior is from factorizing, and how far each dimension
-is from the prior. Then the images of the code's axes, which cross or do not.
+is from the prior. Then the angles of the decoder's columns.
 """
 
 from functools import partial

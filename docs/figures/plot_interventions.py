@@ -24,3 +24,4 @@ ut.fit(method, data, sampler=PairsSampler(changed=1), steps=500, batch_size=32, 
 found = ut.use.intervene(method, data, n=60, settings=3)
 print(found)
 figure = ut.plots.importance(found.effect, found.names)
+figure.axes[0].set_xlabel("effect of do(z)")

@@ -3,7 +3,7 @@ A training, its terms, and what each dimension costs
 ====================================================
 
 A beta-VAE on small squares: every term of the loss by name, then the KL divergence of each
-dimension. What is below the line is off.
+dimension. What is near 0 is off.
 """
 
 from functools import partial

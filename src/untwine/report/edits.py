@@ -16,29 +16,22 @@ from .findings import Findings
 from .sheets import png, shrunk
 from .subject import Subject
 
-__all__ = ["edits"]
+__all__ = ["decoded", "edits"]
 
 _ROWS = 1_500
 _EDITS = 40  # of each factor
 _SHOWN = 3  # pictures of each factor
 _FACTORS = 8  # that have pictures
-_WIDEST = 256  # dimensions: the covariance of more takes long
+_WIDEST = 256  # dimensions: the covariance of more takes long, and so does setting each
 _FEWEST = 60
 
 
 def edits(subject: Subject, findings: Findings, seed: int) -> dict[str, Any] | None:
     """What the page says of edits; ``None`` where there is nothing to edit or to follow."""
-    method, data = subject.method, subject.data
-    if (
-        not isinstance(method, Decodes)
-        or not isinstance(data, FactorDataset)
-        or isinstance(data.shape, Mapping)
-        or not drawable(tuple(data.shape))
-        or not findings.which.names
-        or findings.codes.mean.shape[1] > _WIDEST
-        or len(data) < _FEWEST
-    ):
+    pair = decoded(subject, findings)
+    if pair is None or len(pair[1]) < _FEWEST:
         return None
+    method, data = pair
     try:
         controls = Controls.fit(method, data, n=_ROWS, probe=False, resamples=100, seed=seed)
     except ValueError:  # too few rows have all factors, or codes are no vectors
@@ -59,6 +52,21 @@ def edits(subject: Subject, findings: Findings, seed: int) -> dict[str, Any] | N
         "picture": None if found is None else _picture(found),
         "shown": [] if found is None else list(found.examples)[:_FACTORS],
     }
+
+
+def decoded(subject: Subject, findings: Findings) -> tuple[Decodes, FactorDataset] | None:
+    """The method and the data, where codes can be changed, drawn again and read by factors."""
+    method, data = subject.method, subject.data
+    if (
+        not isinstance(method, Decodes)
+        or not isinstance(data, FactorDataset)
+        or isinstance(data.shape, Mapping)
+        or not drawable(tuple(data.shape))
+        or not findings.which.names
+        or findings.codes.mean.shape[1] > _WIDEST
+    ):
+        return None
+    return method, data
 
 
 def _row(factor: str, controls: Controls, found: Counterfactuals | None) -> dict[str, str]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..data import FactorDataset, Subset
-from ..methods import Decodes
-from ..plots.pictures import drawable
+from ..data import Subset
 from ..use import Effects, intervene, reader_of
 from ..use.interventions import ANSWER
+from .edits import decoded
 from .findings import Findings
 from .subject import Subject
 
@@ -23,7 +22,6 @@ _SEARCHED = 2_000  # observations that are compared with what is decoded
 _NUMBERS = 10_000_000  # pixels in these, at the most
 _DIMS = 10
 _FACTORS = 12
-_WIDEST = 256  # dimensions of a code, as for edits
 _FEWEST = 100  # observations
 _NAMED = 4  # dimensions in a sentence
 
@@ -34,16 +32,10 @@ def interventions(subject: Subject, findings: Findings, seed: int) -> dict[str, 
     Factors are read by the inverse of the renderer where the library knows it, and otherwise by
     search among observations that are not intervened on.
     """
-    method, data = subject.method, subject.data
-    if (
-        not isinstance(method, Decodes)
-        or not isinstance(data, FactorDataset)
-        or isinstance(data.shape, Mapping)
-        or not drawable(tuple(data.shape))
-        or not findings.which.names
-        or findings.codes.mean.shape[1] > _WIDEST
-    ):
+    pair = decoded(subject, findings)
+    if pair is None:
         return None
+    method, data = pair
     complete = np.flatnonzero((data.factors >= 0).all(1))
     if len(complete) < _FEWEST:
         return None
